@@ -1,0 +1,124 @@
+"""The augmentation of one training: what a Recipe says, drawn and applied batch by batch.
+
+Every random number comes from one NumPy generator on the host, as small vectors of batch length, so that a run can be
+reproduced, and so that nothing on a GPU has to be waited for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from asc_experiments.augment.impulse_response import DeviceImpulseResponses
+from asc_experiments.augment.spectrogram import freq_mixstyle, mask, mix
+from asc_experiments.augment.waveform import roll
+from asc_experiments.base.settings import Settings
+
+
+class Augmentation(Settings):
+    """What is done to training clips.
+
+    Attributes:
+        roll: largest shift in time, in samples, either way.
+        dir_probability: how often a clip of device a is convolved with an impulse response.
+        fms_probability: how often a batch goes through Freq-MixStyle.
+        fms_alpha: its mixing weights are Beta(alpha, alpha).
+        mixup_alpha: mixing weights of mixup are Beta(alpha, alpha); 0 turns it off.
+        frequency_mask, time_mask: widest mask, in mels and frames.
+        fmax_jitter: largest shift of the upper mel edge per batch, in Hz, either way.
+    """
+
+    roll: int = Field(0, ge=0)
+    dir_probability: float = Field(0.0, ge=0, le=1)
+    fms_probability: float = Field(0.0, ge=0, le=1)
+    fms_alpha: float = Field(0.3, gt=0)
+    mixup_alpha: float = Field(0.0, ge=0)
+    frequency_mask: int = Field(48, ge=0)
+    time_mask: int = Field(0, ge=0)
+    fmax_jitter: int = Field(500, ge=0, le=500)
+
+
+class Augmenter:
+    """Draws and applies an :class:`Augmentation`.
+
+    Args:
+        settings: what to do.
+        rng: where the random numbers come from.
+        responses: needed if ``dir_probability`` is not zero.
+    """
+
+    def __init__(
+        self, settings: Augmentation, rng: np.random.Generator, responses: DeviceImpulseResponses | None = None
+    ) -> None:
+        if settings.dir_probability > 0 and responses is None:
+            raise ValueError("DIR needs impulse responses")
+        self.settings = settings
+        self.rng = rng
+        self.responses = responses
+
+    def waveforms(self, waveforms: Tensor, is_reference: np.ndarray) -> Tensor:
+        """Apply DIR, then roll.
+
+        Args:
+            waveforms: ``(batch, samples)`` float; not modified.
+            is_reference: ``(batch,)`` bool, whether the clip was recorded with device a.
+        """
+        batch = len(is_reference)
+        if self.responses is not None and self.settings.dir_probability > 0:
+            chosen = np.flatnonzero(is_reference & (self.rng.random(batch) < self.settings.dir_probability))
+            choice = self.rng.integers(len(self.responses), size=len(chosen))
+            if len(chosen):
+                rows = self._send(chosen, waveforms)
+                convolved = self.responses(waveforms[rows], self._send(choice, waveforms))
+                waveforms = waveforms.index_copy(0, rows, convolved)
+        if self.settings.roll:
+            shifts = self.rng.integers(-self.settings.roll, self.settings.roll, size=batch, endpoint=True)
+            waveforms = roll(waveforms, self._send(shifts, waveforms))
+        return waveforms
+
+    def upper_mel_edge(self, fmax: float) -> float:
+        """The upper mel edge of the next batch in Hz, at most half the sampling rate for the published frontends."""
+        jitter = self.settings.fmax_jitter
+        return fmax + jitter - float(self.rng.integers(2 * jitter)) if jitter else fmax
+
+    def features(self, features: Tensor, fill: float) -> Tensor:
+        """Apply masks, then Freq-MixStyle, in the order of the published systems.
+
+        Args:
+            features: ``(batch, 1, mels, frames)``.
+            fill: the value of masked places.
+        """
+        for dim, widest in ((2, self.settings.frequency_mask), (3, self.settings.time_mask)):
+            if widest:
+                features = self._mask(features, dim, widest, fill)
+        if self.settings.fms_probability > 0 and self.rng.random() < self.settings.fms_probability:
+            weight, partner = self._mixture(features, self.settings.fms_alpha)
+            features = freq_mixstyle(features, weight, partner)
+        return features
+
+    def mixup(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Mixed features, the share ``(batch,)`` of each clip itself, and its partner; None where mixup is off."""
+        if self.settings.mixup_alpha == 0:
+            return None
+        weight, partner = self._mixture(features, self.settings.mixup_alpha)
+        return mix(features, weight, partner), weight, partner
+
+    def _mask(self, features: Tensor, dim: int, widest: int, fill: float) -> Tensor:
+        batch, size = features.shape[0], features.shape[dim]
+        width = self.rng.random(batch) * min(widest, size)
+        start = self.rng.random(batch) * (size - width)
+        first = start.astype(np.int64)
+        return mask(
+            features, self._send(first, features), self._send(width.astype(np.int64), features), dim, fill
+        )
+
+    def _mixture(self, features: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+        batch = features.shape[0]
+        weight = self.rng.beta(alpha, alpha, size=batch).astype(np.float32)
+        return self._send(weight, features), self._send(self.rng.permutation(batch), features)
+
+    @staticmethod
+    def _send(values: np.ndarray, like: Tensor) -> Tensor:
+        return torch.from_numpy(values).to(like.device, non_blocking=True)

@@ -1,0 +1,1 @@
+"""What every layer may use: errors, progress, content hashes, strict settings, process ownership."""

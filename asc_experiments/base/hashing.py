@@ -1,0 +1,28 @@
+"""Content hashes: the same content gives the same name on every machine and every day."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def digest_bytes(data: bytes, length: int = 32) -> str:
+    """The BLAKE2b digest of ``data`` as ``length`` hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=length // 2).hexdigest()
+
+
+def digest_json(value: Any, length: int = 32) -> str:
+    """The digest of a JSON value, independent of the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return digest_bytes(text.encode(), length)
+
+
+def digest_file(path: Path, length: int = 32) -> str:
+    """The digest of a file's content, read in pieces."""
+    state = hashlib.blake2b(digest_size=length // 2)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            state.update(piece)
+    return state.hexdigest()

@@ -1,0 +1,112 @@
+"""Decode one WAV file, say what is wrong with it, resample it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from asc_experiments.base.errors import Problem
+from asc_experiments.base.hashing import digest_bytes
+
+SAMPLE_RATE = 32_000
+"""The sampling rate of every frontend, in Hz (published systems, DCASE 2023)."""
+_RIFF_HEADER_BYTES = 44
+
+
+def read_mono(data: bytes) -> tuple[np.ndarray, int]:
+    """Decode a sound file from memory and average its channels.
+
+    Returns:
+        Samples ``(samples,)`` float32 in [-1, 1] and the sampling rate in Hz.
+
+    Raises:
+        soundfile.LibsndfileError: if the bytes are no sound file.
+    """
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    return samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0], rate
+
+
+def resample(samples: np.ndarray, rate: int, target: int = SAMPLE_RATE) -> np.ndarray:
+    """Resample with soxr HQ, as the published waveform caches were.
+
+    Args:
+        samples: ``(samples,)`` float32.
+        rate: the sampling rate of ``samples`` in Hz.
+        target: the wanted sampling rate in Hz.
+    """
+    return samples if rate == target else soxr.resample(samples, rate, target, quality="HQ")
+
+
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """Float samples in [-1, 1] as int16; louder ones are clipped."""
+    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def inspect_clip(data: bytes, where: str) -> tuple[np.ndarray | None, Problem | None]:
+    """Decode a corpus clip to 32 kHz int16, or say what is wrong with it.
+
+    Args:
+        data: the file's bytes.
+        where: the file's name, for the problem.
+
+    Returns:
+        ``(samples,)`` int16 at 32 kHz and None, or None and the problem.
+    """
+
+    def problem(what: str, remedy: str) -> tuple[None, Problem]:
+        return None, Problem(where, what, remedy)
+
+    if not data:
+        return problem("the file is empty (0 bytes)", "restore it from the original recordings")
+    try:
+        info = soundfile.info(io.BytesIO(data))
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        return problem(f"not a readable WAV file ({error.error_string})", "restore it from the original recordings")
+    promised = _promised_frames(data, info)
+    if samples.shape[0] < promised:
+        what = f"truncated: the header promises {promised} samples, {samples.shape[0]} are there"
+        return problem(what, "restore it from the original recordings")
+    if samples.shape[0] == 0:
+        return problem("holds no samples", "restore it from the original recordings")
+    if samples.shape[1] != 1:
+        return problem(f"has {samples.shape[1]} channels", "mix it down to mono")
+    if rate < SAMPLE_RATE:
+        what = f"is sampled at {rate} Hz, below the {SAMPLE_RATE} Hz that the frontends need"
+        return problem(what, "use the original recording")
+    mono = samples[:, 0]
+    if not np.isfinite(mono).all():
+        return problem("holds samples that are not finite (NaN or infinite)", "record or export it again")
+    if not mono.any():
+        return problem("is silent: every sample is zero", "remove it from meta.csv and the fold files")
+    return to_int16(resample(mono, rate)), None
+
+
+def _promised_frames(data: bytes, info: soundfile._SoundFileInfo) -> int:
+    """The number of samples the WAV header claims; libsndfile silently reports what is really there."""
+    at = data.find(b"data", 12, 4096)
+    if data[:4] != b"RIFF" or at < 0 or len(data) < _RIFF_HEADER_BYTES:
+        return int(info.frames)
+    claimed = int.from_bytes(data[at + 4 : at + 8], "little")
+    frame_bytes = int.from_bytes(data[32:34], "little") or 1
+    return claimed // frame_bytes
+
+
+def read_clip(root: Path, filename: str) -> tuple[np.ndarray | None, Problem | None, str]:
+    """Read and decode one clip of a corpus.
+
+    Returns:
+        What :func:`inspect_clip` returns, and the digest of the file's bytes.
+    """
+    try:
+        data = (root / filename).read_bytes()
+    except FileNotFoundError:
+        return None, Problem(filename, f"no such file in {root}", "restore it, or remove it from meta.csv"), ""
+    except OSError as error:
+        return None, Problem(filename, f"cannot be read ({error.strerror})", "check the file and its permissions"), ""
+    samples, problem = inspect_clip(data, filename)
+    return samples, problem, digest_bytes(data)

@@ -1,0 +1,51 @@
+"""Validate a whole corpus at once: tables and audio, every problem with its file and its remedy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from asc_experiments.base.errors import Problem
+from asc_experiments.base.progress import progress
+from asc_experiments.corpus.index import Corpus, read_index
+from asc_experiments.corpus.store import decode_all, length_problem
+
+
+def check_corpus(root: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """Read every table and every clip of a corpus.
+
+    Returns:
+        Facts about the corpus (counts of clips, scenes, devices, groups, locations) and all problems found.
+    """
+    corpus, problems = read_index(root)
+    if corpus is None:
+        return {}, problems
+    expected = 0
+    with progress(len(corpus.clips), "checking", "clips") as advance:
+        for row, samples, problem, _ in decode_all(corpus, os.cpu_count() or 1):
+            if samples is not None:
+                expected = expected or len(samples)
+                if len(samples) != expected:
+                    problem = length_problem(corpus.filenames[row], len(samples), expected)
+            if problem:
+                problems.append(problem)
+            advance()
+    return corpus_facts(corpus), problems
+
+
+def corpus_facts(corpus: Corpus) -> dict[str, Any]:
+    """What a corpus holds, for a table or JSON."""
+    groups = corpus.device_groups()
+    train, test = corpus.device_of[corpus.train_rows], corpus.device_of[corpus.test_rows]
+    return {
+        "clips": corpus.n_meta,
+        "training_clips": corpus.n_train,
+        "test_clips": len(corpus.clips) - corpus.n_train,
+        "locations": len({clip.location for clip in corpus.clips}),
+        "scenes": list(corpus.scenes),
+        "devices": {
+            d: {"group": groups[d], "training_clips": int((train == d).sum()), "test_clips": int((test == d).sum())}
+            for d in corpus.devices
+        },
+    }

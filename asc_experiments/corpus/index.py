@@ -1,0 +1,228 @@
+"""The index of a corpus in the TAU layout: clips, scenes, devices, device groups and the official fold.
+
+Layout (TAU Urban Acoustic Scenes 2022 Mobile, Zenodo record 6337421)::
+
+    meta.csv                               filename  scene_label  identifier  source_label   (tab-separated)
+    evaluation_setup/fold1_train.csv       filename  scene_label
+    evaluation_setup/fold1_evaluate.csv    filename  scene_label
+    audio/<clip>.wav
+
+Scenes and devices are whatever the files say. Only clips of the fold are used; the remaining rows of ``meta.csv`` are
+part of the corpus but not of any experiment.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from asc_experiments.base.errors import Problem, ProblemsError, nearest
+
+META = "meta.csv"
+TRAIN_FOLD = "evaluation_setup/fold1_train.csv"
+TEST_FOLD = "evaluation_setup/fold1_evaluate.csv"
+REAL_DEVICES = ("a", "b", "c")
+"""The devices that TAU recorded with; its other devices are simulated."""
+REFERENCE_DEVICE = "a"
+"""The device that most clips come from, and the only one that DIR augments."""
+
+_META_COLUMNS = ("filename", "scene_label", "identifier", "source_label")
+_FOLD_COLUMNS = ("filename", "scene_label")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip: ``filename`` is its id; a location is a scene at an ``identifier`` (city and place)."""
+
+    filename: str
+    scene: str
+    identifier: str
+    device: str
+
+    @property
+    def location(self) -> str:
+        """The place a clip was recorded at; clips of one place never lie on both sides of a split."""
+        return f"{self.scene}/{self.identifier}"
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """The clips of the fold, training clips first, both in the order of ``meta.csv``.
+
+    Attributes:
+        root: the corpus folder.
+        clips: every clip of the fold; a clip's row in this tuple is its row in every array and store.
+        n_train: how many of them, from the first, are training clips; the rest are test clips.
+    """
+
+    root: Path
+    clips: tuple[Clip, ...]
+    n_train: int
+    n_meta: int = field(default=0)
+
+    @classmethod
+    def open(cls, root: Path) -> Corpus:
+        """Read a corpus's tables (not its audio).
+
+        Raises:
+            ProblemsError: if a table is missing or wrong; names the first problem and counts the others.
+        """
+        corpus, problems = read_index(Path(root))
+        if problems or corpus is None:
+            raise ProblemsError(problems, f"asc corpus check {root}")
+        return corpus
+
+    @cached_property
+    def filenames(self) -> tuple[str, ...]:
+        """The clip ids, by row."""
+        return tuple(clip.filename for clip in self.clips)
+
+    @cached_property
+    def scenes(self) -> tuple[str, ...]:
+        """The scene names in alphabetical order: the order of a network's logits."""
+        return tuple(sorted({clip.scene for clip in self.clips}))
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """The device names in alphabetical order."""
+        return tuple(sorted({clip.device for clip in self.clips}))
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """The scene of each clip as an index into :attr:`scenes`; ``(clips,)`` int64."""
+        number = {scene: i for i, scene in enumerate(self.scenes)}
+        return np.array([number[clip.scene] for clip in self.clips], dtype=np.int64)
+
+    @cached_property
+    def device_of(self) -> np.ndarray:
+        """The device name of each clip; ``(clips,)``."""
+        return np.array([clip.device for clip in self.clips])
+
+    @property
+    def train_rows(self) -> np.ndarray:
+        """Rows of the training fold; ``(n_train,)`` int64."""
+        return np.arange(self.n_train)
+
+    @property
+    def test_rows(self) -> np.ndarray:
+        """Rows of the test fold; ``(n_test,)`` int64."""
+        return np.arange(self.n_train, len(self.clips))
+
+    def device_groups(self, train_rows: np.ndarray | None = None) -> dict[str, str]:
+        """The group of each device: ``unseen`` if absent from training, else ``real`` (a, b, c) or ``seen``.
+
+        Args:
+            train_rows: rows that are trained on; the whole training fold by default.
+        """
+        rows = self.train_rows if train_rows is None else train_rows
+        trained = set(self.device_of[rows].tolist())
+        return {d: "unseen" if d not in trained else "real" if d in REAL_DEVICES else "seen" for d in self.devices}
+
+
+def read_index(root: Path) -> tuple[Corpus | None, list[Problem]]:
+    """Read and validate the tables of a corpus, collecting every problem rather than stopping at the first.
+
+    Returns:
+        The corpus, or None where the tables could not be read at all, and the problems found.
+    """
+    problems: list[Problem] = []
+    if not root.is_dir():
+        return None, [Problem(str(root), "no such folder", "give the folder that holds meta.csv")]
+    meta = _read_table(root, META, _META_COLUMNS, problems)
+    train = _read_table(root, TRAIN_FOLD, _FOLD_COLUMNS, problems)
+    test = _read_table(root, TEST_FOLD, _FOLD_COLUMNS, problems)
+    if meta is None or train is None or test is None:
+        return None, problems
+    meta = _check_meta(meta, problems)
+    clips = {row["filename"]: Clip(*(row[column] for column in _META_COLUMNS)) for row in meta}
+    scenes = {clip.scene for clip in clips.values()}
+    for name, fold in ((TRAIN_FOLD, train), (TEST_FOLD, test)):
+        _check_fold(name, fold, clips, scenes, problems)
+    in_train, in_test = ({row["filename"] for row in fold} for fold in (train, test))
+    for filename in sorted(in_train & in_test):
+        problems.append(Problem(filename, "the clip is in both folds", f"remove it from {TRAIN_FOLD} or {TEST_FOLD}"))
+    _check_scenes_trained(clips, in_train, in_test, problems)
+    training = [clip for clip in clips.values() if clip.filename in in_train]
+    testing = [clip for clip in clips.values() if clip.filename in in_test and clip.filename not in in_train]
+    return Corpus(root, (*training, *testing), len(training), len(meta)), problems
+
+
+def _read_table(
+    root: Path, name: str, columns: tuple[str, ...], problems: list[Problem]
+) -> list[dict[str, str]] | None:
+    path = root / name
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, delimiter="\t", strict=True)
+            missing = [column for column in columns if column not in (reader.fieldnames or ())]
+            if missing:
+                what = f"column {', '.join(missing)} is missing"
+                problems.append(Problem(name, what, "the table is tab-separated with a header: " + " ".join(columns)))
+                return None
+            rows = list(reader)
+    except FileNotFoundError:
+        problems.append(Problem(name, f"no such file in {root}", "give a folder in the TAU layout, or restore the file"))
+        return None
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        problems.append(Problem(name, f"cannot be read ({error})", "save it as a tab-separated UTF-8 text"))
+        return None
+    if not rows:
+        problems.append(Problem(name, "has no rows", "list at least one clip"))
+        return None
+    whole: list[dict[str, str]] = []
+    for line, row in enumerate(rows, start=2):
+        if all(row.get(column) for column in columns):
+            whole.append(row)
+        else:
+            problems.append(Problem(f"{name} line {line}", "a column is empty", "fill in " + " ".join(columns)))
+    return whole
+
+
+def _check_meta(meta: list[dict[str, str]], problems: list[Problem]) -> list[dict[str, str]]:
+    """Check the rows of meta.csv; returns those whose files lie inside the corpus, so that no other is ever opened."""
+    confined = []
+    _check_unique(META, meta, problems)
+    for row in meta:
+        filename = row["filename"]
+        path = PurePosixPath(filename)
+        if path.is_absolute() or ".." in path.parts or "\\" in filename or "\0" in filename:
+            problems.append(Problem(META, f"filename {filename!r} leaves the corpus folder", "use audio/<clip>.wav"))
+        else:
+            confined.append(row)
+    return confined
+
+
+def _check_unique(name: str, rows: list[dict[str, str]], problems: list[Problem]) -> None:
+    for filename, count in Counter(row["filename"] for row in rows).items():
+        if count > 1:
+            problems.append(Problem(name, f"{filename} stands {count} times", "keep one row"))
+
+
+def _check_fold(
+    name: str, fold: list[dict[str, str]], clips: dict[str, Clip], scenes: set[str], problems: list[Problem]
+) -> None:
+    _check_unique(name, fold, problems)
+    for row in fold:
+        filename, scene = row["filename"], row["scene_label"]
+        clip = clips.get(filename)
+        if clip is None:
+            problems.append(Problem(name, f"{filename} is not in {META}", f"add it to {META} or remove the row"))
+        elif scene not in scenes:
+            problems.append(Problem(name, f"{filename} has the unknown scene '{scene}'", nearest(scene, scenes)))
+        elif scene != clip.scene:
+            what = f"{filename} is '{scene}' here and '{clip.scene}' in {META}"
+            problems.append(Problem(name, what, "make them agree"))
+
+
+def _check_scenes_trained(
+    clips: dict[str, Clip], in_train: set[str], in_test: set[str], problems: list[Problem]
+) -> None:
+    trained = {clips[f].scene for f in in_train if f in clips}
+    tested = {clips[f].scene for f in in_test if f in clips}
+    for scene in sorted(tested - trained):
+        problems.append(Problem(TRAIN_FOLD, f"scene '{scene}' has no training clip", "add some or drop its test clips"))

@@ -1,0 +1,7 @@
+"""Frontends and networks equal to the published ones, and their complexity."""
+
+from asc_experiments.models.build import ARCHITECTURES, build_model
+from asc_experiments.models.complexity import Complexity, measure_complexity
+from asc_experiments.models.frontend import LogMel
+
+__all__ = ["ARCHITECTURES", "Complexity", "LogMel", "build_model", "measure_complexity"]

@@ -1,0 +1,37 @@
+"""Layers that the convolutional networks share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+
+def conv_norm(
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    stride: int | tuple[int, int] = 1,
+    padding: int | None = None,
+    groups: int = 1,
+    relu: bool = True,
+) -> nn.Sequential:
+    """Convolution without bias, batch norm and optionally ReLU, as members 0, 1 and 2 (the published names)."""
+    padding = (kernel - 1) // 2 if padding is None else padding
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
+    layers: list[nn.Module] = [conv, nn.BatchNorm2d(out_channels)]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
+
+
+def classifier(in_channels: int, n_classes: int) -> nn.Sequential:
+    """1×1 convolution, batch norm, average over mels and frames: ``(batch, channels, …)`` to ``(batch, n_classes)``."""
+    return nn.Sequential(
+        OrderedDict(
+            [
+                ("0", nn.Conv2d(in_channels, n_classes, 1, bias=False)),
+                ("1", nn.BatchNorm2d(n_classes)),
+                ("2", nn.AdaptiveAvgPool2d(1)),
+                ("3", nn.Flatten()),
+            ]
+        )
+    )

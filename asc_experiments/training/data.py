@@ -1,0 +1,47 @@
+"""Clips as tensors on the device that trains."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_INT16_SCALE = 1.0 / 32768.0
+
+
+class ClipSource:
+    """The waveforms and labels of a corpus, fetched in batches by row.
+
+    On a GPU the rows that are asked for stay resident as int16; on the CPU they are read from the memory map.
+
+    Args:
+        waveforms: ``(clips, samples)`` int16, a memory map.
+        labels: ``(clips,)`` int64.
+        is_reference: ``(clips,)`` bool, whether a clip was recorded with device a.
+        device: where batches are wanted.
+    """
+
+    def __init__(
+        self, waveforms: np.ndarray, labels: np.ndarray, is_reference: np.ndarray, device: torch.device
+    ) -> None:
+        self.device = device
+        self.is_reference = is_reference
+        self.samples = int(waveforms.shape[1])
+        self._host = waveforms
+        self._labels = torch.from_numpy(labels).to(device)
+        self._resident = torch.from_numpy(np.array(waveforms)).to(device) if device.type == "cuda" else None
+
+    def waveforms(self, rows: np.ndarray) -> Tensor:
+        """The clips of these rows; ``(rows, samples)`` float32 in [-1, 1]."""
+        if self._resident is not None:
+            clips = self._resident[self._index(rows)]
+        else:
+            clips = torch.from_numpy(self._host[rows])
+        return clips.to(torch.float32).mul_(_INT16_SCALE)
+
+    def labels(self, rows: np.ndarray) -> Tensor:
+        """The scenes of these rows; ``(rows,)`` int64."""
+        return self._labels[self._index(rows)]
+
+    def _index(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(rows).to(self.device, non_blocking=True)

@@ -1,0 +1,194 @@
+"""The training loop: one code path for teachers and students, for the CPU and a GPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asc_experiments.augment import Augmenter, DeviceImpulseResponses
+from asc_experiments.base.errors import NotFiniteError
+from asc_experiments.models.frontend import SILENT_LOG_MEL
+from asc_experiments.training.data import ClipSource
+from asc_experiments.training.losses import distillation_loss, label_loss
+from asc_experiments.training.network import SceneNetwork
+from asc_experiments.training.recipe import Recipe
+from asc_experiments.training.schedule import learning_rate_factor
+
+_EVALUATION_BATCH = 128
+
+
+@dataclass(frozen=True, eq=False)
+class SoftTargets:
+    """What a student learns from besides the labels.
+
+    Attributes:
+        logits: the ensemble's on the clean clips, ``(clips, classes)`` float32, by the corpus's rows.
+        temperature: T of the distillation loss.
+        label_weight: λ of the distillation loss.
+    """
+
+    logits: np.ndarray
+    temperature: float
+    label_weight: float
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What happened in one epoch (counted from 0), and the network as it is after it."""
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    network: SceneNetwork
+
+
+class Trainer:
+    """Trains one Recipe.
+
+    The same seed, clips and number of threads give the same network bit for bit on the CPU.
+
+    Args:
+        recipe: what to train and how.
+        clips: the corpus's clips.
+        scenes: the scenes' names, in the order of the logits.
+        responses: ``(responses, samples)`` float32 at 32 kHz, for a Recipe with DIR.
+        soft_targets: makes it a distillation.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        clips: ClipSource,
+        scenes: tuple[str, ...],
+        responses: np.ndarray | None = None,
+        soft_targets: SoftTargets | None = None,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.clips = clips
+        self.rng = np.random.default_rng(recipe.seed)
+        self.network = SceneNetwork(recipe, scenes).to(clips.device)
+        bank = None
+        if recipe.needs_impulse_responses and responses is not None:
+            bank = DeviceImpulseResponses(responses, clips.samples).to(clips.device)
+        self.augmenter = Augmenter(recipe.augmentation, self.rng, bank)
+        self.targets = soft_targets
+        self._teacher: Tensor | None = None
+        if soft_targets is not None:
+            self._teacher = torch.from_numpy(soft_targets.logits).to(clips.device)
+        optimisation = recipe.optimisation
+        self.optimiser = torch.optim.Adam(
+            self.network.model.parameters(), lr=optimisation.learning_rate, weight_decay=optimisation.weight_decay
+        )
+
+    def fit(self, rows: np.ndarray, on_epoch: Callable[[EpochReport], None] | None = None) -> SceneNetwork:
+        """Train on the clips of these rows for the Recipe's epochs.
+
+        Args:
+            rows: ``(clips,)`` int64 rows of the corpus.
+            on_epoch: called after every epoch; may raise to stop.
+
+        Returns:
+            The network as it is after the last epoch, in evaluation mode.
+
+        Raises:
+            NotFiniteError: if the loss becomes infinite or not a number.
+        """
+        for epoch in range(self.recipe.optimisation.epochs):
+            rate = self._set_learning_rate(epoch)
+            loss = self._epoch(rows)
+            if not math.isfinite(loss):
+                raise NotFiniteError(
+                    self.recipe.name, f"the loss became {loss} in epoch {epoch + 1}", "lower the learning_rate"
+                )
+            if on_epoch is not None:
+                on_epoch(EpochReport(epoch, loss, rate, self.network))
+        return self.network.eval()
+
+    def _set_learning_rate(self, epoch: int) -> float:
+        o = self.recipe.optimisation
+        factor = learning_rate_factor(epoch, o.warmup_epochs, o.rampdown_start, o.rampdown_epochs, o.last_factor)
+        for group in self.optimiser.param_groups:
+            group["lr"] = o.learning_rate * factor
+        return o.learning_rate * factor
+
+    def _epoch(self, rows: np.ndarray) -> float:
+        """One pass over the rows in random order; the mean loss per clip."""
+        self.network.train()
+        order = self.rng.permutation(rows)
+        total = torch.zeros((), device=self.clips.device)
+        size = self.recipe.optimisation.batch_size
+        for first in range(0, len(order), size):
+            batch = order[first : first + size]
+            loss = self._step(batch)
+            total += loss * len(batch)
+        return float(total) / len(order)
+
+    def _step(self, batch: np.ndarray) -> Tensor:
+        frontend = self.network.frontend
+        with torch.no_grad():
+            waveforms = self.augmenter.waveforms(self.clips.waveforms(batch), self.clips.is_reference[batch])
+            features = frontend(waveforms, fmax=self.augmenter.upper_mel_edge(frontend.shape.fmax))
+            features = self.augmenter.features(features, SILENT_LOG_MEL)
+            mixed = self.augmenter.mixup(features)
+        with _autocast(self.clips.device):
+            logits = self.network.model(mixed[0] if mixed else features)
+        loss = self._loss(logits.float(), batch, mixed)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach()
+
+    def _loss(self, logits: Tensor, batch: np.ndarray, mixed: tuple[Tensor, Tensor, Tensor] | None) -> Tensor:
+        labels = self.clips.labels(batch)
+        teacher = self._teacher[torch.from_numpy(batch).to(labels.device)] if self._teacher is not None else None
+
+        def against(labels: Tensor, teacher: Tensor | None) -> Tensor:
+            if teacher is None or self.targets is None:
+                return label_loss(logits, labels)
+            return distillation_loss(logits, teacher, labels, self.targets.temperature, self.targets.label_weight)
+
+        if mixed is None:
+            return against(labels, teacher).mean()
+        _, share, partner = mixed
+        other = against(labels[partner], teacher[partner] if teacher is not None else None)
+        return (share * against(labels, teacher) + (1 - share) * other).mean()
+
+
+@torch.no_grad()
+def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -> np.ndarray:
+    """A network's logits on clean clips, in evaluation mode.
+
+    Args:
+        network: on the clips' device; its mode is kept.
+        rows: ``(clips,)`` int64 rows of the corpus.
+
+    Returns:
+        ``(clips, scenes)`` float32.
+    """
+    was_training = network.training
+    network.eval()
+    pieces = []
+    with _autocast(clips.device):
+        for first in range(0, len(rows), _EVALUATION_BATCH):
+            features = network.frontend(clips.waveforms(rows[first : first + _EVALUATION_BATCH]))
+            pieces.append(network.model(features).float().cpu().numpy())
+    network.train(was_training)
+    return np.concatenate(pieces) if pieces else np.zeros((0, len(network.scenes)), dtype=np.float32)
+
+
+def best_device() -> torch.device:
+    """A GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 on a GPU, float32 on the CPU."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+

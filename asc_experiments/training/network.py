@@ -1,0 +1,64 @@
+"""A network with its frontend, from waveforms to logits, and its files: a JSON description and weights, no pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.models import LogMel, build_model
+from asc_experiments.training.recipe import Recipe
+
+_DESCRIPTION, _WEIGHTS = "network.json", "weights.safetensors"
+
+
+class SceneNetwork(nn.Module):
+    """Waveforms to logits: the frontend and the network of one Recipe.
+
+    Args:
+        recipe: decides architecture and size.
+        scenes: the scenes' names, in the order of the logits.
+    """
+
+    def __init__(self, recipe: Recipe, scenes: tuple[str, ...]) -> None:
+        super().__init__()
+        shape = recipe.network.model_dump()
+        arch = shape.pop("arch")
+        self.recipe = recipe
+        self.scenes = scenes
+        self.frontend = LogMel.for_arch(arch)
+        self.model = build_model(arch, n_classes=len(scenes), **shape)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """``(batch, samples)`` float at 32 kHz to logits ``(batch, scenes)``."""
+        return self.model(self.frontend(waveforms))
+
+
+def save_network(network: SceneNetwork, folder: Path) -> None:
+    """Write a network's description and weights into an existing folder."""
+    description = {"recipe": network.recipe.model_dump(mode="json"), "scenes": list(network.scenes)}
+    (folder / _DESCRIPTION).write_text(json.dumps(description, indent=1))
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.model.state_dict().items()}
+    save_file(weights, folder / _WEIGHTS)
+
+
+def load_network(folder: Path) -> SceneNetwork:
+    """Read a network from its folder, in evaluation mode on the CPU.
+
+    Raises:
+        AscError: if the files are missing, damaged, or do not fit together.
+    """
+    try:
+        description = json.loads((folder / _DESCRIPTION).read_text())
+        recipe = Recipe.model_validate(description["recipe"])
+        network = SceneNetwork(recipe, tuple(description["scenes"]))
+        network.model.load_state_dict(load_file(folder / _WEIGHTS))
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise AscError(folder, f"holds no readable network ({error})", "train or download it again") from None
+    return network.eval()

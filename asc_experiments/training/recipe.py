@@ -1,0 +1,195 @@
+"""The Recipe: everything that decides how one network comes out.
+
+A Recipe is complete: no default is left to be looked up when it is used, so that its content names the network. The
+published systems' settings (DCASE 2023 winner) are the defaults of each architecture.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from asc_experiments.augment.pipeline import Augmentation
+from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.settings import Settings
+from asc_experiments.models.passt import SIZES
+
+AUGMENTS = ("none", "dir", "fms", "dirfms")
+"""The device-generalisation methods that the paper compares."""
+
+
+class CPMobileShape(Settings):
+    """The size of a CP-Mobile."""
+
+    arch: Literal["cp_mobile"] = "cp_mobile"
+    base_channels: int = Field(32, ge=8, le=512)
+    channels_multiplier: float = Field(2.3, ge=1, le=4)
+    expansion_rate: float = Field(3.0, ge=1, le=8)
+
+
+class CPResNetShape(Settings):
+    """The size of a CP-ResNet."""
+
+    arch: Literal["cp_resnet"] = "cp_resnet"
+    base_channels: int = Field(32, ge=10, le=512, multiple_of=2)
+
+
+class PaSSTShape(Settings):
+    """The size of a PaSST and its patchout (rows of patches dropped in training)."""
+
+    arch: Literal["passt"] = "passt"
+    embed_dim: int = Field(768, ge=8, le=1024)
+    depth: int = Field(12, ge=1, le=24)
+    num_heads: int = Field(12, ge=1, le=16)
+    patchout_frequency: int = Field(6, ge=0, le=11)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> PaSSTShape:
+        if self.embed_dim % self.num_heads:
+            raise ValueError(f"embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}")
+        return self
+
+
+Shape = Annotated[CPMobileShape | CPResNetShape | PaSSTShape, Field(discriminator="arch")]
+
+
+class Optimisation(Settings):
+    """Adam and its schedule (see :func:`asc_experiments.training.schedule.learning_rate_factor`)."""
+
+    epochs: int = Field(ge=1, le=10_000)
+    batch_size: int = Field(ge=2, le=65_536)
+    learning_rate: float = Field(gt=0, le=1)
+    weight_decay: float = Field(ge=0, le=1)
+    warmup_epochs: int = Field(ge=0)
+    rampdown_start: int = Field(ge=0)
+    rampdown_epochs: int = Field(ge=1)
+    last_factor: float = Field(gt=0, le=1)
+
+
+class Recipe(Settings):
+    """Architecture and size, augmentation, optimisation and seed of one network."""
+
+    network: Shape
+    augmentation: Augmentation
+    optimisation: Optimisation
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    @property
+    def arch(self) -> str:
+        """The architecture's name."""
+        return self.network.arch
+
+    @property
+    def augment(self) -> str:
+        """The device-generalisation method: none, dir, fms or dirfms."""
+        used = ("dir" if self.augmentation.dir_probability else "") + ("fms" if self.augmentation.fms_probability else "")
+        return used or "none"
+
+    @property
+    def size(self) -> str:
+        """The size in a word: base channels, or width × depth."""
+        shape = self.network
+        return f"{shape.embed_dim}x{shape.depth}" if isinstance(shape, PaSSTShape) else str(shape.base_channels)
+
+    @property
+    def name(self) -> str:
+        """A short name for people, such as ``cp_resnet-32-dirfms-s0``; it does not identify the Recipe."""
+        return f"{self.arch}-{self.size}-{self.augment}-s{self.seed}"
+
+    @property
+    def needs_impulse_responses(self) -> bool:
+        """Whether DIR is part of the Recipe."""
+        return self.augmentation.dir_probability > 0
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting under its own name, as it is logged: ``arch``, ``base_channels``, ``epochs``, …"""
+        groups = (self.network, self.augmentation, self.optimisation)
+        merged: dict[str, Any] = {}
+        for group in groups:
+            merged |= group.model_dump()
+        return merged | {"seed": self.seed}
+
+
+_PUBLISHED: dict[str, dict[str, Any]] = {
+    "cp_mobile": {
+        "epochs": 150, "batch_size": 256, "learning_rate": 9e-4, "weight_decay": 1e-4,
+        "warmup_epochs": 14, "rampdown_start": 50, "rampdown_epochs": 84, "last_factor": 0.005,
+        "roll": 4_000, "dir_probability": 0.6, "fms_probability": 0.4, "fms_alpha": 0.3, "time_mask": 0,
+    },
+    "cp_resnet": {
+        "epochs": 150, "batch_size": 256, "learning_rate": 1e-3, "weight_decay": 1e-3,
+        "warmup_epochs": 15, "rampdown_start": 50, "rampdown_epochs": 85, "last_factor": 0.005,
+        "roll": 4_000, "dir_probability": 0.4, "fms_probability": 0.8, "fms_alpha": 0.4, "time_mask": 0,
+    },
+    "passt": {
+        "epochs": 25, "batch_size": 80, "learning_rate": 1e-5, "weight_decay": 1e-3,
+        "warmup_epochs": 3, "rampdown_start": 3, "rampdown_epochs": 10, "last_factor": 0.01,
+        "roll": 10_000, "dir_probability": 0.6, "fms_probability": 0.4, "fms_alpha": 0.4, "time_mask": 20,
+    },
+}  # fmt: skip
+_SHAPES: dict[str, type[CPMobileShape | CPResNetShape | PaSSTShape]] = {
+    "cp_mobile": CPMobileShape, "cp_resnet": CPResNetShape, "passt": PaSSTShape,
+}  # fmt: skip
+_SCHEDULE = ("warmup_epochs", "rampdown_start", "rampdown_epochs")
+
+
+def recipe_keys(arch: str) -> list[str]:
+    """The names of all settings that a Recipe of this architecture takes."""
+    shape = [*_SHAPES[arch].model_fields, *(["size"] if arch == "passt" else [])]
+    return [*shape, *Augmentation.model_fields, *Optimisation.model_fields, "augment", "seed"]
+
+
+def make_recipe(arch: str, augment: str = "none", where: str = "recipe", **settings: Any) -> Recipe:
+    """The published Recipe of an architecture, with some settings changed.
+
+    When ``epochs`` is changed, the schedule is stretched with it unless it is given too.
+
+    Args:
+        arch: ``cp_mobile``, ``cp_resnet`` or ``passt``.
+        augment: ``none``, ``dir``, ``fms`` or ``dirfms``, with the published probabilities.
+        where: what the settings came from, for the error.
+        **settings: any setting by its own name; also ``size`` for PaSST: ``s``, ``xs`` or ``xxs``.
+
+    Raises:
+        AscError: if a name or a value is not valid.
+    """
+    if arch not in _PUBLISHED:
+        raise AscError(where, f"unknown architecture '{arch}'", nearest(arch, _PUBLISHED))
+    if augment not in AUGMENTS:
+        raise AscError(where, f"unknown augment '{augment}'", nearest(str(augment), AUGMENTS))
+    for name in settings:
+        if name not in recipe_keys(arch):
+            raise AscError(where, f"a {arch} recipe has no '{name}'", nearest(name, recipe_keys(arch)))
+    published = dict(_PUBLISHED[arch])
+    if "dir" not in augment:
+        published["dir_probability"] = 0.0
+    if "fms" not in augment:
+        published["fms_probability"] = 0.0
+    if "size" in settings:
+        settings = _named_size(settings, where)
+    values = published | _stretched(published, settings.get("epochs")) | settings
+    values["arch"] = arch
+    groups = {"network": _SHAPES[arch], "augmentation": Augmentation, "optimisation": Optimisation}
+    parts = {
+        name: {key: values[key] for key in kind.model_fields if key in values} for name, kind in groups.items()
+    }
+    return Recipe.parse({**parts, "seed": values.get("seed", 0)}, where)
+
+
+def _named_size(settings: dict[str, Any], where: str) -> dict[str, Any]:
+    size = settings["size"]
+    if size not in SIZES:
+        raise AscError(where, f"unknown PaSST size '{size}'", nearest(str(size), SIZES))
+    width, depth, heads = SIZES[size]
+    rest = {key: value for key, value in settings.items() if key != "size"}
+    return {"embed_dim": width, "depth": depth, "num_heads": heads} | rest
+
+
+def _stretched(published: dict[str, Any], epochs: Any) -> dict[str, int]:
+    """The published schedule for another number of epochs."""
+    if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
+        return {}  # the validation names it
+    factor = epochs / published["epochs"]
+    return {key: max(1, math.floor(published[key] * factor + 0.25)) for key in _SCHEDULE}
