@@ -1,0 +1,69 @@
+"""``asc corpus``: make, check and prepare corpora."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asc_experiments.cli.options import Json, Settings, print_facts, print_json, with_settings
+
+app = typer.Typer(help="Make, check and prepare corpora in the TAU layout.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus folder.", show_default=False)]
+
+
+@app.command(epilog="Example: asc corpus synth demo_corpus --clips-per-scene 60 --seed 0")
+@with_settings
+def synth(
+    settings: Settings,
+    folder: Folder,
+    clips_per_scene: Annotated[int, typer.Option(help="Training and test clips of each scene.")] = 60,
+    seed: Annotated[int, typer.Option(help="Decides every sample.", min=0)] = 0,
+) -> None:
+    """Write a synthetic corpus: ten scenes, nine devices, three of them never trained on."""
+    from asc_experiments.corpus.synth import synthesise
+
+    clips = synthesise(folder, clips_per_scene, seed)
+    typer.echo(f"wrote {clips} clips to {folder}; next: asc corpus check {folder}")
+
+
+@app.command(epilog="Example: asc corpus check /data/TAU-urban-acoustic-scenes-2022-mobile-development")
+@with_settings
+def check(settings: Settings, folder: Folder, as_json: Json = False) -> None:
+    """Validate tables and audio, and list every problem with its file and its remedy."""
+    from asc_experiments.corpus.check import check_corpus
+
+    facts, problems = check_corpus(folder)
+    if as_json:
+        print_json(facts | {"problems": [vars(problem) for problem in problems]})
+    elif facts:
+        devices = {f"device {name}": _device(about) for name, about in facts.pop("devices").items()}
+        print_facts(facts | devices, str(folder))
+    for problem in problems:
+        typer.echo(f"problem: {problem.line()}", err=True)
+    if problems:
+        typer.echo(f"{len(problems)} problems in {folder}", err=True)
+        raise typer.Exit(2)
+    if not as_json:
+        typer.echo(f"{folder} is in order")
+
+
+@app.command(epilog="Example: asc corpus prepare demo_corpus")
+@with_settings
+def prepare(settings: Settings, folder: Folder, as_json: Json = False) -> None:
+    """Decode and resample every clip once, so that trainings start at once."""
+    from asc_experiments.corpus import Corpus
+    from asc_experiments.corpus import prepare as prepare_store
+
+    corpus = Corpus.open(folder)
+    store = prepare_store(corpus, settings.cache)
+    facts = {"clips": len(corpus.clips), "digest": store.corpus_digest, "store": str(store.path)}
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts(facts, str(folder))
+
+
+def _device(about: dict[str, object]) -> str:
+    return f"{about['group']}: {about['training_clips']} training clips, {about['test_clips']} test clips"

@@ -1,0 +1,59 @@
+"""The program ``asc``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from asc_experiments import __version__
+from asc_experiments.base.errors import AscError
+from asc_experiments.cli import corpus, model, study, train
+
+app = typer.Typer(
+    name="asc",
+    help="Find out which teachers make the best tiny acoustic-scene student, and ship that student.",
+    epilog="Example: asc corpus synth demo && asc study run studies/quickstart.yaml --corpus demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(corpus.app, name="corpus")
+app.add_typer(train.teacher_app, name="teacher")
+app.add_typer(train.student_app, name="student")
+app.add_typer(study.app, name="study")
+study.add_report(app)
+model.add_to(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"asc_experiments {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
+) -> None:
+    pass
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    """End like Ctrl-C does, so that runs and trials are told."""
+    sys.exit(128 + signum)
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one line and exit code 2."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except AscError as error:
+        typer.echo(f"error: {error.line()}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(141)

@@ -1,0 +1,139 @@
+"""The options that every command has, and how commands print."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from asc_experiments.corpus import ValidationSplit
+    from asc_experiments.distill import Workbench
+    from asc_experiments.tracking import Tracking
+
+_SHARED = "Everywhere"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are: the workspace and what is kept elsewhere."""
+
+    workspace: Path
+    tracking_uri: str | None
+    storage: str | None
+    dirs: Path | None
+
+    @property
+    def cache(self) -> Path:
+        """The folder of decoded waveforms and locks."""
+        return Path(os.environ.get("ASC_CACHE") or self.workspace / ".asc")
+
+    def tracking(self) -> Tracking:
+        """Connect to the tracking server."""
+        from asc_experiments.tracking import Tracking
+
+        return Tracking.open(self.workspace, self.tracking_uri)
+
+    def workbench(self, corpus: Path, split: ValidationSplit, tracking: Tracking | None = None) -> Workbench:
+        """Open a corpus for training; the corpus is checked before the tracking server is touched."""
+        from asc_experiments.corpus import Corpus
+        from asc_experiments.distill import Workbench
+
+        Corpus.open(corpus)
+        return Workbench.open(corpus, tracking or self.tracking(), self.cache, split, self.dirs)
+
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "workspace": (
+        Annotated[
+            Path,
+            typer.Option(help="Folder that holds mlruns/ and studies/.", envvar="ASC_WORKSPACE", rich_help_panel=_SHARED),
+        ],
+        Path("."),
+    ),
+    "tracking_uri": (
+        Annotated[
+            str | None,
+            typer.Option(
+                help="MLflow server or database (default: the workspace's SQLite file).",
+                envvar="MLFLOW_TRACKING_URI",
+                rich_help_panel=_SHARED,
+            ),
+        ],
+        None,
+    ),
+    "storage": (
+        Annotated[
+            str | None,
+            typer.Option(
+                help="Optuna journal file or database URL (default: studies/optuna.journal in the workspace).",
+                envvar="ASC_STORAGE",
+                rich_help_panel=_SHARED,
+            ),
+        ],
+        None,
+    ),
+    "dirs": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                help="Folder of device impulse responses for DIR (default: dirs/ in the corpus).",
+                envvar="ASC_DIRS",
+                rich_help_panel=_SHARED,
+            ),
+        ],
+        None,
+    ),
+}
+
+Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
+]
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the shared options; it receives them as its first argument, a :class:`Settings`."""
+    signature = inspect.signature(command, eval_str=True)
+    own = list(signature.parameters.values())[1:]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _OPTIONS.items()
+    ]
+
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> None:
+        settings = Settings(**{name: values.pop(name) for name in _OPTIONS})
+        command(settings, **values)
+
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + shared
+    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapper
+
+
+def print_json(facts: Any) -> None:
+    """Print facts as JSON on standard output."""
+    typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+def print_facts(facts: dict[str, Any], title: str) -> None:
+    """Print facts as an aligned two-column table."""
+    from rich.table import Table
+
+    from asc_experiments.base.progress import console
+
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        table.add_row(key, shown)
+    console.print(table, markup=False)

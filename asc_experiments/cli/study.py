@@ -1,0 +1,121 @@
+"""``asc study`` and ``asc report``: run studies, see how far they have come, compare what they found."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asc_experiments.cli.options import Assignments, Json, Settings, print_facts, print_json, with_settings
+from asc_experiments.cli.train import CorpusFolder
+
+app = typer.Typer(help="Run studies and see how far they have come.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)]
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    table = "table"
+    md = "md"
+    json = "json"
+
+
+@app.command("run", epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus --trials 4")
+@with_settings
+def run_study(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The study file.", show_default=False)],
+    corpus: CorpusFolder,
+    trials: Annotated[int | None, typer.Option(help="Trials in total (default: as the file says).", min=1)] = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Run a study to its total of trials. Stopped or killed, the same command goes on."""
+    from asc_experiments.base.yaml import parse_assignments
+    from asc_experiments.study.driver import Driver
+    from asc_experiments.study.file import read_study
+    from asc_experiments.study.space import SearchSpace
+    from asc_experiments.study.storage import open_storage
+
+    overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
+    study = read_study(file, overrides)
+    SearchSpace(study).check(str(file))
+    bench = settings.workbench(corpus, study.validation)
+    try:
+        status = Driver(study, bench, open_storage(settings.workspace, settings.storage)).run()
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command goes on with study '{study.name}'", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        print_json(status.facts())
+    else:
+        print_facts(status.facts(), f"study {status.name}")
+        typer.echo(f"next: asc report {status.name}; asc register {status.name}; asc ui")
+    if status.failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: asc study status quickstart --json")
+@with_settings
+def status(settings: Settings, name: Name, as_json: Json = False) -> None:
+    """How many trials were asked for, finished, pruned, failed, and are running."""
+    from asc_experiments.study.status import study_status
+    from asc_experiments.study.storage import load_study, open_storage
+
+    facts = study_status(load_study(open_storage(settings.workspace, settings.storage), name)).facts()
+    print_json(facts) if as_json else print_facts(facts, f"study {name}")
+
+
+@app.command("list", epilog="Example: asc study list")
+@with_settings
+def list_studies(settings: Settings, as_json: Json = False) -> None:
+    """All studies in the storage."""
+    import optuna
+    from rich.table import Table
+
+    from asc_experiments.base.progress import console
+    from asc_experiments.study.status import study_status
+    from asc_experiments.study.storage import load_study, open_storage
+
+    storage = open_storage(settings.workspace, settings.storage)
+    found = [study_status(load_study(storage, name)).facts() for name in optuna.get_all_study_names(storage)]
+    if as_json:
+        print_json(found)
+        return
+    table = Table(title=f"{len(found)} studies", title_justify="left")
+    columns = ("name", "asked", "finished", "pruned", "failed", "running", "metric", "best_value")
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("name", "metric") else "right")
+    for facts in found:
+        best = "" if facts["best_value"] is None else f"{facts['best_value']:.4f}"
+        table.add_row(*(str(facts[column]) for column in columns[:-1]), best)
+    console.print(table)
+
+
+def add_report(root: typer.Typer) -> None:
+    """Add ``asc report`` to the program."""
+    root.command(epilog="Example: asc report quickstart --format md")(report)
+
+
+@with_settings
+def report(
+    settings: Settings,
+    name: Name,
+    format: Annotated[Format, typer.Option(help="How to write it.")] = Format.table,
+    as_json: Json = False,
+) -> None:
+    """Compare a study's students and teachers per device."""
+    from asc_experiments.base.progress import console
+    from asc_experiments.report.comparison import compare_study
+    from asc_experiments.report.text import as_markdown, as_table
+
+    comparison = compare_study(settings.tracking(), name)
+    if as_json or format is Format.json:
+        print_json(comparison.facts())
+    elif format is Format.md:
+        typer.echo(as_markdown(comparison))
+    else:
+        console.print(as_table(comparison), markup=False, crop=False)

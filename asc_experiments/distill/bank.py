@@ -1,0 +1,128 @@
+"""The TeacherBank: finds a Teacher by its key in the tracking server, else has it trained. Each one is trained once."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.base.hashing import digest_file
+from asc_experiments.base.progress import say
+from asc_experiments.distill.ensemble import LogitTable
+from asc_experiments.distill.teacher import (
+    CORPUS,
+    KEY,
+    LOGITS,
+    LOGITS_DIGEST,
+    MODEL_ID,
+    RECIPE,
+    SPLIT,
+    Teacher,
+    teacher_key,
+)
+from asc_experiments.distill.workbench import Workbench
+from asc_experiments.tracking import Run, Tracking
+from asc_experiments.tracking.networks import log_network
+from asc_experiments.training import Recipe
+
+EXPERIMENT = "teachers"
+
+
+class TeacherBank:
+    """All Teachers of one tracking server.
+
+    Args:
+        tracking: the server.
+    """
+
+    def __init__(self, tracking: Tracking) -> None:
+        self.tracking = tracking
+        self.experiment_id = tracking.experiment(EXPERIMENT)
+
+    def key(self, recipe: Recipe, bench: Workbench) -> str:
+        """The key that this Recipe's Teacher has on this corpus and split.
+
+        Raises:
+            AscError: if the Recipe needs impulse responses and there are none.
+        """
+        responses = bench.responses_for(recipe)
+        return teacher_key(recipe, bench.store.corpus_digest, bench.split, responses.digest if responses else None)
+
+    def get(self, recipe: Recipe, bench: Workbench) -> Teacher:
+        """The Teacher of a Recipe, trained now if it has not been before; another process asking for it waits.
+
+        Raises:
+            AscError: if the Recipe cannot be trained with what the workbench has.
+            NotFiniteError: if its loss becomes infinite or not a number.
+        """
+        key = self.key(recipe, bench)
+        found = self.find(key)
+        if found is not None:
+            say(f"teacher {key} {recipe.name}: already in the bank")
+            return found
+        locks = bench.cache / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"teacher-{key}.lock"):
+            found = self.find(key)
+            if found is None:
+                self._train(recipe, key, bench)
+                found = self.find(key)
+        assert found is not None
+        return found
+
+    def find(self, key: str) -> Teacher | None:
+        """The finished Teacher with exactly this key, or None."""
+        records = self.tracking.search([self.experiment_id], f"{_finished()} AND tags.`{KEY}` = '{key}'", limit=1)
+        return Teacher.from_record(records[0], self.tracking) if records else None
+
+    def named(self, key: str) -> Teacher:
+        """The finished Teacher whose key begins like this.
+
+        Raises:
+            AscError: if there is none, or more than one.
+        """
+        if not key.isalnum():
+            raise AscError(f"teacher '{key}'", "is no key", "`asc teacher list` shows them")
+        records = self.tracking.search([self.experiment_id], f"{_finished()} AND tags.`{KEY}` LIKE '{key}%'")
+        keys = {record.tags[KEY] for record in records}
+        if len(keys) != 1:
+            what = "does not exist" if not keys else f"is the beginning of {len(keys)} keys"
+            raise AscError(f"teacher '{key}'", what, "`asc teacher list` shows them")
+        return Teacher.from_record(records[0], self.tracking)
+
+    def all(self) -> list[Teacher]:
+        """Every finished Teacher, oldest first, each key once."""
+        records = self.tracking.search([self.experiment_id], _finished())
+        first = {record.tags[KEY]: record for record in reversed(records) if KEY in record.tags}
+        return [Teacher.from_record(record, self.tracking) for record in reversed(first.values())]
+
+    def _train(self, recipe: Recipe, key: str, bench: Workbench) -> None:
+        tags = {
+            KEY: key,
+            RECIPE: recipe.model_dump_json(),
+            CORPUS: bench.store.corpus_digest,
+            SPLIT: bench.split.model_dump_json(),
+        }
+        with self.tracking.run(self.experiment_id, recipe.name, "teacher", tags) as run:
+            trained = bench.train(recipe, run, f"teacher {recipe.name}")
+            model_id = log_network(run, trained.network)
+            digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
+            metrics = bench.scorecards(trained.logits)
+            run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
+            run.tags({LOGITS_DIGEST: digest, MODEL_ID: model_id})
+        say(f"teacher {key} {recipe.name}: trained, accuracy {100 * metrics['accuracy/overall']:.1f} % on the test fold")
+
+
+def log_logits(run: Run, table: LogitTable, name: str = LOGITS) -> str:
+    """Store a table of logits as an artifact of a run; returns the file's digest."""
+    with tempfile.TemporaryDirectory(prefix="asc-") as folder:
+        path = Path(folder, Path(name).name)
+        table.save(path)
+        run.file(path, str(Path(name).parent))
+        return digest_file(path)
+
+
+def _finished() -> str:
+    return "attributes.status = 'FINISHED'"

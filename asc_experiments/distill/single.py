@@ -1,0 +1,62 @@
+"""One student outside of any study, in the experiment ``students``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.corpus import ValidationSplit
+from asc_experiments.distill.bank import TeacherBank
+from asc_experiments.distill.ensemble import Ensemble
+from asc_experiments.distill.student import Distillation, log_ensemble, train_student
+from asc_experiments.distill.workbench import Workbench
+from asc_experiments.tracking import Tracking
+from asc_experiments.training import Recipe
+
+EXPERIMENT = "students"
+
+
+def train_single_student(
+    open_bench: Callable[[ValidationSplit], Workbench],
+    tracking: Tracking,
+    recipe: Recipe,
+    keys: Sequence[str],
+    distillation: dict[str, Any],
+    fraction: float = 0.0,
+) -> tuple[str, dict[str, float]]:
+    """Train one student and log it as a run of its own.
+
+    Args:
+        open_bench: opens the corpus with a given validation split.
+        tracking: the server.
+        recipe: the student's.
+        keys: of its teachers; none trains on labels alone.
+        distillation: temperature and label weight, where they are not the published ones.
+        fraction: of the training fold to hold out, for a student without teachers; with teachers theirs is used.
+
+    Returns:
+        The run's id and the metrics of its Scorecards.
+
+    Raises:
+        AscError: if a teacher does not exist, or teachers held out different clips.
+    """
+    settings = Distillation.parse(distillation, "distillation")
+    split = ValidationSplit(fraction=fraction)
+    ensemble = None
+    if keys:
+        bank = TeacherBank(tracking)
+        ensemble = Ensemble(tuple(bank.named(key) for key in keys))
+        split = ensemble.teachers[0].split
+        for teacher in ensemble.teachers:
+            if teacher.split != split:
+                where = f"teacher {teacher.key}"
+                raise AscError(where, f"held out other clips than {ensemble.teachers[0].key}", "combine others")
+    bench = open_bench(split)
+    bench.responses_for(recipe)
+    if ensemble is not None:
+        ensemble.logits(bench.corpus.filenames)  # refuse teachers of another corpus before there is a run
+    with tracking.run(tracking.experiment(EXPERIMENT), recipe.name, "student") as run:
+        if ensemble is not None:
+            log_ensemble(bench, run, ensemble)
+        return run.run_id, train_student(bench, recipe, run, ensemble, settings)

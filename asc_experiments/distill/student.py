@@ -1,0 +1,94 @@
+"""The Student: a Recipe trained against an Ensemble's logits, or on labels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pydantic import Field
+
+from asc_experiments.base.settings import Settings
+from asc_experiments.distill.bank import log_logits
+from asc_experiments.distill.ensemble import Ensemble, LogitTable
+from asc_experiments.distill.teacher import CORPUS, MODEL_ID, RECIPE
+from asc_experiments.distill.workbench import Workbench
+from asc_experiments.tracking import Run
+from asc_experiments.tracking.networks import log_network
+from asc_experiments.training import Recipe, SoftTargets
+
+TEACHERS, ENSEMBLE_SIZE = "asc.teachers", "ensemble_size"
+
+
+class Distillation(Settings):
+    """How labels and teachers are weighed.
+
+    Attributes:
+        temperature: T, softens both distributions.
+        label_weight: λ, the share of the labels; its published value of 0.02 belongs to a KL averaged over classes.
+    """
+
+    temperature: float = Field(2.0, gt=0, le=100)
+    label_weight: float = Field(0.02, ge=0, le=1)
+
+
+def train_student(
+    bench: Workbench,
+    recipe: Recipe,
+    run: Run,
+    ensemble: Ensemble | None = None,
+    distillation: Distillation | None = None,
+    on_validation: Callable[[int, Mapping[str, float]], None] | None = None,
+) -> dict[str, float]:
+    """Train a Student and log its network, logits and Scorecards into a run.
+
+    Args:
+        bench: corpus, split and tracking server.
+        recipe: the student's.
+        run: where everything goes.
+        ensemble: the teachers; None trains on labels alone.
+        distillation: temperature and label weight; the published ones by default.
+        on_validation: called after every epoch; may raise to stop.
+
+    Returns:
+        The metrics of its Scorecards.
+
+    Raises:
+        AscError: if a teacher lacks logits of a clip.
+        NotFiniteError: if the loss becomes infinite or not a number.
+    """
+    distillation = distillation or Distillation()
+    targets = None
+    if ensemble is not None:
+        logits = ensemble.logits(bench.corpus.filenames)
+        targets = SoftTargets(logits, distillation.temperature, distillation.label_weight)
+        run.params(distillation.model_dump())
+    trained = bench.train(recipe, run, f"student {recipe.name}", targets, on_validation)
+    model_id = log_network(run, trained.network)
+    log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
+    metrics = bench.scorecards(trained.logits)
+    run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
+    run.tags({MODEL_ID: model_id, RECIPE: recipe.model_dump_json(), CORPUS: bench.store.corpus_digest})
+    return metrics
+
+
+def log_ensemble(bench: Workbench, run: Run, ensemble: Ensemble) -> None:
+    """Log an Ensemble into the run that learns from it: members, lineage, logits, Scorecard, a table per device."""
+    teachers = ensemble.teachers
+    run.tags({TEACHERS: ",".join(teacher.key for teacher in teachers)})
+    run.params({ENSEMBLE_SIZE: len(teachers), "teachers": ensemble.name})
+    run.uses_models([teacher.model_id for teacher in teachers])
+    logits = ensemble.logits(bench.corpus.filenames)
+    log_logits(run, LogitTable(bench.corpus.filenames, logits), "ensemble/logits.npz")
+    metrics = bench.scorecards(logits)
+    run.metrics({f"ensemble/{name}": value for name, value in metrics.items()})
+    run.table(_teacher_table(ensemble, metrics), "teachers.json")
+
+
+def _teacher_table(ensemble: Ensemble, ensemble_metrics: Mapping[str, float]) -> dict[str, list[object]]:
+    """Accuracy in percent per device: one row per teacher, and one for the ensemble."""
+    rows = [(t.key, t.name, t.metrics) for t in ensemble.teachers] + [("", "ensemble", ensemble_metrics)]
+    names = ["accuracy/overall", *sorted(n for n in ensemble_metrics if n.startswith("accuracy/device/"))]
+    table: dict[str, list[object]] = {"key": [r[0] for r in rows], "teacher": [r[1] for r in rows]}
+    for name in names:
+        table[name.removeprefix("accuracy/").replace("/", " ")] = [round(100 * r[2][name], 2) for r in rows]
+    table["DG"] = [round(100 * r[2]["device_generalization"], 2) for r in rows]
+    return table

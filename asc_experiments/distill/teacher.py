@@ -1,0 +1,95 @@
+"""A Teacher: a trained Recipe, its key, and its logits on every clip of the fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.base.hashing import digest_file, digest_json
+from asc_experiments.corpus import ValidationSplit
+from asc_experiments.distill.ensemble import LogitTable
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.training import Recipe
+
+SCHEMA = 1
+"""Part of every key: raised when the code changes what a Recipe means, so that no stale Teacher is used again."""
+KEY, LOGITS_DIGEST, MODEL_ID = "asc.teacher", "asc.logits_digest", "asc.model_id"
+RECIPE, CORPUS, SPLIT = "asc.recipe", "asc.corpus", "asc.split"
+LOGITS = "logits/logits.npz"
+
+
+def teacher_key(recipe: Recipe, corpus_digest: str, split: ValidationSplit, responses_digest: str | None) -> str:
+    """What identifies a Teacher: everything that decides how it comes out, and nothing else.
+
+    Args:
+        recipe: fully resolved.
+        corpus_digest: of the corpus's content.
+        split: which clips were held out.
+        responses_digest: of the impulse responses, where the Recipe has DIR.
+    """
+    return digest_json(
+        {
+            "schema": SCHEMA,
+            "recipe": recipe.model_dump(mode="json"),
+            "corpus": corpus_digest,
+            "split": split.model_dump(mode="json"),
+            "impulse_responses": responses_digest,
+        },
+        length=16,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A Teacher as it lies in the tracking server; its logits are fetched when they are first asked for."""
+
+    key: str
+    recipe: Recipe
+    split: ValidationSplit
+    record: RunRecord
+    tracking: Tracking
+
+    @classmethod
+    def from_record(cls, record: RunRecord, tracking: Tracking) -> Teacher:
+        """Read a Teacher from its run.
+
+        Raises:
+            AscError: if the run's Recipe cannot be read by this version.
+        """
+        where = f"teacher {record.tags[KEY]}"
+        try:
+            recipe = Recipe.model_validate_json(record.tags[RECIPE])
+            split = ValidationSplit.model_validate_json(record.tags[SPLIT])
+        except (KeyError, ValueError):
+            raise AscError(where, "was written by another version", "train it again") from None
+        return cls(record.tags[KEY], recipe, split, record, tracking)
+
+    @property
+    def name(self) -> str:
+        """A short name for people."""
+        return self.recipe.name
+
+    @property
+    def model_id(self) -> str:
+        """The id of its network among MLflow's logged models."""
+        return self.record.tags[MODEL_ID]
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Its Scorecards."""
+        return self.record.metrics
+
+    @cached_property
+    def logits(self) -> LogitTable:
+        """Its logits on the clean clips, by clip id.
+
+        Raises:
+            AscError: if the file is missing or damaged.
+        """
+        with self.tracking.artifacts(self.record.run_id, LOGITS) as path:
+            if digest_file(path) != self.record.tags[LOGITS_DIGEST]:
+                where = f"teacher {self.key}"
+                raise AscError(where, "its logits are damaged", f"delete run {self.record.run_id} to train it again")
+            return LogitTable.load(path)

@@ -1,0 +1,71 @@
+"""Draw a comparison as a table for the terminal or as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from asc_experiments.report.comparison import GROUPS, Comparison
+
+
+def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of a comparison; accuracies and DG in percent."""
+    headings = ["", "student or teacher", "objective", "overall", *GROUPS, "DG", *comparison.devices, "params", "MMACs"]
+    rows = []
+    for row in comparison.rows:
+        about = f"{row['name']} ({row['trained']})" if row["kind"] == "student" else row["name"]
+        scores = [row["overall"], *(row[group] for group in GROUPS), row["DG"]]
+        scores += [row["devices"][device] for device in comparison.devices]
+        macs = "" if row["macs"] is None else f"{row['macs'] / 1e6:.1f}"
+        parameters = "" if row["parameters"] is None else f"{row['parameters']:,.0f}"
+        objective = "" if row["objective"] is None else f"{row['objective']:.4f}"
+        rows.append([row["kind"], about, objective, *map(percent, scores), parameters, macs])
+    return headings, rows
+
+
+def percent(value: float | None) -> str:
+    """A part of one in percent with one digit, or nothing."""
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """The comparison as a Markdown table, with the teachers of each student below."""
+    headings, rows = comparison_cells(comparison)
+    return f"{caption(comparison)}\n\n{markdown_table(headings, rows)}\n\n{_legend(comparison)}\n"
+
+
+def as_table(comparison: Comparison) -> Table:
+    """The comparison as a Rich table."""
+    headings, rows = comparison_cells(comparison)
+    table = Table(title=caption(comparison), caption=_legend(comparison), title_justify="left", caption_justify="left")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number < 2 else "right", no_wrap=True)
+    before = ""
+    for row in rows:
+        if before and row[0] != before:
+            table.add_section()
+        before = row[0]
+        table.add_row(*row)
+    return table
+
+
+def caption(comparison: Comparison) -> str:
+    """What the rows are and how they were chosen."""
+    chosen = f"chosen by {comparison.objective} on the {comparison.split} split"
+    return f"{comparison.study}: accuracy in % on the test fold, best first, {chosen}"
+
+
+def _legend(comparison: Comparison) -> str:
+    students = [row for row in comparison.rows if row["kind"] == "student"]
+    return "\n".join(f"{row['name']}: taught by {row['teachers']}" for row in students)
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table whose columns line up."""
+    cells = [list(map(str, headings)), *[list(map(str, row)) for row in rows]]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(headings))]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)

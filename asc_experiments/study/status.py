@@ -1,0 +1,70 @@
+"""How far a study has come, as Optuna's storage tells it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from asc_experiments.base.ownership import is_gone
+
+ASKED, METRIC, DEFINITION, CORPUS = "asc.asked", "asc.metric", "asc.definition", "asc.corpus"
+OWNER, INTERRUPTED = "asc.owner", "asc.interrupted"
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """Counts of a study's trials. ``finished``, ``pruned`` and ``failed`` together make up ``asked`` in the end.
+
+    ``interrupted`` counts attempts that were killed or stopped; each was asked again and is part of no other count.
+    """
+
+    name: str
+    metric: str
+    asked: int
+    finished: int
+    pruned: int
+    failed: int
+    running: int
+    interrupted: int
+    best_trial: int | None
+    best_value: float | None
+
+    @property
+    def done(self) -> int:
+        """How many of the asked trials need no more work."""
+        return self.finished + self.pruned + self.failed
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def was_interrupted(trial: FrozenTrial) -> bool:
+    """Whether a trial was stopped or killed rather than failing by itself."""
+    if trial.state == TrialState.RUNNING:
+        return is_gone(trial.user_attrs.get(OWNER))
+    return trial.state == TrialState.FAIL and INTERRUPTED in trial.user_attrs
+
+
+def study_status(study: optuna.Study) -> StudyStatus:
+    """Count a study's trials."""
+    trials = study.get_trials(deepcopy=False)
+    interrupted = [trial for trial in trials if was_interrupted(trial)]
+    counted = [trial for trial in trials if not was_interrupted(trial)]
+    complete = [trial for trial in counted if trial.state == TrialState.COMPLETE]
+    best = study.best_trial if complete else None
+    return StudyStatus(
+        name=study.study_name,
+        metric=study.user_attrs.get(METRIC, ""),
+        asked=int(study.user_attrs.get(ASKED, 0)),
+        finished=len(complete),
+        pruned=sum(trial.state == TrialState.PRUNED for trial in counted),
+        failed=sum(trial.state == TrialState.FAIL for trial in counted),
+        running=sum(trial.state == TrialState.RUNNING for trial in counted),
+        interrupted=len(interrupted),
+        best_trial=best.number if best else None,
+        best_value=best.value if best else None,
+    )

@@ -1,0 +1,74 @@
+"""Where Optuna keeps a study: a journal file in the workspace, or a database that several hosts share."""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from pathlib import Path
+
+import optuna
+from filelock import FileLock
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+
+from asc_experiments.base.errors import AscError, nearest
+
+JOURNAL = "optuna.journal"
+
+
+class _KernelLock(BaseJournalFileLock):
+    """A lock that the kernel releases when its process dies; Optuna's own would be waited for half a minute."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = FileLock(path)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
+    """Open the storage of studies.
+
+    Args:
+        workspace: its ``studies`` folder holds the journal by default.
+        storage: the path of a journal file, or the URL of a database (``postgresql+psycopg://…``).
+
+    Raises:
+        AscError: if it cannot be opened.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", ExperimentalWarning)
+    if storage and "://" in storage:
+        shown = re.sub(r"//[^/@]*@", "//***@", storage)
+        try:
+            return RDBStorage(storage, heartbeat_interval=60, grace_period=180)
+        except Exception as error:  # SQLAlchemy and every driver have their own
+            logging.getLogger(__name__).debug("storage", exc_info=error)
+            what = f"cannot be opened ({type(error).__name__})"
+            raise AscError(shown, what, "start the database, or give another --storage (ASC_STORAGE)") from None
+    path = Path(storage) if storage else workspace / "studies" / JOURNAL
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(path), _KernelLock(path.with_name(path.name + ".lock"))))
+    except OSError as error:
+        raise AscError(path, f"cannot be written ({error.strerror})", "give another --workspace or --storage") from None
+
+
+def load_study(storage: BaseStorage, name: str) -> optuna.Study:
+    """Load an existing study.
+
+    Raises:
+        AscError: if there is none of that name.
+    """
+    try:
+        return optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        names = optuna.get_all_study_names(storage)
+        hint = nearest(name, names) if names else "run one with `asc study run`"
+        raise AscError(f"study '{name}'", "does not exist here", hint) from None

@@ -1,0 +1,321 @@
+"""Runs in an MLflow tracking server, told truthfully: FINISHED, FAILED with the error, or KILLED.
+
+Everything goes through explicit run and experiment ids, so that several processes never write into each other's runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.base.ownership import is_gone, this_process
+
+# Read by MLflow when it is imported: no telemetry, and an unreachable server is reported within seconds.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from mlflow import MlflowClient, set_registry_uri, set_tracking_uri  # noqa: E402
+from mlflow.entities import (  # noqa: E402
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelInput,
+    Metric,
+    Param,
+    RunTag,
+    ViewType,
+)
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
+_PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"
+_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 900, 90
+_PROBE_TIMEOUT_S = 5.0
+_QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as it was read back."""
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    start_time: int
+
+
+class Stopped(Exception):
+    """Raised inside a run's block to end it as KILLED without being an error: pruned or interrupted."""
+
+
+class Tracking:
+    """A connection to a tracking server.
+
+    Args:
+        uri: the server's address or a database's URI.
+        artifacts: folder for artifacts where no server keeps them, else None.
+    """
+
+    def __init__(self, uri: str, artifacts: Path | None) -> None:
+        self.uri = uri
+        self._artifacts = artifacts
+        for name in _QUIET:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        set_tracking_uri(uri)
+        set_registry_uri(uri)
+        self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    @classmethod
+    def open(cls, workspace: Path, uri: str | None = None) -> Tracking:
+        """Connect, creating the workspace's own database where no other server is named.
+
+        Args:
+            workspace: the folder that holds ``mlruns``.
+            uri: a server or database; the workspace's SQLite file by default.
+
+        Raises:
+            AscError: if the server does not answer or the workspace cannot be written.
+        """
+        local = uri is None or uri == default_tracking_uri(workspace)
+        uri = uri or default_tracking_uri(workspace)
+        _probe(uri)
+        if local:
+            _make_folder(workspace / "mlruns")
+        keeps_artifacts = uri.startswith(("http://", "https://"))
+        tracking = cls(uri, None if keeps_artifacts else (workspace / "mlruns" / "artifacts").absolute())
+        with _initialising(workspace if local else None):
+            try:
+                tracking.client.search_experiments(max_results=1)
+            except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
+                raise _unreachable(uri, error) from None
+        return tracking
+
+    def experiment(self, name: str) -> str:
+        """The id of the experiment of that name, created if need be.
+
+        Raises:
+            AscError: if it was deleted in the tracking server.
+        """
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            location = None
+            if self._artifacts is not None:
+                location = (self._artifacts / re.sub(r"[^\w.-]+", "_", name)).as_uri()
+            try:
+                return str(self.client.create_experiment(name, artifact_location=location))
+            except MlflowException:
+                found = self.client.get_experiment_by_name(name)  # another process was quicker
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise AscError(name, "this experiment was deleted in the tracking server", "restore it there")
+        return str(found.experiment_id)
+
+    def has_experiment(self, name: str) -> bool:
+        """Whether there is an active experiment of that name."""
+        found = self.client.get_experiment_by_name(name)
+        return found is not None and found.lifecycle_stage == "active"
+
+    @contextmanager
+    def run(
+        self,
+        experiment_id: str,
+        name: str,
+        kind: str,
+        tags: Mapping[str, str] | None = None,
+        parent: str | None = None,
+    ) -> Iterator[Run]:
+        """A new run around a block of work; how the block ends decides the run's status.
+
+        Args:
+            experiment_id: where.
+            name: shown to people.
+            kind: ``teacher``, ``student``, ``trial`` or ``seed``.
+            tags: more tags.
+            parent: run id of the run this one belongs to.
+        """
+        all_tags = {KIND: kind, OWNER: this_process(), **(tags or {})}
+        if parent:
+            all_tags[_PARENT] = parent
+        created = self.client.create_run(experiment_id, run_name=name, tags=all_tags)
+        run = Run(self, created.info.run_id, experiment_id)
+        try:
+            yield run
+        except (Stopped, KeyboardInterrupt, SystemExit) as stop:
+            run.end("KILLED", str(stop) or "interrupted")
+            raise
+        except BaseException as error:
+            run.end("FAILED", f"{type(error).__name__}: {error}")
+            raise
+        run.end("FINISHED")
+
+    def search(self, experiment_ids: Sequence[str], query: str = "", limit: int = 50_000) -> list[RunRecord]:
+        """The active runs that match an MLflow filter, oldest first."""
+        records: list[RunRecord] = []
+        token: str | None = None
+        while len(records) < limit:
+            page = self.client.search_runs(
+                list(experiment_ids), query, ViewType.ACTIVE_ONLY, min(1_000, limit), ["attributes.start_time ASC"], token
+            )
+            records += [_record(run) for run in page]
+            token = page.token
+            if not token:
+                break
+        return records
+
+    def get(self, run_id: str) -> RunRecord:
+        """Read one run."""
+        return _record(self.client.get_run(run_id))
+
+    def sweep(self, experiment_ids: Sequence[str]) -> int:
+        """End, as KILLED, every RUNNING run whose process is dead; returns how many there were."""
+        swept = 0
+        for record in self.search(experiment_ids, "attributes.status = 'RUNNING'"):
+            if OWNER in record.tags and is_gone(record.tags[OWNER]):
+                Run(self, record.run_id, record.experiment_id).end("KILLED", "its process was killed")
+                swept += 1
+        return swept
+
+    @contextmanager
+    def artifacts(self, run_id: str, path: str) -> Iterator[Path]:
+        """A local copy of a run's artifact file or folder, for the time of a block.
+
+        Raises:
+            AscError: if the run has no such artifact.
+        """
+        with tempfile.TemporaryDirectory(prefix="asc-") as folder:
+            try:
+                yield Path(self.client.download_artifacts(run_id, path, folder))
+            except (MlflowException, OSError) as error:
+                what = f"artifact {path} cannot be read ({error})"
+                raise AscError(f"run {run_id}", what, "delete the run in MLflow, so that it is made again") from None
+
+
+class Run:
+    """Writes into one run."""
+
+    def __init__(self, tracking: Tracking, run_id: str, experiment_id: str) -> None:
+        self.tracking = tracking
+        self.run_id = run_id
+        self.experiment_id = experiment_id
+        self._client = tracking.client
+
+    def params(self, params: Mapping[str, object]) -> None:
+        """Log parameters; they cannot be changed afterwards."""
+        entries = [Param(key, str(value)) for key, value in params.items()]
+        for first in range(0, len(entries), _PARAMS_PER_BATCH):
+            self._client.log_batch(self.run_id, params=entries[first : first + _PARAMS_PER_BATCH])
+
+    def tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags."""
+        self._client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+
+    def note(self, text: str) -> None:
+        """Set the run's description, Markdown."""
+        self.tags({_NOTE: text})
+
+    def metrics(self, metrics: Mapping[str, float], step: int = 0, model_id: str | None = None) -> None:
+        """Log metrics in one call, optionally for a logged model too."""
+        now = int(time.time() * 1000)
+        entries = [
+            Metric(key, value, now, step, model_id=model_id, run_id=self.run_id) for key, value in metrics.items()
+        ]
+        for first in range(0, len(entries), _METRICS_PER_BATCH):
+            self._client.log_batch(self.run_id, metrics=entries[first : first + _METRICS_PER_BATCH])
+
+    def file(self, path: Path, folder: str | None = None) -> None:
+        """Log a file, under ``folder`` of the run's artifacts."""
+        self._client.log_artifact(self.run_id, str(path), folder)
+
+    def table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
+        """Log a table that MLflow's UI shows as one."""
+        self._client.log_table(self.run_id, dict(columns), name)
+
+    def figure(self, figure: Any, name: str) -> None:
+        """Log a Matplotlib figure."""
+        self._client.log_figure(self.run_id, figure, name)
+
+    def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
+        """Log what the run was trained on, by our own digest (MLflow's misses changes in long tables)."""
+        data = Dataset(name=name, digest=digest[:32], source_type="local", source=source, profile=profile)
+        entry = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
+        self._client.log_inputs(self.run_id, datasets=[entry])
+
+    def uses_models(self, model_ids: Sequence[str]) -> None:
+        """Record that the run was made from these logged models (MLflow's lineage)."""
+        self._client.log_inputs(self.run_id, models=[LoggedModelInput(model_id) for model_id in model_ids])
+
+    def end(self, status: str, error: str = "") -> None:
+        """End the run with a status, and the reason as a tag."""
+        if error:
+            self.tags({ERROR: " ".join(error.split())[:4_000]})
+        self._client.set_terminated(self.run_id, status)
+
+
+def default_tracking_uri(workspace: Path) -> str:
+    """The workspace's own SQLite database."""
+    return f"sqlite:///{(workspace / 'mlruns' / 'mlflow.db').absolute()}"
+
+
+def _record(run: Any) -> RunRecord:
+    info, data = run.info, run.data
+    return RunRecord(
+        info.run_id, info.experiment_id, info.run_name, info.status, data.params, data.metrics, data.tags, info.start_time
+    )
+
+
+def _probe(uri: str) -> None:
+    """Ask an HTTP server whether it is there, briefly: MLflow's own retries take minutes."""
+    if not uri.startswith(("http://", "https://")):
+        return
+    import requests
+
+    try:
+        answer = requests.get(uri.rstrip("/") + "/health", timeout=_PROBE_TIMEOUT_S)
+    except requests.RequestException as error:
+        raise _unreachable(uri, error) from None
+    if answer.status_code >= 500:
+        raise _unreachable(uri, RuntimeError(f"status {answer.status_code}"))
+
+
+def _unreachable(uri: str, error: Exception) -> AscError:
+    shown = re.sub(r"//[^/@]*@", "//***@", uri)  # never a password
+    remedy = "start it, or give another --tracking-uri (MLFLOW_TRACKING_URI)"
+    return AscError(shown, f"the tracking server does not answer ({type(error).__name__})", remedy)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AscError(folder, f"cannot be written ({error.strerror})", "give another --workspace") from None
+
+
+@contextmanager
+def _initialising(workspace: Path | None) -> Iterator[None]:
+    """Let one process at a time create the database: racing ones crash on each other's tables."""
+    if workspace is None:
+        yield
+        return
+    try:
+        with FileLock(workspace / "mlruns" / ".initialising.lock"):
+            yield
+    except OSError as error:
+        raise AscError(workspace, f"cannot be written ({error.strerror})", "give another --workspace") from None
