@@ -110,9 +110,7 @@ class Augmenter:
         width = self.rng.random(batch) * min(widest, size)
         start = self.rng.random(batch) * (size - width)
         first = start.astype(np.int64)
-        return mask(
-            features, self._send(first, features), self._send(width.astype(np.int64), features), dim, fill
-        )
+        return mask(features, self._send(first, features), self._send(width.astype(np.int64), features), dim, fill)
 
     def _mixture(self, features: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
         batch = features.shape[0]

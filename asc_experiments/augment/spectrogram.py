@@ -32,7 +32,8 @@ def mask(features: Tensor, start: Tensor, width: Tensor, dim: int, value: float)
 
     Args:
         features: ``(batch, 1, mels, frames)``.
-        start, width: ``(batch,)`` int64, in mels (``dim=2``) or frames (``dim=3``).
+        start: ``(batch,)`` int64, first mel (``dim=2``) or frame (``dim=3``) of the band.
+        width: ``(batch,)`` int64, how many it covers.
         dim: which dimension the band lies in.
         value: what the band is filled with.
     """

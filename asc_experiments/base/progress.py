@@ -19,7 +19,8 @@ _PLAIN_LINE_EVERY_S = 5.0
 class Advance(Protocol):
     """Moves a progress display on by ``steps``; ``note`` stands behind the bar."""
 
-    def __call__(self, steps: int = 1, note: str = "") -> None: ...
+    def __call__(self, steps: int = 1, note: str = "") -> None:
+        """Move on."""
 
 
 def say(text: str) -> None:

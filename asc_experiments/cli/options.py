@@ -54,7 +54,9 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "workspace": (
         Annotated[
             Path,
-            typer.Option(help="Folder that holds mlruns/ and studies/.", envvar="ASC_WORKSPACE", rich_help_panel=_SHARED),
+            typer.Option(
+                help="Folder that holds mlruns/ and studies/.", envvar="ASC_WORKSPACE", rich_help_panel=_SHARED
+            ),
         ],
         Path("."),
     ),

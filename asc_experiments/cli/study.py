@@ -73,15 +73,14 @@ def status(settings: Settings, name: Name, as_json: Json = False) -> None:
 @with_settings
 def list_studies(settings: Settings, as_json: Json = False) -> None:
     """All studies in the storage."""
-    import optuna
     from rich.table import Table
 
     from asc_experiments.base.progress import console
     from asc_experiments.study.status import study_status
-    from asc_experiments.study.storage import load_study, open_storage
+    from asc_experiments.study.storage import load_study, open_storage, study_names
 
     storage = open_storage(settings.workspace, settings.storage)
-    found = [study_status(load_study(storage, name)).facts() for name in optuna.get_all_study_names(storage)]
+    found = [study_status(load_study(storage, name)).facts() for name in study_names(storage)]
     if as_json:
         print_json(found)
         return

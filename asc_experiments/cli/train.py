@@ -23,7 +23,9 @@ Validation = Annotated[
     ),
 ]
 Augment = Annotated[str, typer.Option(help="Device generalisation: none, dir, fms or dirfms.")]
-Epochs = Annotated[int | None, typer.Option(help="Epochs; the schedule is stretched with them (default: as published).")]
+Epochs = Annotated[
+    int | None, typer.Option(help="Epochs; the schedule is stretched with them (default: as published).")
+]
 Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]
 
 

@@ -144,8 +144,8 @@ def read_index(root: Path) -> tuple[Corpus | None, list[Problem]]:
     for name, fold in ((TRAIN_FOLD, train), (TEST_FOLD, test)):
         _check_fold(name, fold, clips, scenes, problems)
     in_train, in_test = ({row["filename"] for row in fold} for fold in (train, test))
-    for filename in sorted(in_train & in_test):
-        problems.append(Problem(filename, "the clip is in both folds", f"remove it from {TRAIN_FOLD} or {TEST_FOLD}"))
+    remedy = f"remove it from {TRAIN_FOLD} or {TEST_FOLD}"
+    problems += [Problem(name, "the clip is in both folds", remedy) for name in sorted(in_train & in_test)]
     _check_scenes_trained(clips, in_train, in_test, problems)
     training = [clip for clip in clips.values() if clip.filename in in_train]
     testing = [clip for clip in clips.values() if clip.filename in in_test and clip.filename not in in_train]
@@ -166,7 +166,7 @@ def _read_table(
                 return None
             rows = list(reader)
     except FileNotFoundError:
-        problems.append(Problem(name, f"no such file in {root}", "give a folder in the TAU layout, or restore the file"))
+        problems.append(Problem(name, f"no such file in {root}", "give a folder in the TAU layout"))
         return None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         problems.append(Problem(name, f"cannot be read ({error})", "save it as a tab-separated UTF-8 text"))
@@ -224,5 +224,5 @@ def _check_scenes_trained(
 ) -> None:
     trained = {clips[f].scene for f in in_train if f in clips}
     tested = {clips[f].scene for f in in_test if f in clips}
-    for scene in sorted(tested - trained):
-        problems.append(Problem(TRAIN_FOLD, f"scene '{scene}' has no training clip", "add some or drop its test clips"))
+    remedy = "add some or drop its test clips"
+    problems += [Problem(TRAIN_FOLD, f"scene '{s}' has no training clip", remedy) for s in sorted(tested - trained)]

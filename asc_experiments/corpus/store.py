@@ -40,7 +40,8 @@ class WaveformStore:
 
     Attributes:
         waveforms: ``(clips, samples)`` int16 at 32 kHz, memory-mapped, read-only; row i is clip i of the corpus.
-        corpus_digest: the digest of everything that matters in the corpus: ids, labels, locations, devices, fold, audio.
+        corpus_digest: names everything that matters in the corpus: ids, labels, locations, devices, fold, audio.
+        path: the store's folder.
     """
 
     waveforms: np.ndarray
@@ -63,7 +64,7 @@ def prepare(corpus: Corpus, cache: Path, threads: int | None = None) -> Waveform
     try:
         (cache / "waveforms").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise AscError(cache, f"cannot be written ({error.strerror})", "give another --workspace or ASC_CACHE") from None
+        raise AscError(cache, f"cannot be written ({error.strerror})", "give another --workspace") from None
     with FileLock(cache / "waveforms" / f"{_place(corpus)}.lock"):
         stamps = _stamps(corpus)
         digests = _remembered(corpus, cache, stamps)

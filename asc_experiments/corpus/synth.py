@@ -118,10 +118,8 @@ def _plan(clips_per_scene: int) -> list[tuple[str, int, bool]]:
         device = "a" if number < n_reference else TRAINED_DEVICES[1 + (number - n_reference) % 5]
         plan.append((device, number % _TRAIN_LOCATIONS, True))
     every = TRAINED_DEVICES + UNSEEN_DEVICES
-    for number in range(clips_per_scene - n_train):
-        # devices first, so that even a small corpus tests all nine
-        plan.append((every[number % len(every)], _TRAIN_LOCATIONS + number % _TEST_LOCATIONS, False))
-    return plan
+    n_test = clips_per_scene - n_train  # 7 at least: devices vary first, so that all nine are tested over the scenes
+    return plan + [(every[n % len(every)], _TRAIN_LOCATIONS + n % _TEST_LOCATIONS, False) for n in range(n_test)]
 
 
 def _scenes(rng: np.random.Generator) -> list[_Scene]:
@@ -181,7 +179,7 @@ def _write_tables(folder: Path, clips: list[tuple[Clip, bool]]) -> None:
     train = [(clip.filename, clip.scene) for clip, trained in clips if trained]
     test = [(clip.filename, clip.scene) for clip, trained in clips if not trained]
     meta = [(clip.filename, clip.scene, clip.identifier, clip.device) for clip, _ in clips]
-    tables = {
+    tables: dict[str, list[tuple[str, ...]]] = {
         META: [("filename", "scene_label", "identifier", "source_label"), *meta],
         TRAIN_FOLD: [("filename", "scene_label"), *train],
         TEST_FOLD: [("filename", "scene_label"), *test],

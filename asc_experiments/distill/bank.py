@@ -112,7 +112,8 @@ class TeacherBank:
             metrics = bench.scorecards(trained.logits)
             run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
             run.tags({LOGITS_DIGEST: digest, MODEL_ID: model_id})
-        say(f"teacher {key} {recipe.name}: trained, accuracy {100 * metrics['accuracy/overall']:.1f} % on the test fold")
+        accuracy = 100 * metrics["accuracy/overall"]
+        say(f"teacher {key} {recipe.name}: trained, accuracy {accuracy:.1f} % on the test fold")
 
 
 def log_logits(run: Run, table: LogitTable, name: str = LOGITS) -> str:

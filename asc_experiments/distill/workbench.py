@@ -21,7 +21,16 @@ from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impu
 from asc_experiments.corpus.index import REFERENCE_DEVICE
 from asc_experiments.models import measure_complexity
 from asc_experiments.tracking import Run, Tracking
-from asc_experiments.training import ClipSource, EpochReport, Recipe, SceneNetwork, Scorecard, SoftTargets, Trainer, score
+from asc_experiments.training import (
+    ClipSource,
+    EpochReport,
+    Recipe,
+    SceneNetwork,
+    Scorecard,
+    SoftTargets,
+    Trainer,
+    score,
+)
 from asc_experiments.training.loop import best_device, predict_logits
 
 CORPUS_DIRS = "dirs"

@@ -86,7 +86,8 @@ class LogMel(nn.Module):
 
         Args:
             waveforms: ``(batch, samples)`` float in [-1, 1].
-            fmin, fmax: other mel edges in Hz for this batch (training jitters the upper one).
+            fmin: another lower mel edge in Hz for this batch.
+            fmax: another upper mel edge in Hz for this batch (training jitters it).
 
         Returns:
             ``(batch, 1, mels, frames)``, roughly in [-1, 2].

@@ -66,6 +66,7 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> st
     """A Markdown table whose columns line up."""
     cells = [list(map(str, headings)), *[list(map(str, row)) for row in rows]]
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(headings))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
+    lines = [f"| {' | '.join(row)} |" for row in padded]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)

@@ -18,11 +18,16 @@ _SIZE = "ensemble_size"
 class Suggests(Protocol):
     """The part of an Optuna trial that a search space uses."""
 
-    def suggest_categorical(self, name: str, choices: Any, /) -> Any: ...
-    def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int: ...
+    def suggest_categorical(self, name: str, choices: Any, /) -> Any:
+        """One of the choices."""
+
+    def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int:
+        """A whole number."""
+
     def suggest_float(
         self, name: str, low: float, high: float, /, *, step: float | None = None, log: bool = False
-    ) -> float: ...
+    ) -> float:
+        """A number."""
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,19 @@ import optuna
 from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from asc_experiments.base.errors import AscError, nearest
 
 JOURNAL = "optuna.journal"
 
 
-class _KernelLock(BaseJournalFileLock):
+class _KernelLock(JournalFileOpenLock):
     """A lock that the kernel releases when its process dies; Optuna's own would be waited for half a minute."""
 
-    def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path)
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
+        self._lock = FileLock(journal.with_name(journal.name + ".kernel-lock"))
 
     def acquire(self) -> bool:
         self._lock.acquire()
@@ -55,9 +56,14 @@ def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
     path = Path(storage) if storage else workspace / "studies" / JOURNAL
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path), _KernelLock(path.with_name(path.name + ".lock"))))
+        return JournalStorage(JournalFileBackend(str(path), _KernelLock(path)))
     except OSError as error:
         raise AscError(path, f"cannot be written ({error.strerror})", "give another --workspace or --storage") from None
+
+
+def study_names(storage: BaseStorage) -> list[str]:
+    """The names of all studies in a storage, sorted."""
+    return sorted(optuna.get_all_study_names(storage))
 
 
 def load_study(storage: BaseStorage, name: str) -> optuna.Study:
@@ -69,6 +75,6 @@ def load_study(storage: BaseStorage, name: str) -> optuna.Study:
     try:
         return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
-        names = optuna.get_all_study_names(storage)
+        names = study_names(storage)
         hint = nearest(name, names) if names else "run one with `asc study run`"
         raise AscError(f"study '{name}'", "does not exist here", hint) from None

@@ -75,8 +75,7 @@ def run_trial(
         bench.log_corpus(run)
         log_ensemble(bench, run, ensemble)
         per_seed = [
-            _one_seed(context, plan, ensemble, run, seed, report if seed == 0 else None)
-            for seed in range(study.seeds)
+            _one_seed(context, plan, ensemble, run, seed, report if seed == 0 else None) for seed in range(study.seeds)
         ]
         return _summarise(context, run, plan, per_seed)
 
@@ -107,9 +106,7 @@ def _one_seed(
         return run.run_id, metrics
 
 
-def _summarise(
-    context: TrialContext, run: Run, plan: TrialPlan, per_seed: list[tuple[str, dict[str, float]]]
-) -> float:
+def _summarise(context: TrialContext, run: Run, plan: TrialPlan, per_seed: list[tuple[str, dict[str, float]]]) -> float:
     """Log the mean Scorecard over seeds under a teacher's metric names, and the best seed's network."""
     objective = context.study.objective
     first = context.bench.tracking.get(per_seed[0][0])

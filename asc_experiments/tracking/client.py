@@ -27,8 +27,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-from mlflow import MlflowClient, set_registry_uri, set_tracking_uri  # noqa: E402
-from mlflow.entities import (  # noqa: E402
+from mlflow import MlflowClient, set_registry_uri, set_tracking_uri
+from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
@@ -38,12 +38,13 @@ from mlflow.entities import (  # noqa: E402
     RunTag,
     ViewType,
 )
-from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.exceptions import MlflowException
 
 KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
 _PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 900, 90
 _PROBE_TIMEOUT_S = 5.0
+_OLDEST_FIRST = ["attributes.start_time ASC"]
 _QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
 
 
@@ -61,7 +62,7 @@ class RunRecord:
     start_time: int
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818 - it is no error
     """Raised inside a run's block to end it as KILLED without being an error: pruned or interrupted."""
 
 
@@ -172,7 +173,7 @@ class Tracking:
         token: str | None = None
         while len(records) < limit:
             page = self.client.search_runs(
-                list(experiment_ids), query, ViewType.ACTIVE_ONLY, min(1_000, limit), ["attributes.start_time ASC"], token
+                list(experiment_ids), query, ViewType.ACTIVE_ONLY, min(1_000, limit), _OLDEST_FIRST, token
             )
             records += [_record(run) for run in page]
             token = page.token
@@ -276,9 +277,8 @@ def default_tracking_uri(workspace: Path) -> str:
 
 def _record(run: Any) -> RunRecord:
     info, data = run.info, run.data
-    return RunRecord(
-        info.run_id, info.experiment_id, info.run_name, info.status, data.params, data.metrics, data.tags, info.start_time
-    )
+    names = (info.run_id, info.experiment_id, info.run_name, info.status)
+    return RunRecord(*names, data.params, data.metrics, data.tags, info.start_time)
 
 
 def _probe(uri: str) -> None:

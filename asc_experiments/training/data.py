@@ -33,10 +33,8 @@ class ClipSource:
 
     def waveforms(self, rows: np.ndarray) -> Tensor:
         """The clips of these rows; ``(rows, samples)`` float32 in [-1, 1]."""
-        if self._resident is not None:
-            clips = self._resident[self._index(rows)]
-        else:
-            clips = torch.from_numpy(self._host[rows])
+        resident = self._resident
+        clips = torch.from_numpy(self._host[rows]) if resident is None else resident[self._index(rows)]
         return clips.to(torch.float32).mul_(_INT16_SCALE)
 
     def labels(self, rows: np.ndarray) -> Tensor:

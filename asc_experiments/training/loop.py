@@ -166,6 +166,7 @@ def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -
 
     Args:
         network: on the clips' device; its mode is kept.
+        clips: the corpus's clips.
         rows: ``(clips,)`` int64 rows of the corpus.
 
     Returns:
@@ -190,5 +191,3 @@ def best_device() -> torch.device:
 def _autocast(device: torch.device) -> torch.autocast:
     """bfloat16 on a GPU, float32 on the CPU."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-
-

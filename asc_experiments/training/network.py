@@ -33,7 +33,7 @@ class SceneNetwork(nn.Module):
         self.scenes = scenes
         self.frontend = LogMel.for_arch(arch)
         self.model = build_model(arch, n_classes=len(scenes), **shape)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """``(batch, samples)`` float at 32 kHz to logits ``(batch, scenes)``."""

@@ -84,8 +84,8 @@ class Recipe(Settings):
     @property
     def augment(self) -> str:
         """The device-generalisation method: none, dir, fms or dirfms."""
-        used = ("dir" if self.augmentation.dir_probability else "") + ("fms" if self.augmentation.fms_probability else "")
-        return used or "none"
+        has_dir, has_fms = self.augmentation.dir_probability > 0, self.augmentation.fms_probability > 0
+        return ("dir" if has_dir else "") + ("fms" if has_fms else "") or "none"
 
     @property
     def size(self) -> str:
@@ -172,9 +172,7 @@ def make_recipe(arch: str, augment: str = "none", where: str = "recipe", **setti
     values = published | _stretched(published, settings.get("epochs")) | settings
     values["arch"] = arch
     groups = {"network": _SHAPES[arch], "augmentation": Augmentation, "optimisation": Optimisation}
-    parts = {
-        name: {key: values[key] for key in kind.model_fields if key in values} for name, kind in groups.items()
-    }
+    parts = {name: {key: values[key] for key in kind.model_fields if key in values} for name, kind in groups.items()}
     return Recipe.parse({**parts, "seed": values.get("seed", 0)}, where)
 
 

@@ -1,0 +1,44 @@
+# make demo   a synthetic corpus, a study on it, the best student registered; ends with the comparison
+# make test   style, types, layers and the whole test suite
+# Both install what they need into .venv first. `make clean` removes what the demo made.
+
+VENV   := .venv
+ASC    := $(VENV)/bin/asc
+CORPUS := demo_corpus
+# The first Python on the path that is new enough.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+            $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: install demo test lint clean
+.DELETE_ON_ERROR:
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on the path; install one, or make PYTHON=/path/to/python"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(CORPUS)/meta.csv: | install
+	$(ASC) corpus synth $(CORPUS)
+
+demo: install $(CORPUS)/meta.csv
+	$(ASC) study run studies/quickstart.yaml --corpus $(CORPUS)
+	$(ASC) register quickstart
+	@$(ASC) report quickstart
+	@echo
+	@echo "Compare the runs in MLflow:   $(ASC) ui"
+	@echo "Classify recordings:          $(ASC) predict models:/asc-student@champion FOLDER"
+
+lint: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --config setup.cfg
+
+test: lint
+	$(VENV)/bin/python -m pytest
+
+clean:
+	rm -rf $(CORPUS) .asc mlruns/mlflow.db mlruns/artifacts mlruns/.initialising.lock studies/optuna.journal*
