@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_wide = Console(highlight=False, width=400)
 _PLAIN_LINE_EVERY_S = 5.0
 
 
@@ -21,6 +24,16 @@ class Advance(Protocol):
 
     def __call__(self, steps: int = 1, note: str = "") -> None:
         """Move on."""
+
+
+def fits(table: Table) -> bool:
+    """Whether a table can be shown whole: always where it is not a terminal that shows it."""
+    return not console.is_terminal or Measurement.get(console, console.options, table).minimum <= console.width
+
+
+def show(table: Table) -> None:
+    """Print a table on standard output; nothing is cut off where it is piped into a file or another program."""
+    (console if console.is_terminal else _wide).print(table)
 
 
 def say(text: str) -> None:

@@ -38,7 +38,7 @@ class Settings(BaseModel):
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> AscError:
     """Turn pydantic's report into one line about its first entry."""
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
+    location = [str(part) for part in first["loc"] if not str(part).startswith("(")]  # "(…)" tags a union's member
     key = ".".join(location) or "the file"
     if first["type"] == "extra_forbidden":
         return AscError(where, f"unknown key '{key}'", nearest(location[-1], _keys_at(model, location[:-1])))

@@ -130,7 +130,7 @@ def print_facts(facts: dict[str, Any], title: str) -> None:
     """Print facts as an aligned two-column table."""
     from rich.table import Table
 
-    from asc_experiments.base.progress import console
+    from asc_experiments.base.progress import show
 
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(no_wrap=True)
@@ -138,4 +138,4 @@ def print_facts(facts: dict[str, Any], title: str) -> None:
     for key, value in facts.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         table.add_row(key, shown)
-    console.print(table, markup=False)
+    show(table)

@@ -75,7 +75,7 @@ def list_studies(settings: Settings, as_json: Json = False) -> None:
     """All studies in the storage."""
     from rich.table import Table
 
-    from asc_experiments.base.progress import console
+    from asc_experiments.base.progress import show
     from asc_experiments.study.status import study_status
     from asc_experiments.study.storage import load_study, open_storage, study_names
 
@@ -91,7 +91,7 @@ def list_studies(settings: Settings, as_json: Json = False) -> None:
     for facts in found:
         best = "" if facts["best_value"] is None else f"{facts['best_value']:.4f}"
         table.add_row(*(str(facts[column]) for column in columns[:-1]), best)
-    console.print(table)
+    show(table)
 
 
 def add_report(root: typer.Typer) -> None:
@@ -107,9 +107,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Compare a study's students and teachers per device."""
-    from asc_experiments.base.progress import console
+    from asc_experiments.base.progress import show
     from asc_experiments.report.comparison import compare_study
-    from asc_experiments.report.text import as_markdown, as_table
+    from asc_experiments.report.text import as_markdown, as_tables
 
     comparison = compare_study(settings.tracking(), name)
     if as_json or format is Format.json:
@@ -117,4 +117,5 @@ def report(
     elif format is Format.md:
         typer.echo(as_markdown(comparison))
     else:
-        console.print(as_table(comparison), markup=False, crop=False)
+        for table in as_tables(comparison):
+            show(table)

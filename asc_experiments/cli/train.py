@@ -63,7 +63,7 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
     """List the teachers in the bank."""
     from rich.table import Table
 
-    from asc_experiments.base.progress import console
+    from asc_experiments.base.progress import show
     from asc_experiments.distill import TeacherBank
     from asc_experiments.report.text import percent
 
@@ -78,7 +78,7 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
     for t in teachers:
         held_out = f"{100 * t.split.fraction:.0f} %"
         table.add_row(t.key, t.name, *(percent(t.metrics.get(name)) for name in names), held_out)
-    console.print(table)
+    show(table)
 
 
 @student_app.command(

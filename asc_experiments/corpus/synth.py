@@ -99,7 +99,7 @@ def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[tuple[Cl
     with progress(len(SCENES) * clips_per_scene, "synthesising", "clips") as advance:
         for index, (name, scene) in enumerate(zip(SCENES, scenes, strict=True)):
             places = [rng.normal(0, 2.5, 8) for _ in range(_TRAIN_LOCATIONS + _TEST_LOCATIONS)]
-            for number, (device, place, trained) in enumerate(_plan(clips_per_scene)):
+            for number, (device, place, trained) in enumerate(_plan(clips_per_scene, index)):
                 samples = _clip(rng, scene, places[place], devices[device])
                 location = 1000 + 20 * index + place
                 filename = f"audio/{name}-synthville-{location}-{number // 10}-{number % 10}-{device}.wav"
@@ -109,7 +109,7 @@ def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[tuple[Cl
     return clips
 
 
-def _plan(clips_per_scene: int) -> list[tuple[str, int, bool]]:
+def _plan(clips_per_scene: int, scene: int) -> list[tuple[str, int, bool]]:
     """Device, location and fold of each clip of one scene: mostly device a in training, all nine equally in test."""
     n_train = round(_TRAIN_SHARE * clips_per_scene)
     n_reference = round(_REFERENCE_SHARE * n_train)
@@ -118,8 +118,10 @@ def _plan(clips_per_scene: int) -> list[tuple[str, int, bool]]:
         device = "a" if number < n_reference else TRAINED_DEVICES[1 + (number - n_reference) % 5]
         plan.append((device, number % _TRAIN_LOCATIONS, True))
     every = TRAINED_DEVICES + UNSEEN_DEVICES
-    n_test = clips_per_scene - n_train  # 7 at least: devices vary first, so that all nine are tested over the scenes
-    return plan + [(every[n % len(every)], _TRAIN_LOCATIONS + n % _TEST_LOCATIONS, False) for n in range(n_test)]
+    for number in range(clips_per_scene - n_train):
+        device = every[(number + scene) % len(every)]  # shifted, so that even a small corpus tests all nine
+        plan.append((device, _TRAIN_LOCATIONS + number % _TEST_LOCATIONS, False))
+    return plan
 
 
 def _scenes(rng: np.random.Generator) -> list[_Scene]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from asc_experiments.base.progress import fits
 from asc_experiments.report.comparison import GROUPS, Comparison
 
 
@@ -36,10 +37,26 @@ def as_markdown(comparison: Comparison) -> str:
     return f"{caption(comparison)}\n\n{markdown_table(headings, rows)}\n\n{_legend(comparison)}\n"
 
 
-def as_table(comparison: Comparison) -> Table:
-    """The comparison as a Rich table."""
+def as_tables(comparison: Comparison) -> list[Table]:
+    """The comparison as one Rich table, or as two on a terminal too narrow for it: groups, then devices."""
     headings, rows = comparison_cells(comparison)
-    table = Table(title=caption(comparison), caption=_legend(comparison), title_justify="left", caption_justify="left")
+    whole = _table(caption(comparison), _legend(comparison), headings, rows)
+    if fits(whole):
+        return [whole]
+    devices = set(comparison.devices)
+    per_device = [number for number, heading in enumerate(headings) if heading in devices]
+    groups = [number for number in range(len(headings)) if number not in per_device]
+    return [
+        _table(title, legend, [headings[n] for n in chosen], [[row[n] for n in chosen] for row in rows])
+        for title, legend, chosen in (
+            (caption(comparison), "", groups),
+            ("the same per device", _legend(comparison), [0, 1, *per_device]),
+        )
+    ]
+
+
+def _table(title: str, legend: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, caption=legend, title_justify="left", caption_justify="left")
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number < 2 else "right", no_wrap=True)
     before = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_json
@@ -45,7 +45,18 @@ class Range(Settings):
         return all(isinstance(value, int) for value in (self.low, self.high, self.step or 1))
 
 
-Searchable = Scalar | Range | Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]
+def _shape(value: object) -> str:
+    """Which of the three ways of writing a setting a value is, so that a mistake is explained as that one."""
+    if isinstance(value, dict | Range):
+        return "(range)"
+    return "(choices)" if isinstance(value, list | tuple) else "(value)"
+
+
+Choices = Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]
+Searchable = Annotated[
+    Annotated[Scalar, Tag("(value)")] | Annotated[Range, Tag("(range)")] | Annotated[Choices, Tag("(choices)")],
+    Discriminator(_shape),
+]
 Searchables = dict[str, Searchable]
 
 

@@ -27,7 +27,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-from mlflow import MlflowClient, set_registry_uri, set_tracking_uri
+import mlflow
+from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
     DatasetInput,
@@ -41,6 +42,7 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 
 KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
+_URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 900, 90
 _PROBE_TIMEOUT_S = 5.0
@@ -79,8 +81,6 @@ class Tracking:
         self._artifacts = artifacts
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
-        set_tracking_uri(uri)
-        set_registry_uri(uri)
         self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     @classmethod
@@ -100,13 +100,28 @@ class Tracking:
         if local:
             _make_folder(workspace / "mlruns")
         keeps_artifacts = uri.startswith(("http://", "https://"))
-        tracking = cls(uri, None if keeps_artifacts else (workspace / "mlruns" / "artifacts").absolute())
+        artifacts = None if keeps_artifacts else (workspace / "mlruns" / "artifacts").absolute()
         with _initialising(workspace if local else None):
             try:
+                tracking = cls(uri, artifacts)
                 tracking.client.search_experiments(max_results=1)
             except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
                 raise _unreachable(uri, error) from None
         return tracking
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Make this server MLflow's global one for a block: parts of MLflow resolve ``models:/…`` by it."""
+        before = os.environ.get(_URI_VARIABLE)
+        mlflow.set_tracking_uri(self.uri)
+        try:
+            yield
+        finally:
+            # Global again as it was; MLflow also writes the environment, and child processes would follow it.
+            mlflow.set_tracking_uri(before or "")
+            os.environ.pop(_URI_VARIABLE, None)
+            if before is not None:
+                os.environ[_URI_VARIABLE] = before
 
     def experiment(self, name: str) -> str:
         """The id of the experiment of that name, created if need be.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import re
 import shutil
 import tempfile
 import warnings
@@ -71,10 +71,10 @@ def fetch_network(tracking: Tracking, model_uri: str) -> SceneNetwork:
     Raises:
         AscError: if there is no such model, or it is none of ours.
     """
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="asc-") as folder:
         try:
-            path = Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder, tracking_uri=tracking.uri))
+            files = _location(tracking, model_uri)
+            path = Path(mlflow.artifacts.download_artifacts(files, dst_path=folder, tracking_uri=tracking.uri))
         except (MlflowException, OSError) as error:
             reason = str(error).splitlines()[0]
             raise AscError(model_uri, f"cannot be loaded ({reason})", "register one with `asc register`") from None
@@ -82,6 +82,21 @@ def fetch_network(tracking: Tracking, model_uri: str) -> SceneNetwork:
         if not found:
             raise AscError(model_uri, "is not a model of asc_experiments", "register one with `asc register`")
         return load_network(found[0].parent)
+
+
+def _location(tracking: Tracking, model_uri: str) -> str:
+    """Where a model's files are; asked through the client, since MLflow resolves such URIs by global settings."""
+    client = tracking.client
+    found = re.fullmatch(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))?", model_uri)
+    if not found:
+        what = "cannot be loaded (no model URI)"
+        raise AscError(model_uri, what, "write models:/NAME@ALIAS, models:/NAME/VERSION or models:/MODEL_ID")
+    name, alias, version = found["name"], found["alias"], found["version"]
+    if alias:
+        version = str(client.get_model_version_by_alias(name, alias).version)
+    if version:
+        return str(client.get_model_version_download_uri(name, version))
+    return str(client.get_logged_model(name).artifact_location)
 
 
 def _code(folder: Path) -> Path:

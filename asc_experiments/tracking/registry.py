@@ -64,7 +64,8 @@ def register_best(tracking: Tracking, study: str, model: str = "asc-student", al
         for key, value in tags.items():
             client.set_model_version_tag(model, str(version), key, value)
     else:
-        version = int(client.create_model_version(model, source, trial.run_id, tags=tags).version)
+        with tracking.current():
+            version = int(client.create_model_version(model, source, trial.run_id, tags=tags).version)
     client.set_registered_model_alias(model, alias, str(version))
     return Registered(model, version, alias, int(trial.tags[TRIAL]), not same, tags)
 

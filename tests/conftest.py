@@ -1,0 +1,144 @@
+"""Fixtures that several tests share: a synthetic corpus, the golden numbers, a workspace, the program."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from asc_experiments.cli.main import main
+from asc_experiments.corpus import ValidationSplit
+from asc_experiments.corpus.synth import synthesise
+from asc_experiments.distill import Workbench
+from asc_experiments.tracking import Tracking
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Decoded waveforms and locks, shared by all tests and the programs they start."""
+    folder = tmp_path_factory.mktemp("cache")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("ASC_CACHE", str(folder))
+    yield folder
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def own_settings(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests reaches them."""
+    for name in ("MLFLOW_TRACKING_URI", "ASC_STORAGE", "ASC_DIRS", "ASC_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Recordings and golden numbers that lie beside the repository and are not part of it."""
+    folder = REPOSITORY.parent / "shared"
+    if not (folder / "parity").is_dir():
+        pytest.skip("needs ../shared with the golden numbers and field recordings")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def synth_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic corpus of 200 clips; not to be changed."""
+    folder = tmp_path_factory.mktemp("synthetic") / "corpus"
+    synthesise(folder, clips_per_scene=20, seed=0)
+    return folder
+
+
+@pytest.fixture
+def corpus_copy(synth_corpus: Path, tmp_path: Path) -> Path:
+    """A copy of the synthetic corpus that a test may damage."""
+    return Path(shutil.copytree(synth_corpus, tmp_path / "copy"))
+
+
+@dataclass(frozen=True)
+class CliResult:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def asc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CliResult]:
+    """Run the command line in this process, as the program does."""
+
+    def run(*arguments: object) -> CliResult:
+        monkeypatch.setattr(sys, "argv", ["asc", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+        captured = capsys.readouterr()
+        return CliResult(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """An empty workspace."""
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def tracking(workspace: Path) -> Tracking:
+    """A tracking server's database, empty."""
+    return Tracking.open(workspace)
+
+
+@pytest.fixture
+def open_bench(synth_corpus: Path, workspace: Path, cache: Path) -> Callable[..., Workbench]:
+    """Open the synthetic corpus for training, on this workspace."""
+
+    def open_(split: ValidationSplit | None = None, corpus: Path | None = None) -> Workbench:
+        split = split or ValidationSplit(fraction=0.3)
+        return Workbench.open(corpus or synth_corpus, Tracking.open(workspace), cache, split)
+
+    return open_
+
+
+TINY_STUDY = """
+name: tiny
+trials: 3
+sampler: random
+validation: {fraction: 0.3}
+ensemble:
+  size: [1, 2]
+  common: {epochs: 1, batch_size: 64}
+  pool:
+    - {arch: cp_mobile, base_channels: 8, augment: [none, dirfms]}
+    - {arch: cp_resnet, base_channels: 10}
+student: {base_channels: 8, epochs: 2, batch_size: 64}
+"""
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write a study file that trains in seconds, with some lines replaced."""
+
+    def write(**replaced: str) -> Path:
+        text = TINY_STUDY
+        for key, line in replaced.items():
+            changed, count = re.subn(rf"(?m)^{key}:.*$", f"{key}: {line}", text)
+            text = changed if count else f"{text}{key}: {line}\n"
+        path = tmp_path / "tiny.yaml"
+        path.write_text(text)
+        return path
+
+    return write

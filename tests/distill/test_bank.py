@@ -1,0 +1,135 @@
+"""Every teacher is trained once, whoever asks for it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.corpus import ValidationSplit
+from asc_experiments.distill import Ensemble, TeacherBank, Workbench
+from asc_experiments.distill.teacher import LOGITS, teacher_key
+from asc_experiments.training import Recipe, make_recipe
+
+Open = Callable[..., Workbench]
+
+
+def tiny(**settings: object) -> Recipe:
+    return make_recipe("cp_mobile", **({"base_channels": 8, "epochs": 1, "batch_size": 64} | settings))
+
+
+def count_runs(bench: Workbench, query: str = "") -> int:
+    return len(bench.tracking.search([bench.tracking.experiment("teachers")], query))
+
+
+def test_asking_twice_trains_once(open_bench: Open) -> None:
+    bench = open_bench()
+    bank = TeacherBank(bench.tracking)
+    first = bank.get(tiny(), bench)
+    again = TeacherBank(bench.tracking).get(tiny(), open_bench())
+    assert first.record.run_id == again.record.run_id
+    assert count_runs(bench) == 1
+
+
+def test_teacher_has_logits_for_every_clip_and_scorecards(open_bench: Open) -> None:
+    bench = open_bench()
+    teacher = TeacherBank(bench.tracking).get(tiny(), bench)
+    logits = teacher.logits.of(bench.corpus.filenames, "teacher")
+    assert logits.shape == (len(bench.corpus.clips), 10)
+    assert np.isfinite(logits).all()
+    correct = logits.argmax(axis=1) == bench.corpus.labels
+    assert teacher.metrics["accuracy/overall"] == pytest.approx(correct[bench.corpus.test_rows].mean())
+    assert teacher.metrics["validation/accuracy/overall"] == pytest.approx(correct[bench.rows[1]].mean())
+    assert {"accuracy/device/s4", "accuracy/group/unseen", "accuracy/scene/park"} <= teacher.metrics.keys()
+    assert teacher.metrics["complexity/parameters"] == 13_942
+
+
+def test_processes_wanting_one_teacher_train_it_once(open_bench: Open, synth_corpus: Path, workspace: Path) -> None:
+    bench = open_bench()
+    command = [sys.executable, "-m", "asc_experiments", "teacher", "train", "--arch", "cp_mobile"]
+    command += ["--corpus", str(synth_corpus), "--workspace", str(workspace), "--epochs", "1"]
+    command += ["--set", "base_channels=8", "--set", "batch_size=64"]
+    racing = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]
+    errors = [process.communicate()[1] for process in racing]
+    assert [process.returncode for process in racing] == [0, 0], errors
+    assert count_runs(bench) == 1
+
+
+def test_key_changes_with_what_matters_and_with_nothing_else() -> None:
+    split = ValidationSplit(fraction=0.2)
+    base = teacher_key(tiny(), "corpus", split, None)
+    assert base == teacher_key(tiny(), "corpus", split, None)
+    others = [
+        teacher_key(tiny(seed=1), "corpus", split, None),
+        teacher_key(tiny(learning_rate=0.5), "corpus", split, None),
+        teacher_key(tiny(), "another corpus", split, None),
+        teacher_key(tiny(), "corpus", ValidationSplit(fraction=0.3), None),
+        teacher_key(tiny(), "corpus", split, "impulse responses"),
+    ]
+    assert len({base, *others}) == 6
+
+
+def test_failed_training_is_no_teacher(open_bench: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = open_bench()
+    bank = TeacherBank(bench.tracking)
+
+    def broken(*_: object) -> str:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr("asc_experiments.distill.bank.log_network", broken)
+        bank.get(tiny(), bench)
+    assert count_runs(bench, "attributes.status = 'FAILED'") == 1
+    assert bank.all() == []
+    assert bank.get(tiny(), bench).key == bank.all()[0].key
+
+
+def test_damaged_logits_are_noticed(open_bench: Open, workspace: Path) -> None:
+    bench = open_bench()
+    teacher = TeacherBank(bench.tracking).get(tiny(), bench)
+    stored = next(workspace.rglob(LOGITS))
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 2] ^= 1
+    stored.write_bytes(data)
+    with pytest.raises(AscError, match="damaged"):
+        _ = teacher.logits
+
+
+def test_named_finds_by_the_beginning_of_a_key(open_bench: Open) -> None:
+    bench = open_bench()
+    bank = TeacherBank(bench.tracking)
+    teacher = bank.get(tiny(), bench)
+    bank.get(tiny(seed=1), bench)
+    assert bank.named(teacher.key[:8]).key == teacher.key
+    for wrong in ("0000000000", "%", ""):
+        with pytest.raises(AscError, match="asc teacher list"):
+            bank.named(wrong)
+
+
+def test_dir_without_impulse_responses_is_refused_before_there_is_a_run(open_bench: Open, corpus_copy: Path) -> None:
+    for path in (corpus_copy / "dirs").iterdir():
+        path.unlink()
+    (corpus_copy / "dirs").rmdir()
+    bench = open_bench(corpus=corpus_copy)
+    with pytest.raises(AscError, match="--dirs"):
+        TeacherBank(bench.tracking).get(make_recipe("cp_mobile", "dir", base_channels=8, epochs=1), bench)
+    assert count_runs(bench) == 0
+
+
+def test_students_learn_from_the_mean_of_their_teachers(open_bench: Open) -> None:
+    bench = open_bench()
+    bank = TeacherBank(bench.tracking)
+    teachers = tuple(bank.get(tiny(seed=seed), bench) for seed in (0, 1))
+    mean = Ensemble(teachers).logits(bench.corpus.filenames)
+    expected = (teachers[0].logits.values + teachers[1].logits.values) / 2
+    np.testing.assert_allclose(mean, expected, rtol=1e-6)
+
+
+def test_ensemble_with_a_missing_clip_raises(open_bench: Open) -> None:
+    bench = open_bench()
+    ensemble = Ensemble((TeacherBank(bench.tracking).get(tiny(), bench),))
+    with pytest.raises(AscError, match=r"no logits for audio/new\.wav"):
+        ensemble.logits([*bench.corpus.filenames, "audio/new.wav"])

@@ -1,0 +1,67 @@
+"""Students outside of studies: what is logged, and what is refused."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.corpus import ValidationSplit
+from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill.single import train_single_student
+from asc_experiments.training import Recipe, make_recipe
+
+Open = Callable[..., Workbench]
+
+
+def tiny(augment: str = "none", **settings: object) -> Recipe:
+    return make_recipe("cp_mobile", augment, **({"base_channels": 8, "epochs": 2, "batch_size": 64} | settings))
+
+
+def test_distilled_student_logs_teachers_ensemble_and_itself(open_bench: Open) -> None:
+    bench = open_bench()
+    tracking = bench.tracking
+    bank = TeacherBank(tracking)
+    teachers = [bank.get(tiny(seed=seed), bench) for seed in (0, 1)]
+    keys = [teacher.key for teacher in teachers]
+    run_id, metrics = train_single_student(open_bench, tracking, tiny("dirfms"), keys, {"temperature": 3.0})
+    record = tracking.get(run_id)
+    assert record.status == "FINISHED"
+    assert record.params["temperature"] == "3.0"
+    assert record.params["ensemble_size"] == "2"
+    assert record.metrics["accuracy/device/s5"] == metrics["accuracy/device/s5"]
+    assert "ensemble/accuracy/device/s5" in record.metrics
+    inputs = tracking.client.get_run(run_id).inputs
+    assert [model.model_id for model in inputs.model_inputs] == [teacher.model_id for teacher in teachers]
+    assert inputs.dataset_inputs[0].dataset.digest == bench.store.corpus_digest
+    with tracking.artifacts(run_id, "teachers.json") as path:
+        table = json.loads(path.read_text())
+    assert table["columns"][:2] == ["key", "teacher"]
+    assert [row[1] for row in table["data"]] == [*(teacher.name for teacher in teachers), "ensemble"]
+    for name in ("logits/logits.npz", "ensemble/logits.npz"):
+        with tracking.artifacts(run_id, name) as path:
+            assert path.stat().st_size > 1_000
+
+
+def test_curves_have_a_point_per_epoch(open_bench: Open) -> None:
+    tracking = open_bench().tracking
+    run_id, _ = train_single_student(open_bench, tracking, tiny(), [], {}, fraction=0.3)
+    for name in ("train/loss", "train/learning_rate", "validation/accuracy/macro"):
+        steps = [point.step for point in tracking.client.get_metric_history(run_id, name)]
+        assert sorted(set(steps)) == [1, 2], name
+
+
+def test_same_seed_gives_the_same_student(open_bench: Open) -> None:
+    tracking = open_bench().tracking
+    results = [train_single_student(open_bench, tracking, tiny("dirfms"), [], {})[1] for _ in range(2)]
+    assert results[0] == results[1]
+
+
+def test_teachers_that_held_out_other_clips_are_refused(open_bench: Open) -> None:
+    bench = open_bench()
+    other = open_bench(ValidationSplit(fraction=0.2))
+    bank = TeacherBank(bench.tracking)
+    keys = [bank.get(tiny(), bench).key, bank.get(tiny(), other).key]
+    with pytest.raises(AscError, match="held out other clips"):
+        train_single_student(open_bench, bench.tracking, tiny(), keys, {})
+    assert not bench.tracking.has_experiment("students")
