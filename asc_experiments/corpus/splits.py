@@ -29,8 +29,8 @@ class ValidationSplit(Settings):
 def split_training_fold(corpus: Corpus, split: ValidationSplit) -> tuple[np.ndarray, np.ndarray]:
     """Divide the training fold into rows to train on and rows to validate on.
 
-    Whole locations are held out, so that no place is heard in both parts, with the scenes kept in proportion
-    (scikit-learn's StratifiedGroupKFold). A held-out device is dropped from training and kept in validation.
+    Whole locations are held out, so that no place is heard in both parts, of every scene about the same share. A
+    held-out device is dropped from training and kept in validation.
 
     Returns:
         Training rows and validation rows, both sorted int64.
@@ -60,17 +60,21 @@ def split_training_fold(corpus: Corpus, split: ValidationSplit) -> tuple[np.ndar
 
 
 def _held_out_locations(corpus: Corpus, split: ValidationSplit) -> np.ndarray:
-    """A mask over the training fold; True for clips at the locations that are held out."""
-    from sklearn.model_selection import StratifiedGroupKFold
+    """A mask over the training fold; True for clips at the locations that are held out.
 
-    rows = corpus.train_rows
-    locations = np.array([corpus.clips[row].location for row in rows])
-    labels = corpus.labels[rows]
-    n_splits = max(2, round(1 / split.fraction))
-    fewest = min(len(set(locations[labels == label])) for label in set(labels.tolist()))
-    if fewest < 2:
-        return np.zeros(len(rows), dtype=bool)  # the caller names the scene
-    folds = StratifiedGroupKFold(min(n_splits, len(set(locations))), shuffle=True, random_state=split.seed)
-    held_out = np.zeros(len(rows), dtype=bool)
-    held_out[next(folds.split(rows, labels, locations))[1]] = True
-    return held_out
+    Of each scene, locations are taken in random order while that brings its held-out clips nearer to the fraction: at
+    least one, never all. (scikit-learn's StratifiedGroupKFold leaves scenes with few locations without any.)
+    """
+    rng = np.random.default_rng(split.seed)
+    locations = np.array([corpus.clips[row].location for row in corpus.train_rows])
+    labels = corpus.labels[corpus.train_rows]
+    held_out: list[str] = []
+    for label in range(len(corpus.scenes)):
+        names, counts = np.unique(locations[labels == label], return_counts=True)
+        wanted, taken = split.fraction * counts.sum(), 0
+        for place in rng.permutation(len(names))[: len(names) - 1]:
+            if taken and abs(taken + counts[place] - wanted) > abs(taken - wanted):
+                continue
+            held_out.append(str(names[place]))
+            taken += int(counts[place])
+    return np.isin(locations, held_out)

@@ -94,7 +94,7 @@ def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[tuple[Cl
     devices = {name: _colour(device_rng, db) for name, db in _COLOUR_DB.items()}
     for number in range(_N_DIRS):
         response = _impulse_response(_colour(device_rng, _DIR_COLOUR_DB))
-        soundfile.write(folder / "dirs" / f"synthetic_{number:02d}.wav", response, RATE, subtype="FLOAT")
+        soundfile.write(folder / "dirs" / f"synthetic_{number:02d}.wav", response, RATE, subtype="PCM_24")
     clips: list[tuple[Clip, bool]] = []
     with progress(len(SCENES) * clips_per_scene, "synthesising", "clips") as advance:
         for index, (name, scene) in enumerate(zip(SCENES, scenes, strict=True)):
@@ -166,14 +166,15 @@ def _gain(decibels: np.ndarray) -> np.ndarray:
 
 
 def _impulse_response(colour_db: np.ndarray) -> np.ndarray:
-    """A minimum-phase impulse response of 23 ms with the given frequency response."""
+    """A minimum-phase impulse response of 23 ms and unit energy with the given frequency response."""
     from scipy.signal import firwin2, minimum_phase
 
     grid = np.linspace(0, RATE / 2, 257)
     gain = _gain(np.interp(grid, _FREQUENCIES, colour_db))
     gain[-1] = 0.0
     linear = firwin2(1025, grid, gain, fs=RATE)
-    return minimum_phase(linear, half=False).astype(np.float32)
+    response = minimum_phase(linear, half=False)
+    return (response / np.linalg.norm(response)).astype(np.float32)
 
 
 def _write_tables(folder: Path, clips: list[tuple[Clip, bool]]) -> None:

@@ -1,0 +1,120 @@
+"""Errors, hashes, ownership, YAML and progress."""
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import Field
+
+from asc_experiments.base import progress as progress_module
+from asc_experiments.base.errors import AscError, Problem, ProblemsError, nearest
+from asc_experiments.base.hashing import digest_json
+from asc_experiments.base.ownership import is_gone, this_process
+from asc_experiments.base.progress import progress
+from asc_experiments.base.settings import Settings
+from asc_experiments.base.yaml import parse_assignments, parse_yaml
+
+
+class Inner(Settings):
+    epochs: int = Field(3, ge=1)
+
+
+class Outer(Settings):
+    inner: Inner = Inner()
+    name: str
+
+
+@settings(max_examples=40)
+@given(st.text(), st.text(), st.text())
+def test_error_is_one_line_whatever_it_is_made_of(where: str, what: str, remedy: str) -> None:
+    assert len(AscError(where, what, remedy).line().splitlines()) <= 1
+
+
+def test_several_problems_name_the_first_and_count_the_rest() -> None:
+    error = ProblemsError([Problem("a", "is bad", "mend it"), Problem("b", "too", "")], "asc corpus check x")
+    assert error.line() == "a: is bad; mend it (and 1 more: asc corpus check x)"
+
+
+def test_nearest_name_is_offered_or_all_of_them() -> None:
+    assert nearest("epoch", ["epochs", "seed"]) == "did you mean 'epochs'?"
+    assert nearest("zzz", ["epochs", "seed"]) == "valid: epochs, seed"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": "x", "inner": {"epoch": 3}}, "file: unknown key 'inner.epoch'; did you mean 'epochs'?"),
+        ({"inner": {}}, "file: key 'name' is missing; add it"),
+        ({"name": 3}, "file: 'name' is 3; input should be a valid string"),
+        (
+            {"name": "x", "inner": {"epochs": 0}},
+            "file: 'inner.epochs' is 0; input should be greater than or equal to 1",
+        ),
+        ("text", "file: 'the file' is 'text'; input should be a valid dictionary or instance of Outer"),
+    ],
+)
+def test_wrong_settings_are_explained_in_one_line(values: object, message: str) -> None:
+    with pytest.raises(AscError) as caught:
+        Outer.parse(values, "file")
+    assert caught.value.line() == message
+
+
+def test_digest_does_not_depend_on_the_order_of_keys() -> None:
+    assert digest_json({"a": 1, "b": 2}) == digest_json({"b": 2, "a": 1})
+    assert digest_json({"a": 1}) != digest_json({"a": 2})
+    with pytest.raises(ValueError, match="Out of range"):
+        digest_json(float("nan"))
+
+
+def test_process_is_alive_until_it_is_gone() -> None:
+    assert not is_gone(this_process())
+    code = "from asc_experiments.base.ownership import this_process; print(this_process())"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert is_gone(finished.stdout.strip())
+
+
+def test_process_number_used_again_is_not_mistaken() -> None:
+    host, pid, start = this_process().split(":")
+    assert is_gone(f"{host}:{pid}:{int(start) - 100}")
+    assert psutil.Process(os.getpid()).is_running()
+
+
+def test_process_on_another_host_counts_as_alive_and_nonsense_as_gone() -> None:
+    assert not is_gone("elsewhere:1:1")
+    assert all(is_gone(owner) for owner in (None, "", "x", "a:b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2e-3", 0.002), ("-1E5", -1e5), ("3", 3), ("1.5", 1.5), ("[a, 2e3]", ["a", 2e3]), ("e3", "e3")]
+)
+def test_numbers_in_yaml_are_what_people_mean(text: str, value: object) -> None:
+    assert parse_yaml(text, "x") == value
+
+
+def test_yaml_makes_no_objects() -> None:
+    with pytest.raises(AscError, match="not valid YAML"):
+        parse_yaml("!!python/object/apply:os.system ['true']", "x")
+
+
+def test_assignments_are_read_as_yaml() -> None:
+    assert parse_assignments(["a=1", "b.c=[x, y]", "d==="]) == {"a": 1, "b.c": ["x", "y"], "d": "=="}
+    for wrong in ("epochs", "=3"):
+        with pytest.raises(AscError, match="key=value"):
+            parse_assignments([wrong])
+
+
+def test_progress_is_plain_lines_with_the_time_left_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1_000, 10))
+    monkeypatch.setattr(progress_module, "time", type("Clock", (), {"monotonic": lambda: float(next(clock))}))
+    with progress(4, "training", "epochs") as advance:
+        for _ in range(4):
+            advance(note="loss 0.5")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "training: 1/4 epochs, 30 s left loss 0.5"
+    assert len(lines) == 3

@@ -1,0 +1,78 @@
+"""Decoding and resampling of single files."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asc_experiments.corpus.audio import inspect_clip, read_clip, to_int16
+
+
+def wav(samples: np.ndarray, rate: int = 44_100, subtype: str = "PCM_16") -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format="WAV", subtype=subtype)
+    return buffer.getvalue()
+
+
+def tone(seconds: float = 1.0, rate: int = 44_100) -> np.ndarray:
+    return 0.3 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)
+
+
+def test_resampled_clips_are_the_published_ones(shared: Path) -> None:
+    golden = np.load(shared / "parity" / "frontend.npz")
+    folder = shared / "data" / "field-recordings" / "audio"
+    for name, expected in zip(golden["files"], golden["waveform_32k"], strict=True):
+        samples, problem, _ = read_clip(folder, str(name))
+        assert problem is None
+        np.testing.assert_allclose(samples / 32_768.0, expected, atol=2e-5)
+
+
+def test_good_clip_has_no_problem_and_32000_samples_per_second() -> None:
+    samples, problem = inspect_clip(wav(tone()), "x.wav")
+    assert problem is None
+    assert samples is not None
+    assert (samples.dtype, samples.shape) == (np.int16, (32_000,))
+
+
+NAN = tone()
+NAN[100] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "0 bytes"),
+        (b"RIFF and so on", "not a readable WAV"),
+        (wav(tone())[:30_001], "truncated: the header promises 44100 samples"),
+        (wav(np.stack([tone(), tone()], axis=1)), "has 2 channels"),
+        (wav(tone(rate=8_000), rate=8_000), "8000 Hz"),
+        (wav(NAN, subtype="FLOAT"), "not finite"),
+        (wav(np.zeros(44_100)), "silent"),
+        (wav(np.zeros(0)), "holds no samples"),
+    ],
+    ids=["zero bytes", "no WAV", "truncated", "stereo", "8 kHz", "NaN", "silence", "no samples"],
+)
+def test_broken_clip_is_a_problem_with_a_remedy(data: bytes, what: str) -> None:
+    samples, problem = inspect_clip(data, "audio/x.wav")
+    assert samples is None
+    assert problem is not None
+    assert problem.where == "audio/x.wav"
+    assert what in problem.what
+    assert problem.remedy
+
+
+def test_loud_samples_are_clipped_and_not_wrapped() -> None:
+    np.testing.assert_array_equal(to_int16(np.array([2.0, -2.0, 0.5])), [32_767, -32_768, 16_384])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400), st.integers(0, 400))
+def test_any_bytes_are_a_clip_or_a_problem(noise: bytes, at: int) -> None:
+    data = bytearray(wav(tone(0.01)))
+    data[at : at + len(noise)] = noise
+    samples, problem = inspect_clip(bytes(data), "x.wav")
+    assert (samples is None) != (problem is None)

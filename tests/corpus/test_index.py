@@ -1,0 +1,123 @@
+"""The index of a corpus: what is read, and every problem at once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asc_experiments.base.errors import ProblemsError
+from asc_experiments.corpus import Corpus
+from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD, read_index
+
+
+def test_scenes_devices_and_fold_come_from_the_files(synth_corpus: Path) -> None:
+    corpus = Corpus.open(synth_corpus)
+    assert len(corpus.clips) == 200
+    assert corpus.n_train == 130
+    assert corpus.scenes[0] == "airport"
+    assert corpus.devices == ("a", "b", "c", "s1", "s2", "s3", "s4", "s5", "s6")
+    assert [corpus.scenes[label] for label in corpus.labels[:2]] == [clip.scene for clip in corpus.clips[:2]]
+
+
+def test_device_groups_follow_the_training_fold(synth_corpus: Path) -> None:
+    corpus = Corpus.open(synth_corpus)
+    groups = corpus.device_groups()
+    assert [device for device, group in groups.items() if group == "unseen"] == ["s4", "s5", "s6"]
+    assert [device for device, group in groups.items() if group == "real"] == ["a", "b", "c"]
+    without_s3 = corpus.train_rows[corpus.device_of[corpus.train_rows] != "s3"]
+    assert corpus.device_groups(without_s3)["s3"] == "unseen"
+
+
+def test_real_recordings_are_read(shared: Path) -> None:
+    corpus = Corpus.open(shared / "data" / "field-recordings")
+    assert (corpus.n_train, len(corpus.clips) - corpus.n_train, len(corpus.scenes)) == (650, 540, 10)
+
+
+def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def apply(corpus: Path) -> None:
+        text = (corpus / name).read_text()
+        assert old in text
+        (corpus / name).write_text(text.replace(old, new, 1))
+
+    return apply
+
+
+def append(name: str, text: str) -> Callable[[Path], None]:
+    return lambda corpus: (corpus / name).open("a").write(text) and None
+
+
+def write(name: str, data: bytes) -> Callable[[Path], None]:
+    return lambda corpus: (corpus / name).write_bytes(data) and None
+
+
+@pytest.mark.parametrize(
+    ("damage", "where", "what"),
+    [
+        (lambda c: (c / META).unlink(), META, "no such file"),
+        (lambda c: (c / TEST_FOLD).unlink(), TEST_FOLD, "no such file"),
+        (write(META, b""), META, "column filename, scene_label, identifier, source_label is missing"),
+        (edit(META, "source_label", "device"), META, "column source_label is missing"),
+        (write(TRAIN_FOLD, b"filename\tscene_label\n"), TRAIN_FOLD, "has no rows"),
+        (write(META, b"\xff\xfe\x00filename"), META, "cannot be read"),
+        (append(META, "audio/x.wav\tbus\t\ta\n"), "meta.csv line 202", "a column is empty"),
+        (append(TRAIN_FOLD, "audio/new.wav\tbus\n"), TRAIN_FOLD, "audio/new.wav is not in meta.csv"),
+        (edit(TRAIN_FOLD, "\tairport\n", "\tairprot\n"), TRAIN_FOLD, "unknown scene 'airprot'"),
+        (edit(TRAIN_FOLD, "\tairport\n", "\tbus\n"), TRAIN_FOLD, "is 'bus' here and 'airport'"),
+        (append(META, "../x.wav\tbus\tsomewhere\ta\n"), META, "'../x.wav' leaves the corpus folder"),
+        (append(META, "/etc/passwd\tbus\tsomewhere\ta\n"), META, "'/etc/passwd' leaves the corpus folder"),
+    ],
+)
+def test_problem_names_place_and_remedy(corpus_copy: Path, damage: Callable, where: str, what: str) -> None:
+    damage(corpus_copy)
+    _, problems = read_index(corpus_copy)
+    assert [p for p in problems if p.where == where and what in p.what and p.remedy], problems
+    with pytest.raises(ProblemsError) as caught:
+        Corpus.open(corpus_copy)
+    assert "\n" not in caught.value.line()
+
+
+def test_row_that_stands_twice_is_a_problem_in_each_table(corpus_copy: Path) -> None:
+    for name in (META, TRAIN_FOLD):
+        lines = (corpus_copy / name).read_text().splitlines(keepends=True)
+        (corpus_copy / name).write_text("".join([*lines, lines[1]]))
+    _, problems = read_index(corpus_copy)
+    assert [p.where for p in problems if "stands 2 times" in p.what] == [META, TRAIN_FOLD]
+
+
+def test_clip_in_both_folds_is_a_problem(corpus_copy: Path) -> None:
+    row = (corpus_copy / TRAIN_FOLD).read_text().splitlines()[1]
+    append(TEST_FOLD, row + "\n")(corpus_copy)
+    _, problems = read_index(corpus_copy)
+    assert [(p.where, p.what) for p in problems] == [(row.split("\t")[0], "the clip is in both folds")]
+
+
+def test_scene_that_is_never_trained_on_is_a_problem(corpus_copy: Path) -> None:
+    kept = [row for row in (corpus_copy / TRAIN_FOLD).read_text().splitlines(True) if not row.endswith("\ttram\n")]
+    (corpus_copy / TRAIN_FOLD).write_text("".join(kept))
+    _, problems = read_index(corpus_copy)
+    assert [p.what for p in problems] == ["scene 'tram' has no training clip"]
+
+
+def test_several_problems_are_found_at_once(corpus_copy: Path) -> None:
+    edit(TRAIN_FOLD, "\tairport\n", "\tairprot\n")(corpus_copy)
+    append(TEST_FOLD, "audio/new.wav\tbus\n")(corpus_copy)
+    with pytest.raises(ProblemsError, match=r"\(and 1 more: asc corpus check"):
+        Corpus.open(corpus_copy)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=300))
+def test_any_bytes_as_meta_are_problems_and_never_a_crash(corpus_copy: Path, data: bytes) -> None:
+    (corpus_copy / META).write_bytes(data)
+    _, problems = read_index(corpus_copy)
+    assert problems
+    assert all("\n" not in problem.line() for problem in problems)
+
+
+def test_labels_are_by_row(synth_corpus: Path) -> None:
+    corpus = Corpus.open(synth_corpus)
+    assert corpus.labels.dtype == np.int64
+    np.testing.assert_array_equal(np.concatenate([corpus.train_rows, corpus.test_rows]), np.arange(200))

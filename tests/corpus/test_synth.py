@@ -1,0 +1,69 @@
+"""The synthetic corpus: reproducible, and with the phenomena of the real one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.corpus import Corpus, prepare
+from asc_experiments.corpus.impulse_responses import load_impulse_responses
+from asc_experiments.corpus.synth import synthesise
+from asc_experiments.models import LogMel
+
+
+def content(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_seed_decides_every_byte(synth_corpus: Path, tmp_path: Path) -> None:
+    synthesise(tmp_path / "same", 20, 0)
+    synthesise(tmp_path / "other", 20, 1)
+    assert content(tmp_path / "same") == content(synth_corpus)
+    assert content(tmp_path / "other") != content(synth_corpus)
+
+
+def test_nine_devices_of_which_three_are_never_trained_on(synth_corpus: Path) -> None:
+    corpus = Corpus.open(synth_corpus)
+    assert len(set(corpus.device_of[corpus.test_rows])) == 9
+    trained = corpus.device_of[corpus.train_rows]
+    assert set(trained) == {"a", "b", "c", "s1", "s2", "s3"}
+    assert (trained == "a").mean() > 0.5
+
+
+def test_impulse_responses_come_with_it(synth_corpus: Path) -> None:
+    assert load_impulse_responses(synth_corpus / "dirs").responses.shape[0] == 12
+
+
+@pytest.mark.parametrize("clips", [0, 19])
+def test_too_few_clips_are_refused(tmp_path: Path, clips: int) -> None:
+    with pytest.raises(AscError, match="--clips-per-scene"):
+        synthesise(tmp_path / "x", clips)
+
+
+def test_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(AscError, match="not empty"):
+        synthesise(tmp_path, 20)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_scenes_can_be_learned_and_unseen_devices_are_harder(tmp_path: Path) -> None:
+    synthesise(tmp_path / "corpus", 60, 0)
+    corpus = Corpus.open(tmp_path / "corpus")
+    waveforms = prepare(corpus, tmp_path / "cache").waveforms
+    with torch.no_grad():
+        features = LogMel.for_arch("passt")(torch.from_numpy(np.array(waveforms) / np.float32(32_768)))
+    means = features.mean(dim=3).flatten(1).numpy()
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    model.fit(means[corpus.train_rows], corpus.labels[corpus.train_rows])
+    rows = corpus.test_rows
+    correct = model.predict(means[rows]) == corpus.labels[rows]
+    unseen = np.isin(corpus.device_of[rows], ["s4", "s5", "s6"])
+    assert correct[~unseen].mean() > 0.45, "ten scenes: chance is 0.1"
+    assert correct[~unseen].mean() < 0.98, "the scenes overlap"
+    assert correct[unseen].mean() < correct[~unseen].mean() - 0.08, "unseen devices are harder"
