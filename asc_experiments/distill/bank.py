@@ -10,7 +10,7 @@ from filelock import FileLock
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
 from asc_experiments.base.progress import say
-from asc_experiments.distill.ensemble import LogitTable
+from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import (
     CORPUS,
     KEY,

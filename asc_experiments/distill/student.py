@@ -8,7 +8,8 @@ from pydantic import Field
 
 from asc_experiments.base.settings import Settings
 from asc_experiments.distill.bank import log_logits
-from asc_experiments.distill.ensemble import Ensemble, LogitTable
+from asc_experiments.distill.ensemble import Ensemble
+from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import CORPUS, MODEL_ID, RECIPE
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run

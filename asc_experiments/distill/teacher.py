@@ -9,7 +9,7 @@ from functools import cached_property
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file, digest_json
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill.ensemble import LogitTable
+from asc_experiments.distill.logits import LogitTable
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.training import Recipe
 

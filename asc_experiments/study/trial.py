@@ -12,7 +12,7 @@ from asc_experiments.distill.teacher import MODEL_ID, RECIPE
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.space import TrialPlan
 from asc_experiments.tracking import Run
-from asc_experiments.tracking.client import Stopped
+from asc_experiments.tracking.run import Stopped
 from asc_experiments.tracking.trials import (
     DIRECTION,
     OBJECTIVE,

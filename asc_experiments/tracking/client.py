@@ -9,63 +9,35 @@ import logging
 import os
 import re
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import is_gone, this_process
 
-# Read by MLflow when it is imported: no telemetry, and an unreachable server is reported within seconds.
+# Read by MLflow when it is imported: no telemetry, nothing of its own on standard output, and an unreachable server is
+# reported within seconds.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import (
-    Dataset,
-    DatasetInput,
-    InputTag,
-    LoggedModelInput,
-    Metric,
-    Param,
-    RunTag,
-    ViewType,
-)
+from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
-KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
+from asc_experiments.tracking.run import KIND, OWNER, Run, RunRecord, Stopped, record_of
+
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
-_PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"
-_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 900, 90
+_PARENT = "mlflow.parentRunId"
 _PROBE_TIMEOUT_S = 5.0
 _OLDEST_FIRST = ["attributes.start_time ASC"]
 _QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """A run as it was read back."""
-
-    run_id: str
-    experiment_id: str
-    name: str
-    status: str
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
-    start_time: int
-
-
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """Raised inside a run's block to end it as KILLED without being an error: pruned or interrupted."""
 
 
 class Tracking:
@@ -171,7 +143,7 @@ class Tracking:
         if parent:
             all_tags[_PARENT] = parent
         created = self.client.create_run(experiment_id, run_name=name, tags=all_tags)
-        run = Run(self, created.info.run_id, experiment_id)
+        run = Run(self.client, created.info.run_id, experiment_id)
         try:
             yield run
         except (Stopped, KeyboardInterrupt, SystemExit) as stop:
@@ -190,7 +162,7 @@ class Tracking:
             page = self.client.search_runs(
                 list(experiment_ids), query, ViewType.ACTIVE_ONLY, min(1_000, limit), _OLDEST_FIRST, token
             )
-            records += [_record(run) for run in page]
+            records += [record_of(run) for run in page]
             token = page.token
             if not token:
                 break
@@ -198,14 +170,14 @@ class Tracking:
 
     def get(self, run_id: str) -> RunRecord:
         """Read one run."""
-        return _record(self.client.get_run(run_id))
+        return record_of(self.client.get_run(run_id))
 
     def sweep(self, experiment_ids: Sequence[str]) -> int:
         """End, as KILLED, every RUNNING run whose process is dead; returns how many there were."""
         swept = 0
         for record in self.search(experiment_ids, "attributes.status = 'RUNNING'"):
             if OWNER in record.tags and is_gone(record.tags[OWNER]):
-                Run(self, record.run_id, record.experiment_id).end("KILLED", "its process was killed")
+                Run(self.client, record.run_id, record.experiment_id).end("KILLED", "its process was killed")
                 swept += 1
         return swept
 
@@ -224,76 +196,9 @@ class Tracking:
                 raise AscError(f"run {run_id}", what, "delete the run in MLflow, so that it is made again") from None
 
 
-class Run:
-    """Writes into one run."""
-
-    def __init__(self, tracking: Tracking, run_id: str, experiment_id: str) -> None:
-        self.tracking = tracking
-        self.run_id = run_id
-        self.experiment_id = experiment_id
-        self._client = tracking.client
-
-    def params(self, params: Mapping[str, object]) -> None:
-        """Log parameters; they cannot be changed afterwards."""
-        entries = [Param(key, str(value)) for key, value in params.items()]
-        for first in range(0, len(entries), _PARAMS_PER_BATCH):
-            self._client.log_batch(self.run_id, params=entries[first : first + _PARAMS_PER_BATCH])
-
-    def tags(self, tags: Mapping[str, object]) -> None:
-        """Set tags."""
-        self._client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
-
-    def note(self, text: str) -> None:
-        """Set the run's description, Markdown."""
-        self.tags({_NOTE: text})
-
-    def metrics(self, metrics: Mapping[str, float], step: int = 0, model_id: str | None = None) -> None:
-        """Log metrics in one call, optionally for a logged model too."""
-        now = int(time.time() * 1000)
-        entries = [
-            Metric(key, value, now, step, model_id=model_id, run_id=self.run_id) for key, value in metrics.items()
-        ]
-        for first in range(0, len(entries), _METRICS_PER_BATCH):
-            self._client.log_batch(self.run_id, metrics=entries[first : first + _METRICS_PER_BATCH])
-
-    def file(self, path: Path, folder: str | None = None) -> None:
-        """Log a file, under ``folder`` of the run's artifacts."""
-        self._client.log_artifact(self.run_id, str(path), folder)
-
-    def table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
-        """Log a table that MLflow's UI shows as one."""
-        self._client.log_table(self.run_id, dict(columns), name)
-
-    def figure(self, figure: Any, name: str) -> None:
-        """Log a Matplotlib figure."""
-        self._client.log_figure(self.run_id, figure, name)
-
-    def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
-        """Log what the run was trained on, by our own digest (MLflow's misses changes in long tables)."""
-        data = Dataset(name=name, digest=digest[:32], source_type="local", source=source, profile=profile)
-        entry = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
-        self._client.log_inputs(self.run_id, datasets=[entry])
-
-    def uses_models(self, model_ids: Sequence[str]) -> None:
-        """Record that the run was made from these logged models (MLflow's lineage)."""
-        self._client.log_inputs(self.run_id, models=[LoggedModelInput(model_id) for model_id in model_ids])
-
-    def end(self, status: str, error: str = "") -> None:
-        """End the run with a status, and the reason as a tag."""
-        if error:
-            self.tags({ERROR: " ".join(error.split())[:4_000]})
-        self._client.set_terminated(self.run_id, status)
-
-
 def default_tracking_uri(workspace: Path) -> str:
     """The workspace's own SQLite database."""
     return f"sqlite:///{(workspace / 'mlruns' / 'mlflow.db').absolute()}"
-
-
-def _record(run: Any) -> RunRecord:
-    info, data = run.info, run.data
-    names = (info.run_id, info.experiment_id, info.run_name, info.status)
-    return RunRecord(*names, data.params, data.metrics, data.tags, info.start_time)
 
 
 def _probe(uri: str) -> None:

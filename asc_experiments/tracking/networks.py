@@ -19,7 +19,8 @@ from mlflow.types.schema import ColSpec, Schema, TensorSpec
 import asc_experiments
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.audio import SAMPLE_RATE
-from asc_experiments.tracking.client import Run, Tracking
+from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.run import Run
 from asc_experiments.training import serving
 from asc_experiments.training.network import SceneNetwork, load_network, save_network
 
@@ -39,7 +40,7 @@ def log_network(run: Run, network: SceneNetwork) -> str:
     Returns:
         The id of the logged model.
     """
-    client = run.tracking.client
+    client = run.client
     inputs = Schema([TensorSpec(np.dtype(np.float32), (-1, SAMPLE_RATE))])
     outputs = Schema([ColSpec("double", scene) for scene in network.scenes])
     model = client.create_logged_model(run.experiment_id, name="network", source_run_id=run.run_id)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.tracking.client import RunRecord, Tracking
+from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.run import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE, STUDY, TRIAL, best_trial, finished_trials
 
 _MODEL_ID, _TEACHERS = "asc.model_id", "asc.teachers"
@@ -65,7 +66,8 @@ def register_best(tracking: Tracking, study: str, model: str = "asc-student", al
             client.set_model_version_tag(model, str(version), key, value)
     else:
         with tracking.current():
-            version = int(client.create_model_version(model, source, trial.run_id, tags=tags).version)
+            made = client.create_model_version(model, source, trial.run_id, tags, model_id=trial.tags[_MODEL_ID])
+        version = int(made.version)
     client.set_registered_model_alias(model, alias, str(version))
     return Registered(model, version, alias, int(trial.tags[TRIAL]), not same, tags)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asc_experiments.base.errors import AscError, nearest
-from asc_experiments.tracking.client import KIND, RunRecord, Tracking
+from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.run import KIND, RunRecord
 
 STUDY, TRIAL = "asc.study", "asc.trial"
 OBJECTIVE, DIRECTION, SPLIT = "asc.objective", "asc.direction", "asc.objective_split"

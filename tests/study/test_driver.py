@@ -21,7 +21,7 @@ from asc_experiments.study.file import read_study
 from asc_experiments.study.status import StudyStatus, study_status
 from asc_experiments.study.storage import load_study, open_storage
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client import ERROR
+from asc_experiments.tracking.run import ERROR
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, finished_trials
 
 Open = Callable[..., Workbench]

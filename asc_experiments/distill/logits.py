@@ -1,0 +1,69 @@
+"""Logits by clip id: what a Teacher leaves behind for its students."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from asc_experiments.base.errors import AscError
+
+
+@dataclass(frozen=True, eq=False)
+class LogitTable:
+    """Logits of named clips.
+
+    Attributes:
+        filenames: the clip ids.
+        values: ``(clips, scenes)`` float32.
+    """
+
+    filenames: tuple[str, ...]
+    values: np.ndarray
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.filenames)}
+
+    def of(self, filenames: Sequence[str], whose: str) -> np.ndarray:
+        """The logits of these clips, in this order; ``(clips, scenes)`` float32.
+
+        Args:
+            filenames: clip ids.
+            whose: named in the error.
+
+        Raises:
+            AscError: if a clip has no logits.
+        """
+        missing = [name for name in filenames if name not in self._row_of]
+        if missing:
+            what = f"has no logits for {missing[0]}" + (f" and {len(missing) - 1} other clips" if missing[1:] else "")
+            raise AscError(whose, what, "train it on this corpus")
+        return self.values[[self._row_of[name] for name in filenames]]
+
+    def save(self, path: Path) -> None:
+        """Write an ``.npz`` file that loads without pickle; the same table gives the same bytes."""
+        arrays = {"filenames": np.array(self.filenames), "values": self.values}
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, array in arrays.items():
+                buffer = io.BytesIO()
+                np.lib.format.write_array(buffer, array, allow_pickle=False)
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), buffer.getvalue(), zipfile.ZIP_DEFLATED)
+
+    @classmethod
+    def load(cls, path: Path) -> LogitTable:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            AscError: if the file is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return cls(tuple(archive["filenames"].tolist()), archive["values"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise AscError(path, f"holds no readable logits ({error})", "train the teacher again") from None

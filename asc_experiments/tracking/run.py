@@ -1,0 +1,101 @@
+"""One run in the tracking server: written through :class:`Run`, read back as a :class:`RunRecord`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
+
+KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
+_NOTE = "mlflow.note.content"
+_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 900, 90
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as it was read back."""
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    start_time: int
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """Raised inside a run's block to end it as KILLED without being an error: pruned or interrupted."""
+
+
+class Run:
+    """Writes into one run."""
+
+    def __init__(self, client: MlflowClient, run_id: str, experiment_id: str) -> None:
+        self.client = client
+        self.run_id = run_id
+        self.experiment_id = experiment_id
+
+    def params(self, params: Mapping[str, object]) -> None:
+        """Log parameters; they cannot be changed afterwards."""
+        entries = [Param(key, str(value)) for key, value in params.items()]
+        for first in range(0, len(entries), _PARAMS_PER_BATCH):
+            self.client.log_batch(self.run_id, params=entries[first : first + _PARAMS_PER_BATCH])
+
+    def tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags."""
+        self.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+
+    def note(self, text: str) -> None:
+        """Set the run's description, Markdown."""
+        self.tags({_NOTE: text})
+
+    def metrics(self, metrics: Mapping[str, float], step: int = 0, model_id: str | None = None) -> None:
+        """Log metrics in one call, optionally for a logged model too."""
+        now = int(time.time() * 1000)
+        entries = [
+            Metric(key, value, now, step, model_id=model_id, run_id=self.run_id) for key, value in metrics.items()
+        ]
+        for first in range(0, len(entries), _METRICS_PER_BATCH):
+            self.client.log_batch(self.run_id, metrics=entries[first : first + _METRICS_PER_BATCH])
+
+    def file(self, path: Path, folder: str | None = None) -> None:
+        """Log a file, under ``folder`` of the run's artifacts."""
+        self.client.log_artifact(self.run_id, str(path), folder)
+
+    def table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
+        """Log a table that MLflow's UI shows as one."""
+        self.client.log_table(self.run_id, dict(columns), name)
+
+    def figure(self, figure: Any, name: str) -> None:
+        """Log a Matplotlib figure."""
+        self.client.log_figure(self.run_id, figure, name)
+
+    def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
+        """Log what the run was trained on, by our own digest (MLflow's misses changes in long tables)."""
+        data = Dataset(name=name, digest=digest[:32], source_type="local", source=source, profile=profile)
+        entry = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
+        self.client.log_inputs(self.run_id, datasets=[entry])
+
+    def uses_models(self, model_ids: Sequence[str]) -> None:
+        """Record that the run was made from these logged models (MLflow's lineage)."""
+        self.client.log_inputs(self.run_id, models=[LoggedModelInput(model_id) for model_id in model_ids])
+
+    def end(self, status: str, error: str = "") -> None:
+        """End the run with a status, and the reason as a tag."""
+        if error:
+            self.tags({ERROR: " ".join(error.split())[:4_000]})
+        self.client.set_terminated(self.run_id, status)
+
+
+def record_of(run: Any) -> RunRecord:
+    """Read back a run as MLflow returns it."""
+    info, data = run.info, run.data
+    names = (info.run_id, info.experiment_id, info.run_name, info.status)
+    return RunRecord(*names, data.params, data.metrics, data.tags, info.start_time)
