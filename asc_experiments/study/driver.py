@@ -99,12 +99,26 @@ class Driver:
                 self._ask_again(trial)
             raise
         except Exception as error:  # whatever a trial dies of, the study goes on and says so
+            self._stop_without_server(trial)
             self.study.tell(trial, state=TrialState.FAIL)
             say(f"trial {trial.number}: failed ({type(error).__name__}: {error})")
             if not isinstance(error, AscError):
                 say(traceback.format_exc())
         else:
             self.study.tell(trial, value)
+
+    def _stop_without_server(self, trial: Trial) -> None:
+        """A trial that failed because the tracking server is gone is asked again later: the next would fail as well.
+
+        Raises:
+            AscError: if the server does not answer.
+        """
+        try:
+            self.bench.tracking.check_answers()
+        except AscError:
+            with self.lock:
+                self._ask_again(trial)
+            raise
 
     def _reporter(self, trial: Trial) -> Callable[[int, float], bool]:
         def report(epoch: int, value: float) -> bool:

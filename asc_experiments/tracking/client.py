@@ -68,7 +68,7 @@ class Tracking:
         """
         local = uri is None or uri == default_tracking_uri(workspace)
         uri = uri or default_tracking_uri(workspace)
-        _probe(uri)
+        _probe(uri)  # MLflow's client would wait for minutes
         if local:
             _make_folder(workspace / "mlruns")
         keeps_artifacts = uri.startswith(("http://", "https://"))
@@ -76,10 +76,22 @@ class Tracking:
         with _initialising(workspace if local else None):
             try:
                 tracking = cls(uri, artifacts)
-                tracking.client.search_experiments(max_results=1)
             except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
                 raise _unreachable(uri, error) from None
+            tracking.check_answers()
         return tracking
+
+    def check_answers(self) -> None:
+        """Ask the server for something small.
+
+        Raises:
+            AscError: if it does not answer.
+        """
+        _probe(self.uri)
+        try:
+            self.client.search_experiments(max_results=1)
+        except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
+            raise _unreachable(self.uri, error) from None
 
     @contextmanager
     def current(self) -> Iterator[None]:

@@ -109,6 +109,25 @@ def test_failing_trial_is_failed_with_its_error_and_the_study_goes_on(
     assert all("out of memory" in record.tags[ERROR] for record in records)
 
 
+def test_study_stops_when_the_tracking_server_is_gone_and_goes_on_when_it_is_back(
+    driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asc_experiments.study import trial as trial_module
+
+    made = driver()
+
+    def gone(*_: object) -> None:
+        raise ConnectionError("refused")
+
+    with monkeypatch.context() as patch, pytest.raises(AscError, match="does not answer"):
+        patch.setattr(trial_module, "train_student", gone)
+        patch.setattr(made.bench.tracking.client, "search_experiments", gone)
+        made.run()
+    status = study_status(made.study)
+    assert (status.failed, status.interrupted) == (0, 1)
+    assert driver().run().finished == 3
+
+
 def test_pruned_trial_is_killed_in_mlflow_and_counted(
     driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
