@@ -88,9 +88,26 @@ def asc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database as a fresh workspace has it; creating one takes seconds."""
+    folder = tmp_path_factory.mktemp("template")
+    Tracking.open(folder)
+    return folder / "mlruns" / "mlflow.db"
+
+
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    """An empty workspace."""
+def workspace(tmp_path: Path, new_database: Path) -> Path:
+    """A workspace with an empty database."""
+    folder = tmp_path / "workspace"
+    (folder / "mlruns").mkdir(parents=True)
+    shutil.copy(new_database, folder / "mlruns")
+    return folder
+
+
+@pytest.fixture
+def empty_workspace(tmp_path: Path) -> Path:
+    """A workspace in which nothing was ever run."""
     folder = tmp_path / "workspace"
     folder.mkdir()
     return folder

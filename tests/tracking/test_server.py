@@ -47,9 +47,9 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 
 def test_study_registration_and_prediction_through_a_server(
-    asc: Callable, server: str, synth_corpus: Path, workspace: Path, study_file: Callable
+    asc: Callable, server: str, synth_corpus: Path, empty_workspace: Path, study_file: Callable
 ) -> None:
-    where = ("--workspace", workspace, "--tracking-uri", server)
+    where = ("--workspace", empty_workspace, "--tracking-uri", server)
     done = asc("study", "run", study_file(), "--corpus", synth_corpus, "--trials", 1, "--json", *where)
     assert done.code == 0, done.err
     assert json.loads(done.out)["finished"] == 1
@@ -60,7 +60,7 @@ def test_study_registration_and_prediction_through_a_server(
     predicted = asc("predict", "models:/asc-student@champion", clip, "--json", *where)
     assert predicted.code == 0, predicted.err
     assert json.loads(predicted.out)["file"] == str(clip)
-    assert not (workspace / "mlruns" / "mlflow.db").exists(), "everything went to the server"
+    assert not (empty_workspace / "mlruns" / "mlflow.db").exists(), "everything went to the server"
 
 
 def test_ui_serves_the_workspace_on_the_loopback_until_it_is_stopped(workspace: Path) -> None:
