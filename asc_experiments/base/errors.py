@@ -57,6 +57,14 @@ class NotFiniteError(AscError):
     """A training's loss became infinite or not a number."""
 
 
+def without_secrets(uri: str) -> str:
+    """A URI without user, password and query, fit to be shown."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return uri
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint that names the valid spelling nearest to ``name``, or lists all of them."""
     names = sorted(set(valid))

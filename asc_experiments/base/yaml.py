@@ -12,7 +12,17 @@ from asc_experiments.base.errors import AscError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 takes ``2e-3`` for text, since it has no point; people mean a number."""
+    """A safe loader that reads ``2e-3`` as the number people mean, and refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As the safe loader does, but no key may silently replace another."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key '{key}' stands twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
@@ -28,6 +38,8 @@ def parse_yaml(text: str, where: str) -> Any:
     """
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:  # an impossible value
+        raise AscError(where, f"is not valid YAML ({error})", "mend it") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{where} line {mark.line + 1}" if mark else where

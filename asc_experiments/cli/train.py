@@ -118,7 +118,8 @@ def _recipe(values: dict[str, Any], assignments: list[str] | None, without: tupl
 
     given = {key: value for key, value in values.items() if value is not None}
     given |= {key: value for key, value in parse_assignments(assignments or []).items() if key not in without}
-    return make_recipe(given.pop("arch"), given.pop("augment"), "recipe", **given)
+    given.pop("origin", None)
+    return make_recipe(given.pop("arch"), given.pop("augment"), **given)
 
 
 def _take(assignments: list[str] | None, keys: tuple[str, ...]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from asc_experiments.base.hashing import digest_bytes
 
 SAMPLE_RATE = 32_000
 """The sampling rate of every frontend, in Hz (published systems, DCASE 2023)."""
-_RIFF_HEADER_BYTES = 44
 
 
 def read_mono(data: bytes) -> tuple[np.ndarray, int]:
@@ -87,13 +86,19 @@ def inspect_clip(data: bytes, where: str) -> tuple[np.ndarray | None, Problem | 
 
 
 def _promised_frames(data: bytes, info: soundfile._SoundFileInfo) -> int:
-    """The number of samples the WAV header claims; libsndfile silently reports what is really there."""
-    at = data.find(b"data", 12, 4096)
-    if data[:4] != b"RIFF" or at < 0 or len(data) < _RIFF_HEADER_BYTES:
+    """The number of samples a WAV header claims; libsndfile silently reports what is really there."""
+    if data[:4] != b"RIFF":
         return int(info.frames)
-    claimed = int.from_bytes(data[at + 4 : at + 8], "little")
-    frame_bytes = int.from_bytes(data[32:34], "little") or 1
-    return claimed // frame_bytes
+    at, frame_bytes = 12, 0
+    while at + 8 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if name == b"fmt ":
+            frame_bytes = int.from_bytes(data[at + 20 : at + 22], "little")
+        elif name == b"data":
+            unknown = size in (0, 0xFFFFFFFF) or frame_bytes == 0  # written by a stream that did not know
+            return int(info.frames) if unknown else size // frame_bytes
+        at += 8 + size + size % 2
+    return int(info.frames)
 
 
 def read_clip(root: Path, filename: str) -> tuple[np.ndarray | None, Problem | None, str]:

@@ -14,6 +14,7 @@ part of the corpus but not of any experiment.
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,7 @@ REFERENCE_DEVICE = "a"
 
 _META_COLUMNS = ("filename", "scene_label", "identifier", "source_label")
 _FOLD_COLUMNS = ("filename", "scene_label")
+_NAME = re.compile(r"\w[\w .:-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -192,8 +194,14 @@ def _check_meta(meta: list[dict[str, str]], problems: list[Problem]) -> list[dic
         path = PurePosixPath(filename)
         if path.is_absolute() or ".." in path.parts or "\\" in filename or "\0" in filename:
             problems.append(Problem(META, f"filename {filename!r} leaves the corpus folder", "use audio/<clip>.wav"))
+        elif str(path) != filename:
+            problems.append(Problem(META, f"filename {filename!r} is another spelling of {path}", f"write {path}"))
         else:
             confined.append(row)
+    for column in ("scene_label", "source_label"):
+        wrong = sorted({row[column] for row in meta if not _NAME.fullmatch(row[column])})
+        remedy = "use letters, digits, blanks and . : _ -"  # they become parts of metric names
+        problems += [Problem(META, f"{column} {name!r} is no name", remedy) for name in wrong]
     return confined
 
 

@@ -25,6 +25,11 @@ class ValidationSplit(Settings):
     hold_out_devices: tuple[str, ...] = Field((), strict=False)
     seed: int = Field(0, ge=0)
 
+    def normalised(self) -> ValidationSplit:
+        """The same split written in the one way that names it: sorted devices, no seed where nothing is held out."""
+        devices = tuple(sorted(set(self.hold_out_devices)))
+        return ValidationSplit(fraction=self.fraction, hold_out_devices=devices, seed=self.seed if self.fraction else 0)
+
 
 def split_training_fold(corpus: Corpus, split: ValidationSplit) -> tuple[np.ndarray, np.ndarray]:
     """Divide the training fold into rows to train on and rows to validate on.

@@ -128,9 +128,10 @@ def _build(corpus: Corpus, cache: Path, threads: int) -> list[str]:
         info = {"format": _FORMAT, "clips": len(digests), "samples": expected, "sample_rate": SAMPLE_RATE}
         (partial / _INFO).write_text(json.dumps(info))
         target = cache / "waveforms" / _store_key(digests)
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
+        with FileLock(cache / "waveforms" / f"{target.name}.lock"):  # another folder may hold the same clips
+            if _open(corpus, cache, digests) is None:
+                shutil.rmtree(target, ignore_errors=True)
+                partial.rename(target)
     except OSError as error:
         raise AscError(cache, f"the waveforms cannot be stored ({error.strerror})", "free some space there") from None
     finally:

@@ -62,6 +62,7 @@ class TeacherBank:
         if found is not None:
             say(f"teacher {key} {recipe.name}: already in the bank")
             return found
+        self.tracking.sweep()
         locks = bench.cache / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         with FileLock(locks / f"teacher-{key}.lock"):
@@ -96,7 +97,13 @@ class TeacherBank:
         """Every finished Teacher, oldest first, each key once."""
         records = self.tracking.search([self.experiment_id], _finished())
         first = {record.tags[KEY]: record for record in reversed(records) if KEY in record.tags}
-        return [Teacher.from_record(record, self.tracking) for record in reversed(first.values())]
+        teachers = []
+        for record in reversed(first.values()):
+            try:
+                teachers.append(Teacher.from_record(record, self.tracking))
+            except AscError as error:
+                say(error.line())
+        return teachers
 
     def _train(self, recipe: Recipe, key: str, bench: Workbench) -> None:
         tags = {

@@ -10,6 +10,7 @@ from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.student import Distillation, log_ensemble, train_student
+from asc_experiments.distill.teacher import CORPUS
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import Recipe
@@ -41,12 +42,18 @@ def train_single_student(
     Raises:
         AscError: if a teacher does not exist, or teachers held out different clips.
     """
+    if distillation and not keys:
+        raise AscError(f"--set {next(iter(distillation))}", "needs teachers to learn from", "give --teachers KEY,…")
     settings = Distillation.parse(distillation, "distillation")
     split = ValidationSplit(fraction=fraction)
     ensemble = None
     if keys:
+        if fraction:
+            raise AscError("--validation", "is what the teachers held out", "leave it away where there are --teachers")
         bank = TeacherBank(tracking)
         ensemble = Ensemble(tuple(bank.named(key) for key in keys))
+        if len({teacher.key for teacher in ensemble.teachers}) < len(keys):
+            raise AscError("--teachers", "names a teacher twice", "give each key once")
         split = ensemble.teachers[0].split
         for teacher in ensemble.teachers:
             if teacher.split != split:
@@ -55,7 +62,10 @@ def train_single_student(
     bench = open_bench(split)
     bench.responses_for(recipe)
     if ensemble is not None:
-        ensemble.logits(bench.corpus.filenames)  # refuse teachers of another corpus before there is a run
+        for teacher in ensemble.teachers:
+            if teacher.record.tags[CORPUS] != bench.store.corpus_digest:
+                raise AscError(f"teacher {teacher.key}", "was trained on another corpus", "give --corpus that one")
+        ensemble.logits(bench.corpus.filenames)  # refuse missing clips before there is a run
     with tracking.run(tracking.experiment(EXPERIMENT), recipe.name, "student") as run:
         if ensemble is not None:
             log_ensemble(bench, run, ensemble)

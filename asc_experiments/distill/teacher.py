@@ -34,7 +34,7 @@ def teacher_key(recipe: Recipe, corpus_digest: str, split: ValidationSplit, resp
             "schema": SCHEMA,
             "recipe": recipe.model_dump(mode="json"),
             "corpus": corpus_digest,
-            "split": split.model_dump(mode="json"),
+            "split": split.normalised().model_dump(mode="json"),
             "impulse_responses": responses_digest,
         },
         length=16,

@@ -92,6 +92,11 @@ class LogMel(nn.Module):
         Returns:
             ``(batch, 1, mels, frames)``, roughly in [-1, 2].
         """
+        with torch.autocast(waveforms.device.type, enabled=False):
+            return self._forward(waveforms.float(), fmin, fmax)
+
+    def _forward(self, waveforms: Tensor, fmin: float | None, fmax: float | None) -> Tensor:
+        """In float32 whatever surrounds it: bfloat16 would lose the quiet bins."""
         emphasised = waveforms[:, 1:] - _PRE_EMPHASIS * waveforms[:, :-1]
         spectrum = torch.stft(
             emphasised, self.shape.n_fft, self.shape.hop, self.shape.window, self.window, return_complex=True

@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.hashing import digest_json
 from asc_experiments.base.ownership import this_process
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
@@ -20,6 +21,7 @@ from asc_experiments.study.status import (
     ASKED,
     CORPUS,
     DEFINITION,
+    DIRS,
     INTERRUPTED,
     METRIC,
     OWNER,
@@ -30,6 +32,10 @@ from asc_experiments.study.status import (
 from asc_experiments.study.trial import Pruned, TrialContext, run_trial
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
 from asc_experiments.training.scorecard import metric_names
+
+_QUEUED_WITH = "fixed_params"
+"""The system attribute under which Optuna keeps the parameters of a queued trial."""
+_NUMBER_IN_FILE, _AGAIN = "asc.enqueued", "asc.asked_again"
 
 
 class Driver:
@@ -82,6 +88,9 @@ class Driver:
             status = study_status(self.study)
             if status.done + status.running >= self.file.trials:
                 return None
+            # A new sampler per trial, seeded by its number: with one per process, a resumed or second driver would draw
+            # the same points again.
+            self.study.sampler = _sampler(self.file, len(self.study.get_trials(deepcopy=False)))
             trial = self.study.ask()
             trial.set_user_attr(OWNER, this_process())
             return trial
@@ -129,8 +138,7 @@ class Driver:
 
     def _recover(self) -> None:
         """Settle what a killed driver left: runs end as KILLED, trials are told or asked again."""
-        experiments = [self.context.experiment_id, self.context.bank.experiment_id]
-        swept = self.bench.tracking.sweep(experiments)
+        swept = self.bench.tracking.sweep()
         abandoned = [t for t in self.study.get_trials(deepcopy=False) if _is_abandoned(t)]
         for frozen in abandoned:
             value = self._logged_value(frozen.number)
@@ -144,37 +152,52 @@ class Driver:
 
     def _logged_value(self, number: int) -> float | None:
         """The objective of a trial that had finished in the tracking server."""
-        query = f"attributes.status = 'FINISHED' AND tags.`asc.kind` = '{TRIAL_KIND}' AND tags.`{TRIAL}` = '{number}'"
+        query = (
+            f"attributes.status = 'FINISHED' AND tags.`asc.kind` = '{TRIAL_KIND}' AND tags.`{TRIAL}` = '{number}'"
+            f" AND attributes.start_time >= {self._begun_ms()}"  # not of an older study of that name
+        )
         records = self.bench.tracking.search([self.context.experiment_id], query, limit=1)
         return records[0].metrics.get(OBJECTIVE_VALUE) if records else None
 
+    def _begun_ms(self) -> int:
+        """When this study's first trial was asked for, in milliseconds of the epoch."""
+        starts = [t.datetime_start for t in self.study.get_trials(deepcopy=False) if t.datetime_start]
+        return int(min(starts).timestamp() * 1_000)
+
     def _ask_again(self, trial: Trial) -> None:
-        """End a trial as interrupted and put its parameters first in the queue."""
-        params = dict(trial.params)
+        """Queue a trial's parameters again, those it was queued with and those it was given, and end it as interrupted.
+
+        Marked as interrupted last but for the end itself: killed in between, nothing is lost and nothing asked twice.
+        """
+        frozen = self.study.get_trials(deepcopy=False)[trial.number]
+        params = dict(frozen.system_attrs.get(_QUEUED_WITH, {})) | dict(trial.params)
+        if params and _AGAIN not in trial.user_attrs:
+            self.study.enqueue_trial(params)
+            trial.set_user_attr(_AGAIN, True)
         trial.set_user_attr(INTERRUPTED, True)
         self.study.tell(trial, state=TrialState.FAIL)
-        if params:
-            self.study.enqueue_trial(params)
 
     def _enqueue_first(self) -> None:
-        """Queue the study file's own trials, once."""
-        if not self.study.get_trials(deepcopy=False):
-            for params in self.file.enqueue:
-                self.study.enqueue_trial(dict(params))
+        """Queue the study file's own trials, each once, also where an earlier driver was killed while it did."""
+        queued = [trial.user_attrs.get(_NUMBER_IN_FILE) for trial in self.study.get_trials(deepcopy=False)]
+        for number, params in enumerate(self.file.enqueue):
+            if number not in queued:
+                self.study.enqueue_trial(dict(params), user_attrs={_NUMBER_IN_FILE: number})
 
 
 def _open_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> optuna.Study:
-    wanted = {DEFINITION: file.definition_digest(), CORPUS: bench.store.corpus_digest}
+    digests = {found.digest for recipe in SearchSpace(file).recipes() if (found := bench.responses_for(recipe))}
+    dirs = digests.pop() if digests else "none"
+    wanted = {DEFINITION: file.definition_digest(), CORPUS: bench.store.corpus_digest, DIRS: dirs}
     if file.name in optuna.get_all_study_names(storage):
         known = optuna.load_study(study_name=file.name, storage=storage).user_attrs
-        for key, what in ((DEFINITION, "settings"), (CORPUS, "corpus content")):
+        for key, what in ((DEFINITION, "settings"), (CORPUS, "corpus content"), (DIRS, "impulse responses")):
             if known.get(key, wanted[key]) != wanted[key]:
                 where = f"study '{file.name}'"
                 raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
     study = optuna.create_study(
         study_name=file.name,
         storage=storage,
-        sampler=_sampler(file),
         pruner=_pruner(file),
         direction=file.objective.direction,
         load_if_exists=True,
@@ -185,10 +208,11 @@ def _open_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> optu
     return study
 
 
-def _sampler(file: StudyFile) -> optuna.samplers.BaseSampler:
+def _sampler(file: StudyFile, number: int) -> optuna.samplers.BaseSampler:
+    seed = int(digest_json([file.sampler_seed, number], length=8), 16)
     if file.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=file.sampler_seed)
-    return optuna.samplers.TPESampler(seed=file.sampler_seed)
+        return optuna.samplers.RandomSampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed)
 
 
 def _pruner(file: StudyFile) -> optuna.pruners.BasePruner:

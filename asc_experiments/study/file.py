@@ -5,6 +5,7 @@ A setting is fixed (``epochs: 20``), a choice (``augment: [none, dirfms]``) or a
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -96,6 +97,8 @@ class EnsembleSpace(Settings):
         for value in candidates(size):
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 32:
                 raise ValueError(f"an ensemble has 1 to 32 teachers, not {value}")
+        if isinstance(size, Range) and not size.is_whole:
+            raise ValueError("the number of teachers is whole; leave step away or make it whole")
         return size
 
     def kinds(self) -> dict[str, Searchables]:
@@ -104,6 +107,8 @@ class EnsembleSpace(Settings):
         for entry in self.pool:
             settings = dict(self.common) | dict(entry)
             name = str(settings.pop("name", settings.get("arch")))
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+                raise ValueError(f"'{name}' is no name for a kind of teachers; use letters, digits, _ and -")
             if name in kinds:
                 raise ValueError(f"two kinds of teachers are called '{name}'; give each its own name")
             kinds[name] = settings

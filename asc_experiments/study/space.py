@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +13,9 @@ from asc_experiments.study.file import Range, Scalar, Searchable, Searchables, S
 from asc_experiments.training import Recipe, make_recipe
 
 _SIZE = "ensemble_size"
+_SIZES = ("base_channels", "embed_dim", "num_heads", "depth")
+"""Settings that must fit each other; others are valid by themselves."""
+_MOST_COMBINATIONS = 20_000
 
 
 class Suggests(Protocol):
@@ -61,11 +64,12 @@ class SearchSpace:
         """
         size = int(_suggest(trial, _SIZE, self.study.ensemble.size))
         members = sorted((self._member(trial, number) for number in range(1, size + 1)), key=_sort_key)
-        seen: Counter[Recipe] = Counter()
-        teachers = []
-        for recipe in members:
-            teachers.append(recipe.model_copy(update={"seed": recipe.seed + seen[recipe]}))
-            seen[recipe] += 1
+        teachers: list[Recipe] = []
+        for member in members:
+            recipe = member
+            while recipe in teachers:
+                recipe = recipe.model_copy(update={"seed": recipe.seed + 1})
+            teachers.append(recipe)
         student = _student(_suggest_all(trial, "student", self.study.student), "student")
         distillation = Distillation.parse(_suggest_all(trial, "distillation", self.study.distillation), "distillation")
         return TrialPlan(tuple(teachers), student, distillation)
@@ -118,23 +122,24 @@ class _Fixed:
     def suggest_categorical(self, name: str, choices: Any, /) -> Any:
         self.used.add(name)
         value = self.values.get(name, choices[0])
-        if value not in choices:
+        if not any(value == choice and type(value) is type(choice) for choice in choices):
             raise AscError(self.where, f"{name} is {value!r}", "valid: " + ", ".join(map(str, choices)))
         return value
 
     def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int:
-        return int(self._within(name, low, high))
+        return int(self._within(name, low, high, whole=True))
 
     def suggest_float(
         self, name: str, low: float, high: float, /, *, step: float | None = None, log: bool = False
     ) -> float:
         return float(self._within(name, low, high))
 
-    def _within(self, name: str, low: float, high: float) -> float:
+    def _within(self, name: str, low: float, high: float, whole: bool = False) -> float:
         self.used.add(name)
         value = self.values.get(name, low)
-        if isinstance(value, str | bool) or not low <= value <= high:
-            raise AscError(self.where, f"{name} is {value!r}", f"give a number from {low} to {high}")
+        if isinstance(value, str | bool) or not low <= value <= high or (whole and value != int(value)):
+            kind = "a whole number" if whole else "a number"
+            raise AscError(self.where, f"{name} is {value!r}", f"give {kind} from {low} to {high}")
         return value
 
 
@@ -155,15 +160,26 @@ def _suggest_all(trial: Suggests, prefix: str, settings: Searchables) -> dict[st
 
 
 def _variants(settings: Searchables) -> list[dict[str, Scalar]]:
-    """The first candidates of all settings, and each other candidate of one setting in turn."""
+    """The first candidates of all settings, each other candidate of one in turn, and all combinations of sizes."""
     base = {key: candidates(setting)[0] for key, setting in settings.items()}
     others = [base | {key: value} for key, setting in settings.items() for value in candidates(setting)[1:]]
-    return [base, *others]
+    sizes = {key: _all_values(setting) for key, setting in settings.items() if key in _SIZES}
+    combinations = itertools.islice(itertools.product(*sizes.values()), _MOST_COMBINATIONS)
+    return [base, *others, *(base | dict(zip(sizes, values, strict=True)) for values in combinations)]
+
+
+def _all_values(setting: Searchable) -> tuple[Scalar, ...]:
+    """Every value of a whole range; of others what :func:`candidates` gives."""
+    if isinstance(setting, Range) and setting.is_whole:
+        return tuple(range(int(setting.low), int(setting.high) + 1, int(setting.step or 1)))
+    return candidates(setting)
 
 
 def _recipe(values: Mapping[str, Any], where: str) -> Recipe:
     rest = {key: value for key, value in values.items() if key not in ("arch", "augment")}
-    return make_recipe(str(values.get("arch")), values.get("augment", "none"), where, **rest)
+    if "origin" in rest:
+        raise AscError(where, "a recipe has no 'origin'", "remove it")
+    return make_recipe(str(values.get("arch")), str(values.get("augment", "none")), origin=where, **rest)
 
 
 def _student(values: Mapping[str, Any], where: str) -> Recipe:

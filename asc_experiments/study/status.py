@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from asc_experiments.base.ownership import is_gone
 
-ASKED, METRIC, DEFINITION, CORPUS = "asc.asked", "asc.metric", "asc.definition", "asc.corpus"
+ASKED, METRIC = "asc.asked", "asc.metric"
+DEFINITION, CORPUS, DIRS = "asc.definition", "asc.corpus", "asc.dirs"
 OWNER, INTERRUPTED = "asc.owner", "asc.interrupted"
 
 

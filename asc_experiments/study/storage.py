@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import warnings
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.errors import AscError, nearest, without_secrets
 
 JOURNAL = "optuna.journal"
 
@@ -46,9 +45,11 @@ def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", ExperimentalWarning)
     if storage and "://" in storage:
-        shown = re.sub(r"//[^/@]*@", "//***@", storage)
+        shown = without_secrets(storage)
         try:
-            return RDBStorage(storage, heartbeat_interval=60, grace_period=180)
+            return RDBStorage(storage)
+        except ImportError as error:
+            raise AscError(shown, f"needs a database driver ({error})", "pip install it, say psycopg[binary]") from None
         except Exception as error:  # SQLAlchemy and every driver have their own
             logging.getLogger(__name__).debug("storage", exc_info=error)
             what = f"cannot be opened ({type(error).__name__})"
@@ -57,6 +58,8 @@ def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(path), _KernelLock(path)))
+    except (ValueError, KeyError, TypeError):
+        raise AscError(path, "is no journal of Optuna", "give another --storage") from None
     except OSError as error:
         raise AscError(path, f"cannot be written ({error.strerror})", "give another --workspace or --storage") from None
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from asc_experiments.base.errors import AscError
+from asc_experiments.base.errors import AscError, without_secrets
 from asc_experiments.base.ownership import is_gone, this_process
+from asc_experiments.base.progress import say
 
 # Read by MLflow when it is imported: no telemetry, nothing of its own on standard output, and an unreachable server is
 # reported within seconds.
@@ -159,10 +160,10 @@ class Tracking:
         try:
             yield run
         except (Stopped, KeyboardInterrupt, SystemExit) as stop:
-            run.end("KILLED", str(stop) or "interrupted")
+            _end_anyhow(run, "KILLED", str(stop) or "interrupted")
             raise
         except BaseException as error:
-            run.end("FAILED", f"{type(error).__name__}: {error}")
+            _end_anyhow(run, "FAILED", f"{type(error).__name__}: {error}")
             raise
         run.end("FINISHED")
 
@@ -184,9 +185,10 @@ class Tracking:
         """Read one run."""
         return record_of(self.client.get_run(run_id))
 
-    def sweep(self, experiment_ids: Sequence[str]) -> int:
-        """End, as KILLED, every RUNNING run whose process is dead; returns how many there were."""
+    def sweep(self) -> int:
+        """End, as KILLED, every RUNNING run of ours whose process is dead; returns how many there were."""
         swept = 0
+        experiment_ids = [experiment.experiment_id for experiment in self.client.search_experiments(max_results=1_000)]
         for record in self.search(experiment_ids, "attributes.status = 'RUNNING'"):
             if OWNER in record.tags and is_gone(record.tags[OWNER]):
                 Run(self.client, record.run_id, record.experiment_id).end("KILLED", "its process was killed")
@@ -206,6 +208,14 @@ class Tracking:
             except (MlflowException, OSError) as error:
                 what = f"artifact {path} cannot be read ({error})"
                 raise AscError(f"run {run_id}", what, "delete the run in MLflow, so that it is made again") from None
+
+
+def _end_anyhow(run: Run, status: str, reason: str) -> None:
+    """End a run whose work has failed already; where even that fails, what failed first is what must be told."""
+    try:
+        run.end(status, reason)
+    except Exception as error:  # the server is gone: the next sweep ends the run
+        say(f"run {run.run_id}: could not be ended as {status} ({type(error).__name__})")
 
 
 def default_tracking_uri(workspace: Path) -> str:
@@ -228,7 +238,7 @@ def _probe(uri: str) -> None:
 
 
 def _unreachable(uri: str, error: Exception) -> AscError:
-    shown = re.sub(r"//[^/@]*@", "//***@", uri)  # never a password
+    shown = without_secrets(uri)
     remedy = "start it, or give another --tracking-uri (MLFLOW_TRACKING_URI)"
     return AscError(shown, f"the tracking server does not answer ({type(error).__name__})", remedy)
 

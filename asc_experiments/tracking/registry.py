@@ -14,7 +14,8 @@ from asc_experiments.tracking.run import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE, STUDY, TRIAL, best_trial, finished_trials
 
 _MODEL_ID, _TEACHERS = "asc.model_id", "asc.teachers"
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+_ALIAS = re.compile(r"(?!(?i:v\d+|latest)$)[A-Za-z0-9_-]{1,80}")
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ def register_best(tracking: Tracking, study: str, model: str = "asc-student", al
     Raises:
         AscError: if the study has no finished trial, or a name is not valid.
     """
-    for option, name in (("--model", model), ("--alias", alias)):
-        if not _NAME.match(name) or re.fullmatch(r"v\d+|latest", name):
-            raise AscError(f"{option} {name}", "is no valid name", "use letters, digits, and . _ -")
+    for option, name, valid in (("--model", model, _NAME), ("--alias", alias, _ALIAS)):
+        if not valid.fullmatch(name):
+            raise AscError(f"{option} {name}", "is no valid name", "use letters, digits, _ and -; not 'latest' or 'v1'")
     trial = best_trial(finished_trials(tracking, study), study)
     tags = _tags(trial)
     source = f"models:/{trial.tags[_MODEL_ID]}"

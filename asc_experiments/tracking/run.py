@@ -73,10 +73,6 @@ class Run:
         """Log a table that MLflow's UI shows as one."""
         self.client.log_table(self.run_id, dict(columns), name)
 
-    def figure(self, figure: Any, name: str) -> None:
-        """Log a Matplotlib figure."""
-        self.client.log_figure(self.run_id, figure, name)
-
     def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
         """Log what the run was trained on, by our own digest (MLflow's misses changes in long tables)."""
         data = Dataset(name=name, digest=digest[:32], source_type="local", source=source, profile=profile)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from asc_experiments.base.errors import AscError
+from asc_experiments.base.errors import AscError, without_secrets
 from asc_experiments.tracking.client import Tracking
 
 HOST = "127.0.0.1"
@@ -29,7 +29,7 @@ def serve_ui(tracking: Tracking, port: int, say: Callable[[str], None]) -> int:
         AscError: if the port is taken.
     """
     if tracking.uri.startswith(("http://", "https://")):
-        say(f"open {tracking.uri}")
+        say(f"open {without_secrets(tracking.uri)}")
         return 0
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

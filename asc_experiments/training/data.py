@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 _INT16_SCALE = 1.0 / 32768.0
+_CLIPS_PER_UPLOAD = 4_096
 
 
 class ClipSource:
     """The waveforms and labels of a corpus, fetched in batches by row.
 
-    On a GPU the rows that are asked for stay resident as int16; on the CPU they are read from the memory map.
+    On a GPU all clips of the fold stay resident as int16 (TAU22: 11 GB); on the CPU they are read from the memory map.
 
     Args:
         waveforms: ``(clips, samples)`` int16, a memory map.
@@ -29,7 +30,7 @@ class ClipSource:
         self.samples = int(waveforms.shape[1])
         self._host = waveforms
         self._labels = torch.from_numpy(labels).to(device)
-        self._resident = torch.from_numpy(np.array(waveforms)).to(device) if device.type == "cuda" else None
+        self._resident = _upload(waveforms, device) if device.type == "cuda" else None
 
     def waveforms(self, rows: np.ndarray) -> Tensor:
         """The clips of these rows; ``(rows, samples)`` float32 in [-1, 1]."""
@@ -43,3 +44,12 @@ class ClipSource:
 
     def _index(self, rows: np.ndarray) -> Tensor:
         return torch.from_numpy(rows).to(self.device, non_blocking=True)
+
+
+def _upload(waveforms: np.ndarray, device: torch.device) -> Tensor:
+    """Copy a memory map to a GPU piece by piece, so that the host never holds it whole."""
+    resident = torch.empty(waveforms.shape, dtype=torch.int16, device=device)
+    for first in range(0, len(waveforms), _CLIPS_PER_UPLOAD):
+        piece = np.array(waveforms[first : first + _CLIPS_PER_UPLOAD])
+        resident[first : first + len(piece)] = torch.from_numpy(piece).to(device)
+    return resident

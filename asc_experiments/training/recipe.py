@@ -141,7 +141,7 @@ def recipe_keys(arch: str) -> list[str]:
     return [*shape, *Augmentation.model_fields, *Optimisation.model_fields, "augment", "seed"]
 
 
-def make_recipe(arch: str, augment: str = "none", where: str = "recipe", **settings: Any) -> Recipe:
+def make_recipe(arch: str, augment: str = "none", /, *, origin: str = "recipe", **settings: Any) -> Recipe:
     """The published Recipe of an architecture, with some settings changed.
 
     When ``epochs`` is changed, the schedule is stretched with it unless it is given too.
@@ -149,36 +149,36 @@ def make_recipe(arch: str, augment: str = "none", where: str = "recipe", **setti
     Args:
         arch: ``cp_mobile``, ``cp_resnet`` or ``passt``.
         augment: ``none``, ``dir``, ``fms`` or ``dirfms``, with the published probabilities.
-        where: what the settings came from, for the error.
+        origin: what the settings came from, for the error.
         **settings: any setting by its own name; also ``size`` for PaSST: ``s``, ``xs`` or ``xxs``.
 
     Raises:
         AscError: if a name or a value is not valid.
     """
-    if arch not in _PUBLISHED:
-        raise AscError(where, f"unknown architecture '{arch}'", nearest(arch, _PUBLISHED))
-    if augment not in AUGMENTS:
-        raise AscError(where, f"unknown augment '{augment}'", nearest(str(augment), AUGMENTS))
+    if str(arch) not in _PUBLISHED:
+        raise AscError(origin, f"unknown architecture '{arch}'", nearest(str(arch), _PUBLISHED))
+    if str(augment) not in AUGMENTS:
+        raise AscError(origin, f"unknown augment '{augment}'", nearest(str(augment), AUGMENTS))
     for name in settings:
         if name not in recipe_keys(arch):
-            raise AscError(where, f"a {arch} recipe has no '{name}'", nearest(name, recipe_keys(arch)))
+            raise AscError(origin, f"a {arch} recipe has no '{name}'", nearest(name, recipe_keys(arch)))
     published = dict(_PUBLISHED[arch])
     if "dir" not in augment:
         published["dir_probability"] = 0.0
     if "fms" not in augment:
         published["fms_probability"] = 0.0
     if "size" in settings:
-        settings = _named_size(settings, where)
+        settings = _named_size(settings, origin)
     values = published | _stretched(published, settings.get("epochs")) | settings
     values["arch"] = arch
     groups = {"network": _SHAPES[arch], "augmentation": Augmentation, "optimisation": Optimisation}
     parts = {name: {key: values[key] for key in kind.model_fields if key in values} for name, kind in groups.items()}
-    return Recipe.parse({**parts, "seed": values.get("seed", 0)}, where)
+    return Recipe.parse({**parts, "seed": values.get("seed", 0)}, origin)
 
 
 def _named_size(settings: dict[str, Any], where: str) -> dict[str, Any]:
     size = settings["size"]
-    if size not in SIZES:
+    if str(size) not in SIZES:
         raise AscError(where, f"unknown PaSST size '{size}'", nearest(str(size), SIZES))
     width, depth, heads = SIZES[size]
     rest = {key: value for key, value in settings.items() if key != "size"}

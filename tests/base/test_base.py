@@ -3,20 +3,20 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
 from asc_experiments.base import progress as progress_module
-from asc_experiments.base.errors import AscError, Problem, ProblemsError, nearest
-from asc_experiments.base.hashing import digest_json
+from asc_experiments.base.errors import AscError, Problem, ProblemsError, nearest, without_secrets
+from asc_experiments.base.hashing import digest_bytes, digest_file, digest_json
 from asc_experiments.base.ownership import is_gone, this_process
 from asc_experiments.base.progress import progress
 from asc_experiments.base.settings import Settings
-from asc_experiments.base.yaml import parse_assignments, parse_yaml
+from asc_experiments.base.yaml import parse_assignments, parse_yaml, read_yaml
 
 
 class Inner(Settings):
@@ -70,6 +70,14 @@ def test_digest_does_not_depend_on_the_order_of_keys() -> None:
         digest_json(float("nan"))
 
 
+def test_digest_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 5_000  # more than one piece
+    (tmp_path / "x").write_bytes(data)
+    assert digest_file(tmp_path / "x") == digest_bytes(data)
+    assert digest_file(tmp_path / "x") != digest_bytes(data[:-1])
+    assert len(digest_file(tmp_path / "x", 12)) == 12
+
+
 def test_process_is_alive_until_it_is_gone() -> None:
     assert not is_gone(this_process())
     code = "from asc_experiments.base.ownership import this_process; print(this_process())"
@@ -80,12 +88,24 @@ def test_process_is_alive_until_it_is_gone() -> None:
 def test_process_number_used_again_is_not_mistaken() -> None:
     host, pid, start = this_process().split(":")
     assert is_gone(f"{host}:{pid}:{int(start) - 100}")
-    assert psutil.Process(os.getpid()).is_running()
+    assert is_gone(f"{host}:{pid}:{int(start) + 100}")
+    assert not is_gone(f"{host}:{pid}:{start}")
 
 
 def test_process_on_another_host_counts_as_alive_and_nonsense_as_gone() -> None:
     assert not is_gone("elsewhere:1:1")
-    assert all(is_gone(owner) for owner in (None, "", "x", "a:b"))
+    host = this_process().split(":")[0]
+    assert all(is_gone(owner) for owner in (None, "", "x", "a:b", f"{host}:x:1", f"{host}:1:y", f"{host}:-1:1"))
+
+
+def test_process_that_was_never_waited_for_is_gone_when_it_has_ended() -> None:
+    code = "from asc_experiments.base.ownership import this_process; print(this_process())"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    owner = process.stdout.read().strip()  # ends with the process, which stays a zombie until it is waited for
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert is_gone(owner)
+    process.wait()
 
 
 @pytest.mark.parametrize(
@@ -98,6 +118,27 @@ def test_numbers_in_yaml_are_what_people_mean(text: str, value: object) -> None:
 def test_yaml_makes_no_objects() -> None:
     with pytest.raises(AscError, match="not valid YAML"):
         parse_yaml("!!python/object/apply:os.system ['true']", "x")
+
+
+@pytest.mark.parametrize("text", ["date: 2024-02-30", "!!int abc", "!!bool x", "!!timestamp x"])
+def test_yaml_with_an_impossible_value_is_a_clear_error(text: str) -> None:
+    with pytest.raises(AscError, match="not valid YAML"):
+        parse_yaml(text, "study.yaml")
+
+
+def test_broken_yaml_names_the_line() -> None:
+    with pytest.raises(AscError, match=r"study\.yaml line 2: is not valid YAML") as caught:
+        parse_yaml("a: 1\nb: c: d\n", "study.yaml")
+    assert len(caught.value.line().splitlines()) == 1
+
+
+def test_yaml_file_that_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes("name: Übung".encode("latin-1"))
+    for name, message in (("nowhere.yaml", "no such file"), ("latin.yaml", "UTF-8"), (".", "cannot be read")):
+        with pytest.raises(AscError, match=message):
+            read_yaml(tmp_path / name)
+    (tmp_path / "good.yaml").write_text("rate: 2e-3", encoding="utf-8")
+    assert read_yaml(tmp_path / "good.yaml") == {"rate": 0.002}
 
 
 def test_assignments_are_read_as_yaml() -> None:
@@ -118,3 +159,19 @@ def test_progress_is_plain_lines_with_the_time_left_where_there_is_no_terminal(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "training: 1/4 epochs, 30 s left loss 0.5"
     assert len(lines) == 3
+
+
+def test_key_that_stands_twice_is_refused() -> None:
+    with pytest.raises(AscError, match="key 'epochs' stands twice"):
+        parse_yaml("student: {epochs: 1, epochs: 2}", "x")
+
+
+@pytest.mark.parametrize("text", ["2020-13-45", "[" * 5_000, "!!int x"])
+def test_impossible_values_are_clear_errors(text: str) -> None:
+    with pytest.raises(AscError, match="not valid YAML"):
+        parse_yaml(text, "x")
+
+
+def test_secrets_of_an_address_are_never_shown() -> None:
+    assert without_secrets("http://u:p@ss@host:5000/x?password=y") == "http://host:5000/x"
+    assert without_secrets("/a/journal") == "/a/journal"

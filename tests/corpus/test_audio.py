@@ -76,3 +76,19 @@ def test_any_bytes_are_a_clip_or_a_problem(noise: bytes, at: int) -> None:
     data[at : at + len(noise)] = noise
     samples, problem = inspect_clip(bytes(data), "x.wav")
     assert (samples is None) != (problem is None)
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return name + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)
+
+
+@pytest.mark.parametrize("extra", [chunk(b"JUNK", bytes(5)), chunk(b"LIST", b"field data 2019 recordings")])
+def test_chunks_before_the_sound_are_passed_over(extra: bytes) -> None:
+    plain = wav(tone())
+    body = plain[8:12] + extra + plain[12:]
+    samples, problem = inspect_clip(b"RIFF" + len(body).to_bytes(4, "little") + body, "x.wav")
+    assert problem is None
+    assert samples is not None
+    _, cut = inspect_clip((b"RIFF" + len(body).to_bytes(4, "little") + body)[:40_001], "x.wav")
+    assert cut is not None
+    assert "truncated" in cut.what

@@ -62,6 +62,7 @@ def write(name: str, data: bytes) -> Callable[[Path], None]:
         (edit(META, "source_label", "device"), META, "column source_label is missing"),
         (write(TRAIN_FOLD, b"filename\tscene_label\n"), TRAIN_FOLD, "has no rows"),
         (write(META, b"\xff\xfe\x00filename"), META, "cannot be read"),
+        (write(TEST_FOLD, b"filename\tscene_label\naudio/caf\xe9.wav\tbus\n"), TEST_FOLD, "cannot be read"),
         (append(META, "audio/x.wav\tbus\t\ta\n"), "meta.csv line 202", "a column is empty"),
         (append(TRAIN_FOLD, "audio/new.wav\tbus\n"), TRAIN_FOLD, "audio/new.wav is not in meta.csv"),
         (edit(TRAIN_FOLD, "\tairport\n", "\tairprot\n"), TRAIN_FOLD, "unknown scene 'airprot'"),
@@ -121,3 +122,54 @@ def test_labels_are_by_row(synth_corpus: Path) -> None:
     corpus = Corpus.open(synth_corpus)
     assert corpus.labels.dtype == np.int64
     np.testing.assert_array_equal(np.concatenate([corpus.train_rows, corpus.test_rows]), np.arange(200))
+
+
+FIELD = st.sampled_from(
+    ["audio/a.wav", "audio/b.wav", "../c.wav", "", "bus", "tram", ".", "a\0b", '"', "s1", "x" * 400]
+)
+ROW = st.lists(FIELD, min_size=0, max_size=5).map("\t".join)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(meta=st.lists(ROW, max_size=5), fold=st.lists(ROW, max_size=5))
+def test_any_rows_are_a_corpus_or_problems_in_one_line_each(tmp_path: Path, meta: list[str], fold: list[str]) -> None:
+    (tmp_path / "evaluation_setup").mkdir(exist_ok=True)
+    (tmp_path / META).write_text("\n".join(["filename\tscene_label\tidentifier\tsource_label", *meta]))
+    for name in (TRAIN_FOLD, TEST_FOLD):
+        (tmp_path / name).write_text("\n".join(["filename\tscene_label", *fold]))
+    corpus, problems = read_index(tmp_path)
+    assert problems, "both folds hold the same clips, or none"
+    assert all(len(problem.line().splitlines()) == 1 for problem in problems)
+    assert corpus is None or not any(".." in name for name in corpus.filenames)
+
+
+@pytest.mark.parametrize("spelling", ["audio/./", "audio//", "./audio/"])
+def test_clip_spelled_in_two_ways_does_not_slip_into_both_folds(corpus_copy: Path, spelling: str) -> None:
+    row = (corpus_copy / TRAIN_FOLD).read_text().splitlines()[1]
+    described = next(line for line in (corpus_copy / META).read_text().splitlines() if line.startswith(row))
+    append(META, described.replace("audio/", spelling) + "\n")(corpus_copy)
+    append(TEST_FOLD, row.replace("audio/", spelling) + "\n")(corpus_copy)
+    _, problems = read_index(corpus_copy)
+    assert problems
+
+
+def test_tables_of_other_programs_are_read(corpus_copy: Path, synth_corpus: Path) -> None:
+    """Spreadsheets write a byte-order mark and Windows line ends."""
+    for name in (META, TRAIN_FOLD, TEST_FOLD):
+        text = (corpus_copy / name).read_text()
+        (corpus_copy / name).write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert Corpus.open(corpus_copy).clips == Corpus.open(synth_corpus).clips
+
+
+@pytest.mark.parametrize("spelling", ["./audio/x.wav", "audio//x.wav"])
+def test_another_spelling_of_a_file_is_a_problem(corpus_copy: Path, spelling: str) -> None:
+    append(META, f"{spelling}\tbus\tsomewhere\ta\n")(corpus_copy)
+    _, problems = read_index(corpus_copy)
+    assert [p.remedy for p in problems] == ["write audio/x.wav"]
+
+
+@pytest.mark.parametrize("name", ["park (north)", "kids' room", "../x"])
+def test_names_that_cannot_be_metrics_are_problems(corpus_copy: Path, name: str) -> None:
+    append(META, f"audio/x.wav\t{name}\tsomewhere\ta\n")(corpus_copy)
+    _, problems = read_index(corpus_copy)
+    assert [p.what for p in problems] == [f"scene_label {name!r} is no name"]

@@ -70,5 +70,13 @@ def test_scene_with_a_single_location_is_named(corpus_copy: Path) -> None:
         for line in lines
     ]
     (corpus_copy / "meta.csv").write_text("\n".join(one_place) + "\n")
-    with pytest.raises(AscError, match="scene 'tram' would have no"):
+    with pytest.raises(AscError, match=r"scene 'tram' would have no"):
         split_training_fold(Corpus.open(corpus_copy), ValidationSplit(fraction=0.2))
+
+
+def test_held_out_devices_are_a_list_as_yaml_gives_it() -> None:
+    split = ValidationSplit.parse({"fraction": 0.2, "hold_out_devices": ["s3"]}, "study.yaml")
+    assert split.hold_out_devices == ("s3",)
+    for wrong in ({"hold_out_devices": "s3"}, {"fraction": 0.6}, {"fraction": -0.1}, {"fractoin": 0.2}):
+        with pytest.raises(AscError, match=r"study\.yaml: "):
+            ValidationSplit.parse(wrong, "study.yaml")

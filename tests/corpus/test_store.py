@@ -1,20 +1,27 @@
 """The waveform store: decoded once, whole or not at all, named by its content."""
 
-import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from asc_experiments.base.errors import ProblemsError
+from asc_experiments.base.errors import AscError, ProblemsError
 from asc_experiments.corpus import Corpus, prepare, store
 from asc_experiments.corpus.audio import read_clip
+from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD
+
+
+def first_clips(root: Path, count: int) -> Corpus:
+    whole = Corpus.open(root)
+    return Corpus(whole.root, whole.clips[:count], count - 2)
 
 
 def digest(root: Path, cache: Path) -> str:
@@ -55,16 +62,15 @@ def test_killed_midway_the_next_call_succeeds(synth_corpus: Path, tmp_path: Path
     code = (
         "import sys, time; from pathlib import Path; from asc_experiments.corpus import Corpus, prepare, store\n"
         "real = store.read_clip\n"
-        "def slow(root, name): time.sleep(0.02); return real(root, name)\n"
-        "store.read_clip = slow; print('go', flush=True); prepare(Corpus.open(Path(sys.argv[1])), Path(sys.argv[2]))"
+        "def slow(root, name): time.sleep(0.2); return real(root, name)\n"
+        "store.read_clip = slow; prepare(Corpus.open(Path(sys.argv[1])), Path(sys.argv[2]))"
     )
     command = [sys.executable, "-c", code, str(synth_corpus), str(tmp_path / "killed")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.8)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not list((tmp_path / "killed").glob("waveforms/*.partial/waveforms.int16")):
+            time.sleep(0.02)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
     left = [path for path in (tmp_path / "killed" / "waveforms").iterdir() if path.name.endswith(".partial")]
     assert left, "it was killed in the middle"
     corpus = Corpus.open(synth_corpus)
@@ -89,6 +95,27 @@ def test_digest_names_the_content_and_not_the_place(corpus_copy: Path, tmp_path:
     assert len({first, changed_sound, changed_device}) == 3
 
 
+def test_scene_and_fold_of_a_clip_are_part_of_the_digest(corpus_copy: Path, tmp_path: Path) -> None:
+    first = digest(corpus_copy, tmp_path / "cache")
+    row = (corpus_copy / TRAIN_FOLD).read_text().splitlines()[1]
+    for name in (META, TRAIN_FOLD):
+        table = (corpus_copy / name).read_text()
+        (corpus_copy / name).write_text(table.replace(row, row.replace("\tairport", "\tbus"), 1))
+    relabelled = digest(corpus_copy, tmp_path / "cache")
+    row = row.replace("\tairport", "\tbus")
+    table = (corpus_copy / TRAIN_FOLD).read_text()
+    (corpus_copy / TRAIN_FOLD).write_text(table.replace(row + "\n", ""))
+    with (corpus_copy / TEST_FOLD).open("a") as file:
+        file.write(row + "\n")
+    assert len({first, relabelled, digest(corpus_copy, tmp_path / "cache")}) == 3
+
+
+def test_where_the_fold_divides_is_part_of_the_digest(synth_corpus: Path, tmp_path: Path) -> None:
+    corpus = first_clips(synth_corpus, 12)
+    other = Corpus(corpus.root, corpus.clips, corpus.n_train - 1)
+    assert prepare(corpus, tmp_path).corpus_digest != prepare(other, tmp_path).corpus_digest
+
+
 def test_damaged_store_is_built_again(synth_corpus: Path, tmp_path: Path) -> None:
     first = prepare(Corpus.open(synth_corpus), tmp_path)
     with (first.path / "waveforms.int16").open("r+b") as file:
@@ -96,6 +123,48 @@ def test_damaged_store_is_built_again(synth_corpus: Path, tmp_path: Path) -> Non
     again = prepare(Corpus.open(synth_corpus), tmp_path)
     assert again.waveforms.shape == (200, 32_000)
     assert again.corpus_digest == first.corpus_digest
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 40, b'{"format": 1', b"{}", b"[]", b"null"])
+@pytest.mark.parametrize("which", ["store.json", "remembered"])
+def test_damaged_table_is_built_again(synth_corpus: Path, tmp_path: Path, which: str, content: bytes) -> None:
+    corpus = first_clips(synth_corpus, 12)
+    first = prepare(corpus, tmp_path)
+    remembered = next((tmp_path / "waveforms").glob("*.json"))
+    (first.path / which if which == "store.json" else remembered).write_bytes(content)
+    again = prepare(corpus, tmp_path)
+    assert again.waveforms.shape == (12, 32_000)
+    assert again.corpus_digest == first.corpus_digest
+
+
+def test_two_at_once_decode_every_clip_once(
+    synth_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+
+    def counted(root: Path, name: str) -> tuple:
+        decoded.append(name)
+        return read_clip(root, name)
+
+    monkeypatch.setattr(store, "read_clip", counted)
+    corpus = first_clips(synth_corpus, 40)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: prepare(corpus, tmp_path), range(2)))
+    assert both[0].corpus_digest == both[1].corpus_digest
+    assert sorted(decoded) == sorted(corpus.filenames)
+
+
+def test_store_that_does_not_fit_is_a_clear_error_and_leaves_nothing(synth_corpus: Path, tmp_path: Path) -> None:
+    corpus = first_clips(synth_corpus, 40)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(AscError, match="the waveforms cannot be stored"):
+            prepare(corpus, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list((tmp_path / "waveforms").glob("*/"))
+    assert prepare(corpus, tmp_path).waveforms.shape == (40, 32_000)
 
 
 def test_broken_clips_are_counted_and_leave_no_store(corpus_copy: Path, tmp_path: Path) -> None:

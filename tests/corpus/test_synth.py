@@ -49,11 +49,14 @@ def test_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(AscError, match="not empty"):
         synthesise(tmp_path, 20)
+    with pytest.raises(AscError, match="not empty"):
+        synthesise(tmp_path / "precious.txt", 20)
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+    assert (tmp_path / "precious.txt").read_text() == "mine"
 
 
 def test_scenes_can_be_learned_and_unseen_devices_are_harder(tmp_path: Path) -> None:
-    synthesise(tmp_path / "corpus", 60, 0)
+    synthesise(tmp_path / "corpus", 40, 0)
     corpus = Corpus.open(tmp_path / "corpus")
     waveforms = prepare(corpus, tmp_path / "cache").waveforms
     with torch.no_grad():
@@ -64,6 +67,7 @@ def test_scenes_can_be_learned_and_unseen_devices_are_harder(tmp_path: Path) -> 
     rows = corpus.test_rows
     correct = model.predict(means[rows]) == corpus.labels[rows]
     unseen = np.isin(corpus.device_of[rows], ["s4", "s5", "s6"])
-    assert correct[~unseen].mean() > 0.45, "ten scenes: chance is 0.1"
+    # Measured on seed 0: 0.94 on seen devices, 0.51 on unseen ones.
+    assert correct[~unseen].mean() > 0.6, "ten scenes: chance is 0.1"
     assert correct[~unseen].mean() < 0.98, "the scenes overlap"
-    assert correct[unseen].mean() < correct[~unseen].mean() - 0.08, "unseen devices are harder"
+    assert correct[unseen].mean() < correct[~unseen].mean() - 0.15, "unseen devices are harder"

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
+from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.distill.single import train_single_student
 from asc_experiments.training import Recipe, make_recipe
@@ -65,3 +67,30 @@ def test_teachers_that_held_out_other_clips_are_refused(open_bench: Open) -> Non
     with pytest.raises(AscError, match="held out other clips"):
         train_single_student(open_bench, bench.tracking, tiny(), keys, {})
     assert not bench.tracking.has_experiment("students")
+
+
+def test_teachers_of_another_corpus_with_the_same_clip_names_are_refused(open_bench: Open, tmp_path: Path) -> None:
+    bench = open_bench()
+    key = TeacherBank(bench.tracking).get(tiny(), bench).key
+    synthesise(tmp_path / "other", 20, seed=1)
+    with pytest.raises(AscError, match="was trained on another corpus"):
+        train_single_student(lambda split: open_bench(split, tmp_path / "other"), bench.tracking, tiny(), [key], {})
+
+
+@pytest.mark.parametrize(
+    ("keys", "distillation", "fraction", "message"),
+    [
+        ([], {"temperature": 3.0}, 0.0, "needs teachers"),
+        (["KEY", "KEY"], {}, 0.0, "names a teacher twice"),
+        (["KEY"], {}, 0.3, "what the teachers held out"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(
+    open_bench: Open, keys: list[str], distillation: dict, fraction: float, message: str
+) -> None:
+    bench = open_bench()
+    key = TeacherBank(bench.tracking).get(tiny(), bench).key
+    with pytest.raises(AscError, match=message):
+        train_single_student(
+            open_bench, bench.tracking, tiny(), [key if k == "KEY" else k for k in keys], distillation, fraction
+        )

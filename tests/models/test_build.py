@@ -80,3 +80,10 @@ def test_frontend_above_half_the_sampling_rate_is_refused() -> None:
         LogMel.for_arch("passt", sample_rate=16_000)
     with pytest.raises(ValueError, match="unknown architecture"):
         LogMel.for_arch("resnet")
+
+
+def test_log_mels_are_float32_inside_autocast() -> None:
+    frontend, noise = LogMel.for_arch("cp_mobile"), torch.randn(1, 32_000)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = frontend(noise)
+    torch.testing.assert_close(inside, frontend(noise), rtol=0, atol=0)

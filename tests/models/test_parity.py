@@ -54,5 +54,6 @@ def test_macs_are_the_published_ones() -> None:
 
 
 def test_passt_s_has_85_million_parameters() -> None:
-    model = build_model("passt", size="s")
+    with torch.device("meta"):  # nothing is allocated or drawn
+        model = build_model("passt", size="s")
     assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(85e6, rel=0.02)

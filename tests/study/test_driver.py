@@ -194,6 +194,31 @@ def test_unseen_devices_can_be_an_objective_when_some_are_held_out(driver: Calla
     assert "s3" not in made.bench.corpus.device_of[made.bench.rows[0]]
 
 
+def test_resumed_study_draws_new_points(driver: Callable[..., Driver]) -> None:
+    searched = {"student": "{base_channels: 8, epochs: 1, batch_size: 64, learning_rate: {low: 1e-4, high: 1e-2}}"}
+    for total in (1, 2, 3):
+        made = driver({"trials": total}, **searched)
+        made.run()
+    rates = [trial.params["student.learning_rate"] for trial in made.study.get_trials()]
+    assert len(set(rates)) == 3
+
+
+def test_trial_stopped_before_it_has_parameters_is_asked_again_with_those_it_was_queued_with(
+    driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = driver({"trials": 1}, enqueue="[{ensemble_size: 1, teacher_1: cp_resnet}]")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(made.space, "plan", interrupt)
+        made.run()
+    made.run()
+    finished = [trial.params for trial in made.study.get_trials() if trial.state == TrialState.COMPLETE]
+    assert finished == [{"ensemble_size": 1, "teacher_1": "cp_resnet"}]
+
+
 def test_changed_study_is_refused(driver: Callable[..., Driver]) -> None:
     driver({"trials": 1}).run()
     with pytest.raises(AscError, match="was begun with other settings"):
@@ -203,6 +228,11 @@ def test_changed_study_is_refused(driver: Callable[..., Driver]) -> None:
 def run_command(synth_corpus: Path, workspace: Path, file: Path, trials: int) -> list[str]:
     command = [sys.executable, "-m", "asc_experiments", "study", "run", str(file), "--corpus", str(synth_corpus)]
     return [*command, "--workspace", str(workspace), "--trials", str(trials)]
+
+
+def hears_interrupts() -> None:
+    """What a shell runs in the background ignores Ctrl-C, and so would what it starts, these tests among it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def settled(workspace: Path, asked: int) -> tuple[StudyStatus, Tracking]:
@@ -248,7 +278,11 @@ def test_stopped_by_a_signal_it_ends_truthfully_and_goes_on(
 ) -> None:
     file = study_file(student="{base_channels: 8, epochs: 60, batch_size: 64}")
     process = subprocess.Popen(
-        run_command(synth_corpus, workspace, file, 2), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        run_command(synth_corpus, workspace, file, 2),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears_interrupts,
     )
     assert process.stderr is not None
     for line in process.stderr:

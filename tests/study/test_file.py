@@ -61,6 +61,15 @@ def test_fixed_choices_and_ranges_are_read(study_file: Write) -> None:
         ({"name": "../escape"}, r"'name' is '\.\./escape'"),
         ({"enqueue": "[{ensemble_sise: 1}]"}, r"'ensemble_sise' is no parameter.*'ensemble_size'"),
         ({"enqueue": "[{ensemble_size: 7}]"}, r"ensemble_size is 7; valid: 1, 2"),
+        ({"enqueue": "[{ensemble_size: true}]"}, r"ensemble_size is True; valid: 1, 2"),
+        ({"student": "{where: 3}"}, r"no 'where'"),
+        ({"ensemble": "{size: {low: 1, high: 3, step: 0.5}, pool: [{arch: passt}]}"}, r"number of teachers is whole"),
+        ({"ensemble": "{size: 1, pool: [{arch: passt, name: 'a (b)'}]}"}, r"'a \(b\)' is no name"),
+        ({"ensemble": "{size: 1, pool: [{arch: cp_resnet, base_channels: {low: 16, high: 32}}]}"}, r"multiple of 2"),
+        (
+            {"ensemble": "{size: 1, pool: [{arch: passt, embed_dim: [96, 100], num_heads: [4, 8]}]}"},
+            r"embed_dim 100 is not a multiple of num_heads 8",
+        ),
     ],
 )
 def test_mistake_is_one_line_with_the_key_and_the_remedy(

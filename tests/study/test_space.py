@@ -30,6 +30,14 @@ def test_members_of_one_cell_get_different_seeds(study_file: Write) -> None:
     assert [recipe.seed for recipe in plan.teachers] == [0, 1]
 
 
+def test_members_never_share_a_seed_even_where_seeds_are_searched_for(study_file: Write) -> None:
+    values = read_study(study_file()).model_dump(mode="json")
+    values["ensemble"] = {"size": 3, "pool": [{"arch": "cp_mobile", "seed": [0, 1]}]}
+    asked = {"teacher_1.cp_mobile.seed": 0, "teacher_2.cp_mobile.seed": 0, "teacher_3.cp_mobile.seed": 1}
+    plan = SearchSpace(StudyFile.parse(values, "x")).plan(FixedTrial(asked))
+    assert sorted(recipe.seed for recipe in plan.teachers) == [0, 1, 2]
+
+
 def test_order_of_the_members_does_not_matter(study_file: Write) -> None:
     one = {
         "ensemble_size": 2,

@@ -59,10 +59,10 @@ def test_sweep_ends_runs_of_dead_processes_only(tracking: Tracking, workspace: P
     victim = process.stdout.readline().strip()
     experiment = tracking.experiment("runs")
     with tracking.run(experiment, "alive", "student") as alive:
-        assert tracking.sweep([experiment]) == 0
+        assert tracking.sweep() == 0
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        assert tracking.sweep([experiment]) == 1
+        assert tracking.sweep() == 1
         assert tracking.get(victim).status == "KILLED"
         assert tracking.get(alive.run_id).status == "RUNNING"
     assert tracking.get(alive.run_id).tags[OWNER] == this_process()

@@ -70,7 +70,7 @@ def test_unfinished_trials_are_never_registered(tracking: Tracking, tmp_path: Pa
         register_best(tracking, "s")
 
 
-@pytest.mark.parametrize("alias", ["latest", "v3", "", "a b", "x/y"])
+@pytest.mark.parametrize("alias", ["latest", "Latest", "v3", "V1", "", "a b", "x/y", "a.b", "a\n"])
 def test_names_that_mlflow_refuses_are_refused_kindly(tracking: Tracking, alias: str) -> None:
     log_trial(tracking, 0, 0.5)
     with pytest.raises(AscError, match="no valid name"):

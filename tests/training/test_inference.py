@@ -1,5 +1,6 @@
 """Stored networks, served networks, and files of any length and rate."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import soundfile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.training import SceneNetwork, load_network, make_recipe, save_network
@@ -29,23 +31,46 @@ def test_stored_network_gives_the_same_logits(network: SceneNetwork, tmp_path: P
         assert torch.equal(load_network(tmp_path)(waveforms), network(waveforms))
 
 
+def test_stored_weights_are_plain_tensors(network: SceneNetwork, tmp_path: Path) -> None:
+    save_network(network, tmp_path)
+    stored = load_file(tmp_path / "weights.safetensors")
+    assert stored.keys() == network.model.state_dict().keys()
+    assert all(torch.equal(stored[name], value) for name, value in network.model.state_dict().items())
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(tmp_path / "weights.safetensors", weights_only=True)
+
+
 @pytest.mark.parametrize("name", ["network.json", "weights.safetensors"])
-@pytest.mark.parametrize("damage", ["gone", "cut", "other"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "other", "list"])
 def test_damaged_network_is_a_clear_error(network: SceneNetwork, tmp_path: Path, name: str, damage: str) -> None:
     save_network(network, tmp_path)
     path = tmp_path / name
     if damage == "gone":
         path.unlink()
     else:
-        path.write_bytes(path.read_bytes()[:100] if damage == "cut" else b"{}")
+        path.write_bytes({"cut": path.read_bytes()[:100], "other": b"{}", "list": b"[]"}[damage])
+    with pytest.raises(AscError, match="holds no readable network"):
+        load_network(tmp_path)
+
+
+def test_weights_of_another_size_are_a_clear_error(network: SceneNetwork, tmp_path: Path) -> None:
+    save_network(SceneNetwork(make_recipe("cp_mobile", base_channels=16), network.scenes), tmp_path)
+    weights = (tmp_path / "weights.safetensors").read_bytes()
+    save_network(network, tmp_path)
+    (tmp_path / "weights.safetensors").write_bytes(weights)
     with pytest.raises(AscError, match="holds no readable network"):
         load_network(tmp_path)
 
 
 def test_served_network_gives_probabilities_per_scene(network: SceneNetwork) -> None:
-    table = ScenePredictor(network).predict(np.zeros((2, 32_000), dtype=np.float32))
+    waveforms = np.random.default_rng(0).normal(0, 0.1, (2, 32_000)).astype(np.float32)
+    table = ScenePredictor(network).predict(waveforms)
     assert list(table.columns) == ["bus", "park", "tram"]
-    np.testing.assert_allclose(table.sum(axis=1), 1.0)
+    np.testing.assert_allclose(table.sum(axis=1), 1.0, atol=1e-6)
+    assert ((table > 0) & (table < 1)).all(axis=None)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(waveforms)).softmax(dim=-1).numpy()
+    np.testing.assert_allclose(table.to_numpy(), expected, atol=1e-6)
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,6 +83,11 @@ def test_windows_cover_every_sample(samples: int, length: int) -> None:
     assert len(cut) == max(1, -(-samples // length))
 
 
+def test_short_clip_is_repeated_and_a_remainder_reaches_back() -> None:
+    np.testing.assert_array_equal(windows(np.array([1, 2, 3]), 7), [[1, 2, 3, 1, 2, 3, 1]])
+    np.testing.assert_array_equal(windows(np.arange(7), 3), [[0, 1, 2], [3, 4, 5], [4, 5, 6]])
+
+
 def test_long_file_averages_its_seconds(network: SceneNetwork) -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 64_000).astype(np.float32)
     halves = (classify(network, samples[:32_000]) + classify(network, samples[32_000:])) / 2
@@ -66,13 +96,17 @@ def test_long_file_averages_its_seconds(network: SceneNetwork) -> None:
 
 def test_broken_file_is_named_and_the_next_follows(network: SceneNetwork, tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"not a sound")
+    soundfile.write(tmp_path / "aa.wav", np.array([0.1, np.nan]), 32_000, subtype="FLOAT")
+    soundfile.write(tmp_path / "ab.wav", np.zeros(0), 32_000)
     soundfile.write(tmp_path / "b.flac", np.full((4_000, 2), 0.1), 8_000)
     found = list(classify_files(network, find_sound_files([tmp_path])))
-    assert [prediction.path.name for prediction in found] == ["a.wav", "b.flac"]
+    assert [prediction.path.name for prediction in found] == ["a.wav", "aa.wav", "ab.wav", "b.flac"]
     assert "not a readable sound file" in found[0].error
-    assert found[1].scene in network.scenes
-    assert found[1].distribution is not None
-    assert sum(found[1].distribution.values()) == pytest.approx(1.0)
+    assert all("not finite" in prediction.error for prediction in found[1:3])
+    assert not found[3].error
+    assert found[3].distribution is not None
+    assert found[3].distribution[found[3].scene] == found[3].probability == max(found[3].distribution.values())
+    assert sum(found[3].distribution.values()) == pytest.approx(1.0)
 
 
 def test_nothing_to_classify_is_a_clear_error(tmp_path: Path) -> None:

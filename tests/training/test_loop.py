@@ -29,6 +29,19 @@ def responses(synth_corpus: Path) -> np.ndarray:
     return load_impulse_responses(synth_corpus / "dirs").responses
 
 
+@pytest.fixture(scope="module")
+def short(corpus: Corpus, cache: Path) -> tuple[ClipSource, np.ndarray]:
+    """A quarter of a second of the first six scenes' training clips: enough to learn something from in seconds."""
+    waveforms = np.ascontiguousarray(prepare(corpus, cache).waveforms[:, :8_000])
+    source = ClipSource(waveforms, corpus.labels, corpus.device_of == "a", torch.device("cpu"))
+    return source, corpus.train_rows[corpus.labels[corpus.train_rows] < 6]
+
+
+def learning() -> Recipe:
+    plain = {"frequency_mask": 0, "roll": 0, "fmax_jitter": 0}
+    return tiny("none", epochs=12, batch_size=16, learning_rate=2e-2, **plain)
+
+
 def tiny(augment: str = "dirfms", **settings: object) -> Recipe:
     return make_recipe("cp_mobile", augment, **({"base_channels": 8, "epochs": 1, "batch_size": 32} | settings))
 
@@ -51,29 +64,29 @@ def test_same_seed_gives_the_same_network_bit_for_bit(
     assert not torch.equal(trained[0], trained[2])
 
 
-def test_loss_falls_and_training_clips_are_learned(corpus: Corpus, clips: ClipSource) -> None:
-    recipe = tiny("none", epochs=12, learning_rate=1e-2, frequency_mask=0, base_channels=16)
+def test_loss_falls_and_training_clips_are_learned(corpus: Corpus, short: tuple[ClipSource, np.ndarray]) -> None:
+    clips, rows = short
     reports: list[EpochReport] = []
-    network = Trainer(recipe, clips, corpus.scenes).fit(corpus.train_rows, reports.append)
+    network = Trainer(learning(), clips, corpus.scenes).fit(rows, reports.append)
     assert [report.epoch for report in reports] == list(range(12))
-    assert reports[-1].loss < 0.7 * reports[0].loss
-    predicted = predict_logits(network, clips, corpus.train_rows).argmax(axis=1)
-    assert (predicted == corpus.labels[corpus.train_rows]).mean() > 0.4, "ten scenes: chance is 0.1"
+    assert reports[-1].loss < 0.7 * reports[0].loss, "0.25 to 0.29 over three seeds"
+    predicted = predict_logits(network, clips, rows).argmax(axis=1)
+    assert (predicted == corpus.labels[rows]).mean() > 0.5, "six scenes: chance is 0.17; 0.95 over three seeds"
 
 
-def test_student_comes_to_agree_with_its_teacher(corpus: Corpus, clips: ClipSource) -> None:
+def test_student_comes_to_agree_with_its_teacher(corpus: Corpus, short: tuple[ClipSource, np.ndarray]) -> None:
     """A teacher that calls every scene by the next one's name, and no weight on the labels."""
     wrong = (corpus.labels + 1) % 10
     targets = SoftTargets(8.0 * np.eye(10, dtype=np.float32)[wrong], temperature=2.0, label_weight=0.0)
-    recipe = tiny("none", epochs=12, learning_rate=1e-2, frequency_mask=0, base_channels=16)
-    network = Trainer(recipe, clips, corpus.scenes, soft_targets=targets).fit(corpus.train_rows)
-    predicted = predict_logits(network, clips, corpus.train_rows).argmax(axis=1)
-    rows = corpus.train_rows
-    assert (predicted == wrong[rows]).mean() > (predicted == corpus.labels[rows]).mean() + 0.2
+    clips, rows = short
+    network = Trainer(learning(), clips, corpus.scenes, soft_targets=targets).fit(rows)
+    predicted = predict_logits(network, clips, rows).argmax(axis=1)
+    assert (predicted == wrong[rows]).mean() > (predicted == corpus.labels[rows]).mean() + 0.3
 
 
-def test_loss_that_is_not_finite_stops_with_a_clear_error(corpus: Corpus, clips: ClipSource) -> None:
-    logits = np.full((len(corpus.clips), 10), np.nan, dtype=np.float32)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_loss_that_is_not_finite_stops_with_a_clear_error(corpus: Corpus, clips: ClipSource, value: float) -> None:
+    logits = np.full((len(corpus.clips), 10), value, dtype=np.float32)
     targets = SoftTargets(logits, temperature=2.0, label_weight=0.5)
     with pytest.raises(NotFiniteError, match=r"became nan in epoch 1; lower the learning_rate"):
         Trainer(tiny("none"), clips, corpus.scenes, soft_targets=targets).fit(corpus.train_rows[:40])
@@ -93,6 +106,28 @@ def test_dir_changes_what_is_learned(corpus: Corpus, clips: ClipSource, response
     plain = Trainer(tiny("none"), clips, corpus.scenes, responses).fit(corpus.train_rows[:48])
     convolved = Trainer(tiny("dir"), clips, corpus.scenes, responses).fit(corpus.train_rows[:48])
     assert not torch.equal(weights(plain), weights(convolved))
+
+
+def test_dir_without_responses_is_refused(corpus: Corpus, clips: ClipSource) -> None:
+    with pytest.raises(ValueError, match="DIR needs impulse responses"):
+        Trainer(tiny("dir"), clips, corpus.scenes)
+
+
+def test_learning_rate_follows_the_schedule(corpus: Corpus, clips: ClipSource) -> None:
+    recipe = tiny("none", epochs=3, warmup_epochs=1, rampdown_start=0, rampdown_epochs=2, last_factor=0.1)
+    rates: list[float] = []
+    Trainer(recipe, clips, corpus.scenes).fit(corpus.train_rows[:4], lambda report: rates.append(report.learning_rate))
+    warm_up = np.exp(-5.0 * 0.5**2)
+    np.testing.assert_allclose(rates, 9e-4 * np.array([warm_up, 0.55, 0.1]))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_predicting_keeps_the_networks_mode_and_weights(corpus: Corpus, clips: ClipSource, training: bool) -> None:
+    network = SceneNetwork(tiny("none"), corpus.scenes).train(training)
+    before = weights(network)
+    predict_logits(network, clips, corpus.test_rows[:4])
+    assert network.training == training
+    assert torch.equal(weights(network), before)
 
 
 def test_callback_can_stop_the_training(corpus: Corpus, clips: ClipSource) -> None:

@@ -47,3 +47,16 @@ def test_full_label_weight_leaves_only_the_labels() -> None:
 def test_student_that_equals_its_teacher_has_no_divergence() -> None:
     logits, labels = torch.randn(4, 10), torch.zeros(4, dtype=torch.long)
     assert float(distillation_loss(logits, logits, labels, 2.0, 0.0).abs().max()) < 1e-6
+
+
+def test_schedule_warms_up_stays_and_ramps_down() -> None:
+    factors = [learning_rate_factor(epoch, 4, 6, 4, 0.1) for epoch in range(14)]
+    assert factors[:4] == sorted(factors[:4])
+    assert factors[0] == pytest.approx(np.exp(-5 * 0.875**2))
+    assert factors[4:7] == [1.0, 1.0, 1.0]
+    np.testing.assert_allclose(factors[7:], [0.775, 0.55, 0.325, 0.1, 0.1, 0.1, 0.1])
+
+
+def test_equal_logits_train_the_student_with_the_labels_share_only() -> None:
+    logits, labels = torch.randn(4, 10), torch.tensor([1, 2, 3, 4])
+    torch.testing.assert_close(distillation_loss(logits, logits, labels, 2.0, 0.3), 0.3 * label_loss(logits, labels))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.training import Recipe, make_recipe
+from asc_experiments.training.recipe import recipe_keys
 
 
 def test_published_student_is_the_default() -> None:
@@ -60,6 +61,23 @@ def test_recipe_survives_json_and_can_be_hashed(arch: str, augment: str, epochs:
     assert recipe.flat()["epochs"] == epochs
 
 
+@pytest.mark.parametrize("arch", ["cp_mobile", "cp_resnet", "passt"])
+def test_every_logged_setting_can_be_given_back(arch: str) -> None:
+    recipe = make_recipe(arch, "dirfms", epochs=7, seed=3)
+    flat = recipe.flat()
+    assert set(flat) | {"augment", "size"} == {"arch", "augment", "size", *recipe_keys(arch)}
+    flat.pop("arch")
+    assert make_recipe(arch, **flat) == recipe
+
+
+def test_any_changed_setting_makes_another_recipe() -> None:
+    recipes = [
+        make_recipe("cp_mobile"), make_recipe("cp_mobile", seed=1), make_recipe("cp_mobile", "fms"),
+        make_recipe("cp_mobile", base_channels=16), make_recipe("cp_mobile", weight_decay=1e-5),
+    ]  # fmt: skip
+    assert len(set(recipes)) == 5
+
+
 def test_recipe_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         make_recipe("cp_mobile").seed = 3  # type: ignore[misc]
@@ -73,6 +91,9 @@ def test_recipe_is_frozen() -> None:
         ("cp_mobile", {"epoch": 3}, "did you mean 'epochs'"),
         ("cp_resnet", {"expansion_rate": 3.0}, "a cp_resnet recipe has no 'expansion_rate'"),
         ("cp_mobile", {"epochs": "3"}, "'optimisation.epochs' is '3'"),
+        ("cp_mobile", {"epochs": 2.5}, "'optimisation.epochs' is 2.5"),
+        ("cp_mobile", {"epochs": True}, "'optimisation.epochs' is True"),
+        ("cp_mobile", {"base_channels": "32"}, "base_channels' is '32'; input should be a valid integer"),
         ("cp_mobile", {"epochs": 0}, "'optimisation.epochs' is 0"),
         ("cp_mobile", {"learning_rate": float("nan")}, "learning_rate"),
         ("passt", {"size": "xl"}, "unknown PaSST size 'xl'"),

@@ -1,0 +1,165 @@
+"""The check of a whole corpus finds every fault at once and opens nothing outside the folder."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asc_experiments.corpus import Corpus
+from asc_experiments.corpus.check import check_corpus
+from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD
+
+RATE = 44_100
+NOISE = 0.1 * np.random.default_rng(0).normal(size=RATE)
+
+
+def first_row(corpus: Path) -> tuple[str, str]:
+    filename, scene = (corpus / TRAIN_FOLD).read_text().splitlines()[1].split("\t")
+    return filename, scene
+
+
+def replace_clip(samples: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> Callable[[Path], str]:
+    def apply(corpus: Path) -> str:
+        filename, _ = first_row(corpus)
+        soundfile.write(corpus / filename, samples, rate, subtype=subtype)
+        return filename
+
+    return apply
+
+
+def cut_clip(length: int) -> Callable[[Path], str]:
+    def apply(corpus: Path) -> str:
+        filename, _ = first_row(corpus)
+        (corpus / filename).write_bytes((corpus / filename).read_bytes()[:length])
+        return filename
+
+    return apply
+
+
+def missing_clip(corpus: Path) -> str:
+    filename, _ = first_row(corpus)
+    (corpus / filename).unlink()
+    return filename
+
+
+def folder_for_a_clip(corpus: Path) -> str:
+    filename = missing_clip(corpus)
+    (corpus / filename).mkdir()
+    return filename
+
+
+def with_nan() -> np.ndarray:
+    samples = NOISE.copy()
+    samples[7] = np.nan
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (missing_clip, "no such file"),
+        (folder_for_a_clip, "cannot be read"),
+        (cut_clip(0), "0 bytes"),
+        (cut_clip(30), "not a readable WAV"),
+        (cut_clip(20_001), "truncated"),
+        (replace_clip(np.stack([NOISE, NOISE], axis=1)), "has 2 channels"),
+        (replace_clip(NOISE[:8_000], rate=8_000), "8000 Hz"),
+        (replace_clip(with_nan(), subtype="FLOAT"), "not finite"),
+        (replace_clip(np.zeros(RATE)), "silent"),
+    ],
+    ids=["missing", "folder", "zero bytes", "half a header", "truncated", "stereo", "8 kHz", "NaN", "silence"],
+)
+def test_broken_clip_is_the_one_problem_and_has_a_remedy(corpus_copy: Path, damage: Callable, what: str) -> None:
+    filename = damage(corpus_copy)
+    facts, problems = check_corpus(corpus_copy)
+    assert facts["clips"] == 200
+    assert [problem.where for problem in problems] == [filename]
+    assert what in problems[0].what
+    assert problems[0].remedy
+    assert "\n" not in problems[0].line()
+
+
+def test_clip_of_another_length_is_a_problem(corpus_copy: Path) -> None:
+    filename = Corpus.open(corpus_copy).filenames[4]
+    soundfile.write(corpus_copy / filename, NOISE[: RATE // 2], RATE)
+    _, problems = check_corpus(corpus_copy)
+    assert [problem.where for problem in problems] == [filename]
+    assert problems[0].what == "lasts 0.500 s, the first clip 1.000 s"
+
+
+def test_faults_of_tables_and_of_clips_are_listed_together(corpus_copy: Path) -> None:
+    empty = cut_clip(0)(corpus_copy)
+    last = Corpus.open(corpus_copy).filenames[-1]
+    (corpus_copy / last).unlink()
+    with (corpus_copy / TEST_FOLD).open("a") as file:
+        file.write("audio/new.wav\tbus\n")
+    with (corpus_copy / META).open("a") as file:
+        file.write("../outside.wav\tbus\tsynthville-1\ta\n")
+    _, problems = check_corpus(corpus_copy)
+    assert sorted(problem.where for problem in problems) == sorted([META, TEST_FOLD, empty, last])
+
+
+def test_without_a_table_there_are_problems_and_no_facts(corpus_copy: Path) -> None:
+    (corpus_copy / META).unlink()
+    (corpus_copy / TRAIN_FOLD).unlink()
+    facts, problems = check_corpus(corpus_copy)
+    assert facts == {}
+    assert [problem.where for problem in problems] == [META, TRAIN_FOLD]
+
+
+def test_folder_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    facts, problems = check_corpus(tmp_path / "nowhere")
+    assert facts == {}
+    assert [problem.where for problem in problems] == [str(tmp_path / "nowhere")]
+
+
+def test_good_corpus_has_facts_and_no_problems(synth_corpus: Path) -> None:
+    facts, problems = check_corpus(synth_corpus)
+    assert problems == []
+    assert (facts["clips"], facts["training_clips"], facts["test_clips"]) == (200, 130, 70)
+    assert len(facts["scenes"]) == 10
+    assert facts["devices"]["a"]["group"] == "real"
+    assert facts["devices"]["s5"]["group"] == "unseen"
+    assert facts["devices"]["s5"]["training_clips"] == 0
+    assert sum(device["test_clips"] for device in facts["devices"].values()) == 70
+
+
+_opened: list[str] | None = None
+
+
+def _record(event: str, arguments: tuple) -> None:
+    if event == "open" and _opened is not None:
+        _opened.append(str(arguments[0]))
+
+
+@pytest.fixture
+def opened() -> Iterator[list[str]]:
+    """Every path that Python opens meanwhile, in any thread."""
+    global _opened
+    if not getattr(_record, "installed", False):
+        sys.addaudithook(_record)  # a hook cannot be removed, hence the flag
+        _record.installed = True  # type: ignore[attr-defined]
+    _opened = []
+    yield _opened
+    _opened = None
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_file_outside_the_corpus_is_never_opened(corpus_copy: Path, opened: list[str], absolute: bool) -> None:
+    inside, scene = first_row(corpus_copy)
+    secret = corpus_copy.parent / "secret.wav"
+    shutil.copy(corpus_copy / inside, secret)
+    filename = str(secret) if absolute else "../secret.wav"
+    with (corpus_copy / META).open("a") as file:
+        file.write(f"{filename}\t{scene}\tsynthville-1\ta\n")
+    with (corpus_copy / TRAIN_FOLD).open("a") as file:
+        file.write(f"{filename}\t{scene}\n")
+    opened.clear()
+    _, problems = check_corpus(corpus_copy)
+    assert any("leaves the corpus folder" in problem.what for problem in problems)
+    assert any(path.endswith(inside) for path in opened), "the clips inside were read"
+    assert not [path for path in opened if path.endswith("secret.wav")]
