@@ -148,7 +148,7 @@ def _open(corpus: Corpus, cache: Path, digests: list[str]) -> WaveformStore | No
         if info["format"] != _FORMAT or (path / _DATA).stat().st_size != 2 * shape[0] * shape[1]:
             return None
         waveforms = np.memmap(path / _DATA, dtype=np.int16, mode="r", shape=shape)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # absent or damaged: it is built again
     return WaveformStore(waveforms, corpus_digest(corpus, digests), path)
 
@@ -183,7 +183,7 @@ def _remembered(corpus: Corpus, cache: Path, stamps: list[list[object]]) -> list
     try:
         known = json.loads((cache / "waveforms" / f"{_place(corpus)}.json").read_text())
         return known["digests"] if known["stamps"] == stamps else None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

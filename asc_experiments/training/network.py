@@ -59,6 +59,6 @@ def load_network(folder: Path) -> SceneNetwork:
         recipe = Recipe.model_validate(description["recipe"])
         network = SceneNetwork(recipe, tuple(description["scenes"]))
         network.model.load_state_dict(load_file(folder / _WEIGHTS))
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise AscError(folder, f"holds no readable network ({error})", "train or download it again") from None
     return network.eval()

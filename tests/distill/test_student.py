@@ -34,7 +34,7 @@ def test_distilled_student_logs_teachers_ensemble_and_itself(open_bench: Open) -
     assert record.metrics["accuracy/device/s5"] == metrics["accuracy/device/s5"]
     assert "ensemble/accuracy/device/s5" in record.metrics
     inputs = tracking.client.get_run(run_id).inputs
-    assert [model.model_id for model in inputs.model_inputs] == [teacher.model_id for teacher in teachers]
+    assert {model.model_id for model in inputs.model_inputs} == {teacher.model_id for teacher in teachers}
     assert inputs.dataset_inputs[0].dataset.digest == bench.store.corpus_digest
     with tracking.artifacts(run_id, "teachers.json") as path:
         table = json.loads(path.read_text())
