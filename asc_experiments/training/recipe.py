@@ -141,7 +141,7 @@ def recipe_keys(arch: str) -> list[str]:
     return [*shape, *Augmentation.model_fields, *Optimisation.model_fields, "augment", "seed"]
 
 
-def make_recipe(arch: str, augment: str = "none", /, *, origin: str = "recipe", **settings: Any) -> Recipe:
+def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", **settings: Any) -> Recipe:
     """The published Recipe of an architecture, with some settings changed.
 
     When ``epochs`` is changed, the schedule is stretched with it unless it is given too.
