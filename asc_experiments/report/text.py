@@ -34,7 +34,8 @@ def percent(value: float | None) -> str:
 def as_markdown(comparison: Comparison) -> str:
     """The comparison as a Markdown table, with the teachers of each student below."""
     headings, rows = comparison_cells(comparison)
-    return f"{caption(comparison)}\n\n{markdown_table(headings, rows)}\n\n{_legend(comparison)}\n"
+    legend = "\n".join(f"- {line}" for line in _legend(comparison).splitlines())
+    return f"{caption(comparison)}\n\n{markdown_table(headings, rows)}\n\n{legend}\n"
 
 
 def as_tables(comparison: Comparison) -> list[Table]:
