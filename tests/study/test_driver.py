@@ -116,12 +116,15 @@ def test_study_stops_when_the_tracking_server_is_gone_and_goes_on_when_it_is_bac
 
     made = driver()
 
-    def gone(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise ConnectionError("refused")
+
+    def goes_away(*_: object) -> None:
+        monkeypatch.setattr(made.bench.tracking.client, "search_experiments", refused)
         raise ConnectionError("refused")
 
     with monkeypatch.context() as patch, pytest.raises(AscError, match="does not answer"):
-        patch.setattr(trial_module, "train_student", gone)
-        patch.setattr(made.bench.tracking.client, "search_experiments", gone)
+        patch.setattr(trial_module, "train_student", goes_away)
         made.run()
     status = study_status(made.study)
     assert (status.failed, status.interrupted) == (0, 1)
