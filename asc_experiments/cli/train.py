@@ -113,12 +113,14 @@ def train_student(
 
 def _recipe(values: dict[str, Any], assignments: list[str] | None, without: tuple[str, ...] = ()) -> Any:
     """The Recipe that options and ``--set`` describe; ``--set`` wins."""
+    from asc_experiments.base.errors import AscError
     from asc_experiments.base.yaml import parse_assignments
     from asc_experiments.training import make_recipe
 
     given = {key: value for key, value in values.items() if value is not None}
     given |= {key: value for key, value in parse_assignments(assignments or []).items() if key not in without}
-    given.pop("origin", None)
+    if "origin" in given:
+        raise AscError("--set origin", "is no setting of a recipe", "remove it")
     return make_recipe(given.pop("arch"), given.pop("augment"), **given)
 
 
