@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-GROUPS = ("real", "seen", "unseen")
-
 
 @dataclass(frozen=True)
 class Scorecard:
