@@ -1,11 +1,14 @@
-"""Fixtures that several tests share: a synthetic corpus, the golden numbers, a workspace, the program."""
+"""Fixtures that several tests share: a synthetic corpus, the golden numbers, a workspace, the program, a web server."""
 
 import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -128,6 +131,77 @@ def open_bench(synth_corpus: Path, workspace: Path, cache: Path) -> Callable[...
         return Workbench.open(corpus or synth_corpus, Tracking.open(workspace), cache, split)
 
     return open_
+
+
+@dataclass
+class FileServer:
+    """A web server on this machine, with faults to order.
+
+    Attributes:
+        files: what it has, by the last part of the address.
+        cuts: after how many bytes of content each answer breaks off, taken from the front; then none does.
+        stalls: after how many bytes of content the next answer with a file stops without an end, by file.
+        damaged: how many more answers have a wrong byte.
+        status: what it answers to everything, where it is not 0.
+        knows_ranges: whether it can begin in the middle of a file.
+        asked: each request's file and ``Range``.
+    """
+
+    url: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    cuts: list[int] = field(default_factory=list)
+    stalls: dict[str, int] = field(default_factory=dict)
+    damaged: int = 0
+    status: int = 0
+    knows_ranges: bool = True
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    closing: threading.Event = field(default_factory=threading.Event)
+
+
+def answer_file(server: FileServer, handler: BaseHTTPRequestHandler) -> None:
+    """Answer one request as the server's faults will have it."""
+    name, wanted = handler.path.rpartition("/")[2].partition("?")[0], handler.headers.get("Range")
+    server.asked.append((name, wanted))
+    content, start = server.files.get(name), 0
+    status = server.status or (200 if content is not None else 404)
+    content = content if content is not None and status == 200 else b"an error page"
+    if wanted and server.knows_ranges and status == 200:
+        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        status = 206 if start < len(content) else 416
+    if server.damaged and status in (200, 206):
+        server.damaged -= 1
+        content = content[:-1] + bytes([content[-1] ^ 1])
+    handler.send_response(status)
+    body = content[start:]
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    with suppress(ConnectionError):  # the client was killed
+        if name in server.stalls:
+            handler.wfile.write(body[: server.stalls.pop(name)])
+            server.closing.wait()
+        else:
+            handler.wfile.write(body[: server.cuts.pop(0) if server.cuts else None])
+
+
+@pytest.fixture
+def file_server() -> Iterator[FileServer]:
+    """A web server without files and faults."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer_file(served, self)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        served = FileServer(f"http://127.0.0.1:{server.server_address[1]}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield served
+        served.closing.set()
+        server.shutdown()
+        thread.join()
 
 
 TINY_STUDY = """

@@ -1,1 +1,1 @@
-"""What every layer may use: errors, progress, content hashes, strict settings, process ownership."""
+"""What every layer may use: errors, progress, content hashes, downloads, strict settings, process ownership."""

@@ -1,4 +1,4 @@
-"""``asc corpus``: make, check and prepare corpora."""
+"""``asc corpus``: make, fetch, check and prepare corpora."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from asc_experiments.cli.options import Json, Settings, print_facts, print_json, with_settings
 
-app = typer.Typer(help="Make, check and prepare corpora in the TAU layout.", no_args_is_help=True)
+app = typer.Typer(help="Make, fetch, check and prepare corpora in the TAU layout.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus folder.", show_default=False)]
 
 
@@ -26,6 +26,24 @@ def synth(
 
     clips = synthesise(folder, clips_per_scene, seed)
     typer.echo(f"wrote {clips} clips to {folder}; next: asc corpus check {folder}")
+
+
+@app.command(epilog="Example: asc corpus fetch tau2022-mobile /data/tau2022")
+@with_settings
+def fetch(
+    settings: Settings,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which corpus: tau2022-mobile.", show_default=False)],
+    folder: Folder,
+    mirror: Annotated[
+        str | None, typer.Option(metavar="URL", help="A folder with the same archives (default: Zenodo).")
+    ] = None,
+    keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep each archive once unpacked.")] = False,
+) -> None:
+    """Download and unpack a published corpus. Interrupted, the same command goes on where it was."""
+    from asc_experiments.corpus.fetch import fetch_corpus, published_corpus
+
+    corpus = fetch_corpus(published_corpus(name), folder, settings.cache, mirror, keep_archives)
+    typer.echo(f"{corpus.n_meta} clips are in {folder}; next: asc corpus check {folder}")
 
 
 @app.command(epilog="Example: asc corpus check /data/TAU-urban-acoustic-scenes-2022-mobile-development")

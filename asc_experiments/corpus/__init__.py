@@ -1,4 +1,4 @@
-"""Corpora in the TAU layout: index, checks, splits, decoded waveforms, impulse responses, a synthetic corpus."""
+"""Corpora in the TAU layout: download, index, checks, splits, decoded waveforms, impulse responses, synthesis."""
 
 from asc_experiments.corpus.index import Corpus
 from asc_experiments.corpus.splits import ValidationSplit, split_training_fold

@@ -60,12 +60,15 @@ class Corpus:
         root: the corpus folder.
         clips: every clip of the fold; a clip's row in this tuple is its row in every array and store.
         n_train: how many of them, from the first, are training clips; the rest are test clips.
+        n_meta: how many rows ``meta.csv`` has.
+        meta_rows: the row of each clip in ``meta.csv``, counted from 0 without the heading.
     """
 
     root: Path
     clips: tuple[Clip, ...]
     n_train: int
     n_meta: int = field(default=0)
+    meta_rows: tuple[int, ...] = field(default=())
 
     @classmethod
     def open(cls, root: Path) -> Corpus:
@@ -151,7 +154,10 @@ def read_index(root: Path) -> tuple[Corpus | None, list[Problem]]:
     _check_scenes_trained(clips, in_train, in_test, problems)
     training = [clip for clip in clips.values() if clip.filename in in_train]
     testing = [clip for clip in clips.values() if clip.filename in in_test and clip.filename not in in_train]
-    return Corpus(root, (*training, *testing), len(training), len(meta)), problems
+    row_of = {filename: row for row, filename in enumerate(clips)}
+    used = (*training, *testing)
+    meta_rows = tuple(row_of[clip.filename] for clip in used)
+    return Corpus(root, used, len(training), len(meta), meta_rows), problems
 
 
 def _read_table(
