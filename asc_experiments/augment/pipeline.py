@@ -15,6 +15,7 @@ from asc_experiments.augment.impulse_response import DeviceImpulseResponses
 from asc_experiments.augment.spectrogram import freq_mixstyle, mask, mix
 from asc_experiments.augment.waveform import roll
 from asc_experiments.base.settings import Settings
+from asc_experiments.corpus.segments import Segments
 
 
 class Augmentation(Settings):
@@ -28,6 +29,7 @@ class Augmentation(Settings):
         mixup_alpha: mixing weights of mixup are Beta(alpha, alpha); 0 turns it off.
         frequency_mask, time_mask: widest mask, in mels and frames.
         fmax_jitter: largest shift of the upper mel edge per batch, in Hz, either way.
+        segment_crop: how often a clip gives way to a window of its length anywhere in the recording it was cut from.
     """
 
     roll: int = Field(0, ge=0)
@@ -38,6 +40,7 @@ class Augmentation(Settings):
     frequency_mask: int = Field(48, ge=0)
     time_mask: int = Field(0, ge=0)
     fmax_jitter: int = Field(500, ge=0, le=500)
+    segment_crop: float = Field(0.0, ge=0, le=1)
 
 
 class Augmenter:
@@ -47,16 +50,41 @@ class Augmenter:
         settings: what to do.
         rng: where the random numbers come from.
         responses: needed if ``dir_probability`` is not zero.
+        segments: needed if ``segment_crop`` is not zero.
     """
 
     def __init__(
-        self, settings: Augmentation, rng: np.random.Generator, responses: DeviceImpulseResponses | None = None
+        self,
+        settings: Augmentation,
+        rng: np.random.Generator,
+        responses: DeviceImpulseResponses | None = None,
+        segments: Segments | None = None,
     ) -> None:
         if settings.dir_probability > 0 and responses is None:
             raise ValueError("DIR needs impulse responses")
+        if settings.segment_crop > 0 and segments is None:
+            raise ValueError("segment_crop needs segments")
         self.settings = settings
         self.rng = rng
         self.responses = responses
+        self.segments = segments
+
+    def crop(self, rows: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Where to read the next batch from; None where every clip is read as it is.
+
+        Args:
+            rows: ``(batch,)`` int64, the clips' rows of the corpus.
+            samples: a clip's length.
+
+        Returns:
+            Three times ``(batch,)`` int64, as :meth:`~asc_experiments.corpus.segments.Segments.windows` gives them.
+        """
+        if self.segments is None or self.settings.segment_crop == 0:
+            return None
+        chosen = self.rng.random(len(rows)) < self.settings.segment_crop
+        starts = self.rng.integers((self.segments.length[rows] - 1) * samples, endpoint=True)
+        first, then, offset = self.segments.windows(rows, starts, samples)
+        return np.where(chosen, first, rows), np.where(chosen, then, rows), np.where(chosen, offset, 0)
 
     def waveforms(self, waveforms: Tensor, is_reference: np.ndarray) -> Tensor:
         """Apply DIR, then roll.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class AscError(Exception):
@@ -23,6 +24,10 @@ class AscError(Exception):
     def __init__(self, where: object, what: str, remedy: str = "") -> None:
         self.where, self.what, self.remedy = str(where), what, remedy
         super().__init__(self.line())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes whole."""
+        return type(self), (self.where, self.what, self.remedy)
 
     def line(self) -> str:
         """The error as one line of text."""
@@ -47,10 +52,14 @@ class ProblemsError(AscError):
     """Several problems at once; the line names the first and counts the rest."""
 
     def __init__(self, problems: Sequence[Problem], see_all: str) -> None:
-        self.problems = tuple(problems)
+        self.problems, self.see_all = tuple(problems), see_all
         first = problems[0]
         more = f" (and {len(problems) - 1} more: {see_all})" if len(problems) > 1 else ""
         super().__init__(first.where, first.what, first.remedy + more)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes whole."""
+        return type(self), (self.problems, self.see_all)
 
 
 class NotFiniteError(AscError):

@@ -17,6 +17,8 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _wide = Console(highlight=False, width=400)
 _PLAIN_LINE_EVERY_S = 5.0
+_WORKER_LINE_EVERY_S = 15.0
+_in_worker = False
 
 
 class Advance(Protocol):
@@ -24,6 +26,22 @@ class Advance(Protocol):
 
     def __call__(self, steps: int = 1, note: str = "") -> None:
         """Move on."""
+
+
+def plain_progress() -> None:
+    """Show progress as few plain lines from now on: this process is one of several that share a terminal."""
+    global _in_worker
+    _in_worker = True
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Say nothing for a block."""
+    before, errors.quiet = errors.quiet, True
+    try:
+        yield
+    finally:
+        errors.quiet = before
 
 
 def fits(table: Table) -> bool:
@@ -42,23 +60,24 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def progress(total: int, title: str, unit: str = "") -> Iterator[Advance]:
+def progress(total: int, title: str, unit: str = "", done: int = 0) -> Iterator[Advance]:
     """Show how far a task of ``total`` steps has come and how long it still takes.
 
     Args:
         total: the number of steps.
         title: what is being done.
         unit: what one step is, for the plain lines: ``clips``, ``epochs``.
+        done: steps that were done before, at an unknown pace.
     """
-    if errors.is_terminal:
-        with _bar(total, title) as advance:
+    if errors.is_terminal and not _in_worker:
+        with _bar(total, title, done) as advance:
             yield advance
     else:
-        yield _plain_lines(total, title, unit)
+        yield _plain_lines(total, title, unit, done)
 
 
 @contextmanager
-def _bar(total: int, title: str) -> Iterator[Advance]:
+def _bar(total: int, title: str, before: int) -> Iterator[Advance]:
     from rich import progress as rich_progress
 
     columns = (
@@ -69,7 +88,7 @@ def _bar(total: int, title: str) -> Iterator[Advance]:
         rich_progress.TextColumn("{task.fields[note]}", style="dim"),
     )
     with rich_progress.Progress(*columns, console=errors, transient=True) as display:
-        task = display.add_task(title, total=total, note="")
+        task = display.add_task(title, total=total, completed=before, note="")
 
         def advance(steps: int = 1, note: str = "") -> None:
             display.update(task, advance=steps, note=note)
@@ -77,18 +96,18 @@ def _bar(total: int, title: str) -> Iterator[Advance]:
         yield advance
 
 
-def _plain_lines(total: int, title: str, unit: str) -> Advance:
+def _plain_lines(total: int, title: str, unit: str, before: int) -> Advance:
     start = last = time.monotonic()
-    done = 0
+    done = before
 
     def advance(steps: int = 1, note: str = "") -> None:
         nonlocal done, last
         done += steps
         now = time.monotonic()
-        if now - last < _PLAIN_LINE_EVERY_S or done >= total:
+        if now - last < (_WORKER_LINE_EVERY_S if _in_worker else _PLAIN_LINE_EVERY_S) or done >= total:
             return
         last = now
-        left = (now - start) / done * (total - done)
+        left = (now - start) / (done - before) * (total - done)
         print(f"{title}: {done}/{total} {unit}, {left:.0f} s left {note}".rstrip(), file=sys.stderr, flush=True)
 
     return advance

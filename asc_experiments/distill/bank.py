@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
@@ -23,7 +24,7 @@ from asc_experiments.distill.teacher import (
     teacher_key,
 )
 from asc_experiments.distill.workbench import Workbench
-from asc_experiments.tracking import Run, Tracking
+from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.networks import log_network
 from asc_experiments.training import Recipe
 
@@ -58,17 +59,28 @@ class TeacherBank:
             NotFiniteError: if its loss becomes infinite or not a number.
         """
         key = self.key(recipe, bench)
+        return self.once(key, recipe.name, bench.cache, lambda: self._train(recipe, key, bench))
+
+    def once(self, key: str, name: str, cache: Path, make: Callable[[], None]) -> Teacher:
+        """The Teacher with this key, made now if there is none; another process asking for it waits.
+
+        Args:
+            key: what identifies it.
+            name: of the Teacher, for the message that it is there already.
+            cache: the folder that holds the locks.
+            make: leaves it in the tracking server.
+        """
         found = self.find(key)
         if found is not None:
-            say(f"teacher {key} {recipe.name}: already in the bank")
+            say(f"teacher {key} {name}: already in the bank")
             return found
         self.tracking.sweep()
-        locks = bench.cache / "locks"
+        locks = cache / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         with FileLock(locks / f"teacher-{key}.lock"):
             found = self.find(key)
             if found is None:
-                self._train(recipe, key, bench)
+                make()
                 found = self.find(key)
         assert found is not None
         return found
@@ -77,6 +89,10 @@ class TeacherBank:
         """The finished Teacher with exactly this key, or None."""
         records = self.tracking.search([self.experiment_id], f"{_finished()} AND tags.`{KEY}` = '{key}'", limit=1)
         return Teacher.from_record(records[0], self.tracking) if records else None
+
+    def records(self, key: str) -> list[RunRecord]:
+        """Every finished run of the Teacher with exactly this key: one, unless two machines trained it at once."""
+        return self.tracking.search([self.experiment_id], f"{_finished()} AND tags.`{KEY}` = '{key}'")
 
     def named(self, key: str) -> Teacher:
         """The finished Teacher whose key begins like this.
@@ -106,6 +122,7 @@ class TeacherBank:
         return teachers
 
     def _train(self, recipe: Recipe, key: str, bench: Workbench) -> None:
+        bench.weights_for(recipe)  # refuse before there is a run
         tags = {
             KEY: key,
             RECIPE: recipe.model_dump_json(),
@@ -113,7 +130,7 @@ class TeacherBank:
             SPLIT: bench.split.model_dump_json(),
         }
         with self.tracking.run(self.experiment_id, recipe.name, "teacher", tags) as run:
-            trained = bench.train(recipe, run, f"teacher {recipe.name}")
+            trained = bench.train(recipe, run, f"teacher {recipe.name}", identity=key)
             model_id = log_network(run, trained.network)
             digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
             metrics = bench.scorecards(trained.logits)

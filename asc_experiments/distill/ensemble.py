@@ -1,37 +1,75 @@
-"""The Ensemble: Teachers whose logits are averaged."""
+"""The Ensemble: Teachers, and how their logits combine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from asc_experiments.base.errors import AscError
 from asc_experiments.distill.teacher import Teacher
+
+RULES = ("mean_logits", "mean_probabilities", "accuracy_weighted")
+"""How an Ensemble's logits combine. The published systems use the first."""
+WEIGHED_BY = "validation/accuracy/overall"
 
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """An ordered set of Teachers whose logits are averaged."""
+    """An ordered set of Teachers and how their logits combine.
+
+    Attributes:
+        teachers: the members.
+        rule: ``mean_logits``; ``mean_probabilities``, the logarithm of the members' mean probabilities, so that its
+            softmax is that mean; or ``accuracy_weighted``, a mean of logits weighed by accuracy on the held-out clips.
+    """
 
     teachers: tuple[Teacher, ...]
+    rule: str = "mean_logits"
 
     def __post_init__(self) -> None:
         if not self.teachers:
             raise ValueError("an Ensemble needs at least one Teacher")
+        if self.rule not in RULES:
+            raise ValueError(f"unknown rule '{self.rule}'")
 
     @property
     def name(self) -> str:
         """The members' names."""
         return " + ".join(teacher.name for teacher in self.teachers)
 
-    def logits(self, filenames: Sequence[str]) -> np.ndarray:
-        """The mean of the members' logits on these clips; ``(clips, scenes)`` float32.
+    def logits(self, filenames: Sequence[str], optional: Collection[str] = ()) -> np.ndarray:
+        """The combined logits on these clips; ``(clips, scenes)`` float32.
+
+        Args:
+            filenames: clip ids.
+            optional: those that need no logits; where a member has none, the row is NaN.
 
         Raises:
-            AscError: if a member has no logits for one of them.
+            AscError: if a member has no logits for a clip that needs them, or no accuracy to be weighed by.
         """
-        total = np.zeros((), dtype=np.float64)
+        members = [
+            teacher.logits.of(filenames, f"teacher {teacher.key} ({teacher.name})", optional).astype(np.float64)
+            for teacher in self.teachers
+        ]
+        if self.rule == "mean_probabilities":
+            combined = np.log(np.mean([_softmax(member) for member in members], axis=0))
+        else:
+            weights = self._weights()
+            combined = sum(weight * member for weight, member in zip(weights, members, strict=True)) / sum(weights)
+        return np.asarray(combined, dtype=np.float32)
+
+    def _weights(self) -> list[float]:
+        if self.rule == "mean_logits":
+            return [1.0] * len(self.teachers)
         for teacher in self.teachers:
-            total = total + teacher.logits.of(filenames, f"teacher {teacher.key} ({teacher.name})")
-        return (total / len(self.teachers)).astype(np.float32)
+            if WEIGHED_BY not in teacher.metrics:
+                where = f"teacher {teacher.key} ({teacher.name})"
+                raise AscError(where, "has no accuracy on held-out clips to be weighed by", "use rule: mean_logits")
+        return [max(teacher.metrics[WEIGHED_BY], 1e-6) for teacher in self.teachers]
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.maximum(exponentials / exponentials.sum(axis=1, keepdims=True), 1e-12)

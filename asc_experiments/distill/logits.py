@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,21 +30,34 @@ class LogitTable:
     def _row_of(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.filenames)}
 
-    def of(self, filenames: Sequence[str], whose: str) -> np.ndarray:
+    def of(self, filenames: Sequence[str], whose: str, optional: Collection[str] = ()) -> np.ndarray:
         """The logits of these clips, in this order; ``(clips, scenes)`` float32.
 
         Args:
             filenames: clip ids.
             whose: named in the error.
+            optional: those that need none; where there are none, the row is NaN.
 
         Raises:
-            AscError: if a clip has no logits.
+            AscError: if a clip that needs logits has none.
         """
-        missing = [name for name in filenames if name not in self._row_of]
+        absent = {name for name in filenames if name not in self._row_of}
+        missing = [name for name in filenames if name in absent and name not in optional]
         if missing:
             what = f"has no logits for {missing[0]}" + (f" and {len(missing) - 1} other clips" if missing[1:] else "")
             raise AscError(whose, what, "train it on this corpus")
-        return self.values[[self._row_of[name] for name in filenames]]
+        found = self.values[[self._row_of.get(name, 0) for name in filenames]]
+        if absent:
+            found[[name in absent for name in filenames]] = np.nan
+        return found
+
+    def known(self) -> LogitTable:
+        """The table without the rows that are NaN."""
+        kept = ~np.isnan(self.values).any(axis=1)
+        if kept.all():
+            return self
+        names = tuple(name for name, keep in zip(self.filenames, kept, strict=True) if keep)
+        return LogitTable(names, self.values[kept])
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file that loads without pickle; the same table gives the same bytes."""

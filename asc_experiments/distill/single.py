@@ -14,6 +14,7 @@ from asc_experiments.distill.teacher import CORPUS
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import Recipe
+from asc_experiments.training.loop import check_learns_from_logits
 
 EXPERIMENT = "students"
 
@@ -50,6 +51,7 @@ def train_single_student(
     if keys:
         if fraction:
             raise AscError("--validation", "is what the teachers held out", "leave it away where there are --teachers")
+        check_learns_from_logits(recipe)
         bank = TeacherBank(tracking)
         ensemble = Ensemble(tuple(bank.named(key) for key in keys))
         if len({teacher.key for teacher in ensemble.teachers}) < len(keys):
@@ -61,11 +63,12 @@ def train_single_student(
                 raise AscError(where, f"held out other clips than {ensemble.teachers[0].key}", "combine others")
     bench = open_bench(split)
     bench.responses_for(recipe)
+    bench.weights_for(recipe)
     if ensemble is not None:
         for teacher in ensemble.teachers:
             if teacher.record.tags[CORPUS] != bench.store.corpus_digest:
                 raise AscError(f"teacher {teacher.key}", "was trained on another corpus", "give --corpus that one")
-        ensemble.logits(bench.corpus.filenames)  # refuse missing clips before there is a run
+        ensemble.logits(bench.corpus.filenames, bench.untaught)  # refuse missing clips before there is a run
     with tracking.run(tracking.experiment(EXPERIMENT), recipe.name, "student") as run:
         if ensemble is not None:
             log_ensemble(bench, run, ensemble)

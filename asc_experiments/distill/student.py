@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 from pydantic import Field
 
+from asc_experiments.base.hashing import digest_bytes, digest_json
 from asc_experiments.base.settings import Settings
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import CORPUS, MODEL_ID, RECIPE
+from asc_experiments.distill.teacher import CORPUS, MODEL_ID, RECIPE, SCHEMA
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
@@ -57,12 +59,11 @@ def train_student(
         NotFiniteError: if the loss becomes infinite or not a number.
     """
     distillation = distillation or Distillation()
-    targets = None
-    if ensemble is not None:
-        logits = ensemble.logits(bench.corpus.filenames)
-        targets = SoftTargets(logits, distillation.temperature, distillation.label_weight)
+    targets = soft_targets(bench, ensemble, distillation)
+    if targets is not None:
         run.params(distillation.model_dump())
-    trained = bench.train(recipe, run, f"student {recipe.name}", targets, on_validation)
+    identity = student_identity(bench, recipe, targets)
+    trained = bench.train(recipe, run, f"student {recipe.name}", targets, on_validation, identity)
     model_id = log_network(run, trained.network)
     log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
     metrics = bench.scorecards(trained.logits)
@@ -71,25 +72,66 @@ def train_student(
     return metrics
 
 
+def soft_targets(bench: Workbench, ensemble: Ensemble | None, distillation: Distillation) -> SoftTargets | None:
+    """What a Student learns from besides the labels: the Ensemble's logits, needed on every clip that is trained on.
+
+    Raises:
+        AscError: if a teacher lacks logits of a training clip.
+    """
+    if ensemble is None:
+        return None
+    logits = ensemble.logits(bench.corpus.filenames, bench.untaught)
+    return SoftTargets(logits, distillation.temperature, distillation.label_weight)
+
+
+def student_identity(bench: Workbench, recipe: Recipe, targets: SoftTargets | None) -> str:
+    """What identifies a Student's training: everything that decides how it comes out, and nothing else.
+
+    Args:
+        bench: corpus, split and impulse responses.
+        recipe: the student's.
+        targets: what it learns from besides the labels; its logits tell teachers and rules apart by what they give.
+    """
+    responses = bench.responses_for(recipe)
+    distillation = None
+    if targets is not None:
+        logits = digest_bytes(np.ascontiguousarray(targets.logits).tobytes())
+        distillation = [logits, targets.temperature, targets.label_weight]
+    return digest_json(
+        {
+            "schema": SCHEMA,
+            "student": recipe.model_dump(mode="json"),
+            "corpus": bench.store.corpus_digest,
+            "split": bench.split.normalised().model_dump(mode="json"),
+            "impulse_responses": responses.digest if responses else None,
+            "distillation": distillation,
+        }
+    )
+
+
 def log_ensemble(bench: Workbench, run: Run, ensemble: Ensemble) -> None:
     """Log an Ensemble into the run that learns from it: members, lineage, logits, Scorecard, a table per device."""
     teachers = ensemble.teachers
-    run.tags({TEACHERS: ",".join(teacher.key for teacher in teachers)})
-    run.params({ENSEMBLE_SIZE: len(teachers), "teachers": ensemble.name})
-    run.uses_models([teacher.model_id for teacher in teachers])
-    logits = ensemble.logits(bench.corpus.filenames)
-    log_logits(run, LogitTable(bench.corpus.filenames, logits), "ensemble/logits.npz")
+    run.params({ENSEMBLE_SIZE: len(teachers), "teachers": ensemble.name, "ensemble_rule": ensemble.rule})
+    run.uses_models([teacher.model_id for teacher in teachers if teacher.model_id])
+    logits = ensemble.logits(bench.corpus.filenames, bench.untaught)
+    log_logits(run, LogitTable(bench.corpus.filenames, logits).known(), "ensemble/logits.npz")
     metrics = bench.scorecards(logits)
     run.metrics({f"ensemble/{name}": value for name, value in metrics.items()})
     run.table(_teacher_table(ensemble, metrics), "teachers.json")
+    run.tags({TEACHERS: ",".join(teacher.key for teacher in teachers)})  # last: tells that the rest is there
 
 
 def _teacher_table(ensemble: Ensemble, ensemble_metrics: Mapping[str, float]) -> dict[str, list[object]]:
-    """Accuracy in percent per device: one row per teacher, and one for the ensemble."""
+    """Accuracy in percent per device: one row per teacher, and one for the ensemble; None where it is not known."""
     rows = [(t.key, t.name, t.metrics) for t in ensemble.teachers] + [("", "ensemble", ensemble_metrics)]
-    names = ["accuracy/overall", *sorted(n for n in ensemble_metrics if n.startswith("accuracy/device/"))]
+    names = ["accuracy/overall", *sorted({n for r in rows for n in r[2] if n.startswith("accuracy/device/")})]
     table: dict[str, list[object]] = {"key": [r[0] for r in rows], "teacher": [r[1] for r in rows]}
     for name in names:
-        table[name.removeprefix("accuracy/").replace("/", " ")] = [round(100 * r[2][name], 2) for r in rows]
-    table["DG"] = [round(100 * r[2]["device_generalization"], 2) for r in rows]
+        table[name.removeprefix("accuracy/").replace("/", " ")] = [_percent(r[2].get(name)) for r in rows]
+    table["DG"] = [_percent(r[2].get("device_generalization")) for r in rows]
     return table
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else round(100 * value, 2)

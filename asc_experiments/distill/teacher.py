@@ -1,4 +1,4 @@
-"""A Teacher: a trained Recipe, its key, and its logits on every clip of the fold."""
+"""A Teacher: a network that was trained or imported, its key, and its logits on the clips of the fold."""
 
 from __future__ import annotations
 
@@ -17,36 +17,48 @@ SCHEMA = 1
 """Part of every key: raised when the code changes what a Recipe means, so that no stale Teacher is used again."""
 KEY, LOGITS_DIGEST, MODEL_ID = "asc.teacher", "asc.logits_digest", "asc.model_id"
 RECIPE, CORPUS, SPLIT = "asc.recipe", "asc.corpus", "asc.split"
+IMPORTED = "asc.imported"
+"""Tag of a Teacher that was not trained here: the digest of what was imported, and the file's name."""
 LOGITS = "logits/logits.npz"
 
 
-def teacher_key(recipe: Recipe, corpus_digest: str, split: ValidationSplit, responses_digest: str | None) -> str:
+def teacher_key(
+    recipe: Recipe | None,
+    corpus_digest: str,
+    split: ValidationSplit,
+    responses_digest: str | None,
+    weights: str | None = None,
+) -> str:
     """What identifies a Teacher: everything that decides how it comes out, and nothing else.
 
     Args:
-        recipe: fully resolved.
+        recipe: fully resolved; None for logits that came without a network.
         corpus_digest: of the corpus's content.
         split: which clips were held out.
         responses_digest: of the impulse responses, where the Recipe has DIR.
+        weights: the digest of what was imported, instead of a promise to train.
     """
-    return digest_json(
-        {
-            "schema": SCHEMA,
-            "recipe": recipe.model_dump(mode="json"),
-            "corpus": corpus_digest,
-            "split": split.normalised().model_dump(mode="json"),
-            "impulse_responses": responses_digest,
-        },
-        length=16,
-    )
+    identity = {
+        "schema": SCHEMA,
+        "recipe": recipe.model_dump(mode="json") if recipe else None,
+        "corpus": corpus_digest,
+        "split": split.normalised().model_dump(mode="json"),
+        "impulse_responses": responses_digest,
+    }
+    if weights is not None:  # only then, so that the keys of trained Teachers stay what they are
+        identity["weights"] = weights
+    return digest_json(identity, length=16)
 
 
 @dataclass(frozen=True, eq=False)
 class Teacher:
-    """A Teacher as it lies in the tracking server; its logits are fetched when they are first asked for."""
+    """A Teacher as it lies in the tracking server; its logits are fetched when they are first asked for.
+
+    Imported logits without a network have no Recipe and no logged model, and may lack the test clips.
+    """
 
     key: str
-    recipe: Recipe
+    recipe: Recipe | None
     split: ValidationSplit
     record: RunRecord
     tracking: Tracking
@@ -60,7 +72,9 @@ class Teacher:
         """
         where = f"teacher {record.tags[KEY]}"
         try:
-            recipe = Recipe.model_validate_json(record.tags[RECIPE])
+            recipe = None
+            if RECIPE in record.tags or IMPORTED not in record.tags:
+                recipe = Recipe.model_validate_json(record.tags[RECIPE])
             split = ValidationSplit.model_validate_json(record.tags[SPLIT])
         except (KeyError, ValueError):
             raise AscError(where, "was written by another version", "train it again") from None
@@ -69,12 +83,17 @@ class Teacher:
     @property
     def name(self) -> str:
         """A short name for people."""
-        return self.recipe.name
+        return self.recipe.name if self.recipe and not self.source else self.record.name
 
     @property
-    def model_id(self) -> str:
-        """The id of its network among MLflow's logged models."""
-        return self.record.tags[MODEL_ID]
+    def source(self) -> str:
+        """The name of the file it was imported from; empty for one that was trained here."""
+        return self.record.tags.get(IMPORTED, "").partition(" ")[2]
+
+    @property
+    def model_id(self) -> str | None:
+        """The id of its network among MLflow's logged models; None for imported logits."""
+        return self.record.tags.get(MODEL_ID)
 
     @property
     def metrics(self) -> Mapping[str, float]:

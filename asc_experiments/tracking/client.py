@@ -5,6 +5,7 @@ Everything goes through explicit run and experiment ids, so that several process
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -12,10 +13,9 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from filelock import FileLock
-
-from asc_experiments.base.errors import AscError, without_secrets
+from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import is_gone, this_process
 from asc_experiments.base.progress import say
 
@@ -32,11 +32,11 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
-from asc_experiments.tracking.run import KIND, OWNER, Run, RunRecord, Stopped, record_of
+from asc_experiments.tracking.connecting import default_tracking_uri, initialising, make_folder, probe, unreachable
+from asc_experiments.tracking.run import KIND, NOTE, OWNER, Run, RunRecord, Stopped, record_of
 
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _PARENT = "mlflow.parentRunId"
-_PROBE_TIMEOUT_S = 5.0
 _OLDEST_FIRST = ["attributes.start_time ASC"]
 _QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
 
@@ -69,18 +69,22 @@ class Tracking:
         """
         local = uri is None or uri == default_tracking_uri(workspace)
         uri = uri or default_tracking_uri(workspace)
-        _probe(uri)  # MLflow's client would wait for minutes
+        probe(uri)  # MLflow's client would wait for minutes
         if local:
-            _make_folder(workspace / "mlruns")
+            make_folder(workspace / "mlruns")
         keeps_artifacts = uri.startswith(("http://", "https://"))
         artifacts = None if keeps_artifacts else (workspace / "mlruns" / "artifacts").absolute()
-        with _initialising(workspace if local else None):
+        with initialising(workspace if local else None):
             try:
                 tracking = cls(uri, artifacts)
             except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
-                raise _unreachable(uri, error) from None
+                raise unreachable(uri, error) from None
             tracking.check_answers()
         return tracking
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A worker process makes a connection of its own, once."""
+        return _reconnected, (self.uri, self._artifacts)
 
     def check_answers(self) -> None:
         """Ask the server for something small.
@@ -88,11 +92,11 @@ class Tracking:
         Raises:
             AscError: if it does not answer.
         """
-        _probe(self.uri)
+        probe(self.uri)
         try:
             self.client.search_experiments(max_results=1)
         except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
-            raise _unreachable(self.uri, error) from None
+            raise unreachable(self.uri, error) from None
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -129,6 +133,17 @@ class Tracking:
             raise AscError(name, "this experiment was deleted in the tracking server", "restore it there")
         return str(found.experiment_id)
 
+    def describe(self, experiment_id: str, note: str, tags: Mapping[str, str]) -> None:
+        """Set an experiment's description, Markdown, and tags; what stands there already is not written again."""
+        known = self.client.get_experiment(experiment_id).tags
+        for key, value in ({NOTE: note} | dict(tags)).items():
+            if known.get(key) != value:
+                self.client.set_experiment_tag(experiment_id, key, value)
+
+    def experiment_tags(self, experiment_id: str) -> Mapping[str, str]:
+        """An experiment's tags."""
+        return dict(self.client.get_experiment(experiment_id).tags)
+
     def has_experiment(self, name: str) -> bool:
         """Whether there is an active experiment of that name."""
         found = self.client.get_experiment_by_name(name)
@@ -157,15 +172,20 @@ class Tracking:
             all_tags[_PARENT] = parent
         created = self.client.create_run(experiment_id, run_name=name, tags=all_tags)
         run = Run(self.client, created.info.run_id, experiment_id)
-        try:
-            yield run
-        except (Stopped, KeyboardInterrupt, SystemExit) as stop:
-            _end_anyhow(run, "KILLED", str(stop) or "interrupted")
-            raise
-        except BaseException as error:
-            _end_anyhow(run, "FAILED", f"{type(error).__name__}: {error}")
-            raise
-        run.end("FINISHED")
+        with run.until_ended:
+            try:
+                yield run
+            except (Stopped, KeyboardInterrupt, SystemExit) as stop:
+                _end_anyhow(run, "KILLED", str(stop) or "interrupted")
+                raise
+            except BaseException as error:
+                _end_anyhow(run, "FAILED", f"{type(error).__name__}: {error}")
+                raise
+            run.end("FINISHED")
+
+    def writer(self, run_id: str, experiment_id: str) -> Run:
+        """Write into a run that another part of the program, or another process, began and will end."""
+        return Run(self.client, run_id, experiment_id)
 
     def search(self, experiment_ids: Sequence[str], query: str = "", limit: int = 50_000) -> list[RunRecord]:
         """The active runs that match an MLflow filter, oldest first."""
@@ -210,54 +230,14 @@ class Tracking:
                 raise AscError(f"run {run_id}", what, "delete the run in MLflow, so that it is made again") from None
 
 
+@functools.lru_cache(maxsize=8)
+def _reconnected(uri: str, artifacts: Path | None) -> Tracking:
+    return Tracking(uri, artifacts)
+
+
 def _end_anyhow(run: Run, status: str, reason: str) -> None:
     """End a run whose work has failed already; where even that fails, what failed first is what must be told."""
     try:
         run.end(status, reason)
     except Exception as error:  # the server is gone: the next sweep ends the run
         say(f"run {run.run_id}: could not be ended as {status} ({type(error).__name__})")
-
-
-def default_tracking_uri(workspace: Path) -> str:
-    """The workspace's own SQLite database."""
-    return f"sqlite:///{(workspace / 'mlruns' / 'mlflow.db').absolute()}"
-
-
-def _probe(uri: str) -> None:
-    """Ask an HTTP server whether it is there, briefly: MLflow's own retries take minutes."""
-    if not uri.startswith(("http://", "https://")):
-        return
-    import requests
-
-    try:
-        answer = requests.get(uri.rstrip("/") + "/health", timeout=_PROBE_TIMEOUT_S)
-    except requests.RequestException as error:
-        raise _unreachable(uri, error) from None
-    if answer.status_code >= 500:
-        raise _unreachable(uri, RuntimeError(f"status {answer.status_code}"))
-
-
-def _unreachable(uri: str, error: Exception) -> AscError:
-    shown = without_secrets(uri)
-    remedy = "start it, or give another --tracking-uri (MLFLOW_TRACKING_URI)"
-    return AscError(shown, f"the tracking server does not answer ({type(error).__name__})", remedy)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AscError(folder, f"cannot be written ({error.strerror})", "give another --workspace") from None
-
-
-@contextmanager
-def _initialising(workspace: Path | None) -> Iterator[None]:
-    """Let one process at a time create the database: racing ones crash on each other's tables."""
-    if workspace is None:
-        yield
-        return
-    try:
-        with FileLock(workspace / "mlruns" / ".initialising.lock"):
-            yield
-    except OSError as error:
-        raise AscError(workspace, f"cannot be written ({error.strerror})", "give another --workspace") from None

@@ -85,6 +85,15 @@ def fetch_network(tracking: Tracking, model_uri: str) -> SceneNetwork:
         return load_network(found[0].parent)
 
 
+def delete_network(tracking: Tracking, model_id: str) -> None:
+    """Delete a logged model; one that is gone already is no error."""
+    try:
+        tracking.client.delete_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
 def _location(tracking: Tracking, model_uri: str) -> str:
     """Where a model's files are; asked through the client, since MLflow resolves such URIs by global settings."""
     client = tracking.client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
 
 KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
-_NOTE = "mlflow.note.content"
-_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 900, 90
+NOTE = "mlflow.note.content"
+_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 800, 90  # a call takes 1,000 entries, 100 of them params
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,31 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 
 
 class Run:
-    """Writes into one run."""
+    """Writes into one run.
+
+    Attributes:
+        until_ended: contexts entered here are left after the run has ended, with the exception that ended it.
+    """
 
     def __init__(self, client: MlflowClient, run_id: str, experiment_id: str) -> None:
         self.client = client
         self.run_id = run_id
         self.experiment_id = experiment_id
+        self.until_ended = ExitStack()
+
+    def log(
+        self, params: Mapping[str, object], metrics: Mapping[str, float], tags: Mapping[str, object], note: str
+    ) -> None:
+        """Log everything that is known of a run at its end in as few calls as the server takes."""
+        self.params(dict(list(params.items())[_PARAMS_PER_BATCH:]))
+        self.metrics(dict(list(metrics.items())[_METRICS_PER_BATCH:]))
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            self.run_id,
+            metrics=[Metric(key, value, now, 0) for key, value in list(metrics.items())[:_METRICS_PER_BATCH]],
+            params=[Param(key, str(value)) for key, value in list(params.items())[:_PARAMS_PER_BATCH]],
+            tags=[RunTag(key, str(value)) for key, value in (dict(tags) | {NOTE: note}).items()],
+        )
 
     def params(self, params: Mapping[str, object]) -> None:
         """Log parameters; they cannot be changed afterwards."""
@@ -51,10 +71,6 @@ class Run:
     def tags(self, tags: Mapping[str, object]) -> None:
         """Set tags."""
         self.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
-
-    def note(self, text: str) -> None:
-        """Set the run's description, Markdown."""
-        self.tags({_NOTE: text})
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0, model_id: str | None = None) -> None:
         """Log metrics in one call, optionally for a logged model too."""

@@ -1,4 +1,7 @@
-"""How a study's trials stand in the tracking server: the tags that report and registry read them by."""
+"""How a study's trials stand in the tracking server: the tags that report and registry read them by.
+
+A trial's run has a child run per seed, and, if it was among the best, one per replicate: a student with a fresh seed.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,16 @@ from asc_experiments.tracking.run import KIND, RunRecord
 
 STUDY, TRIAL = "asc.study", "asc.trial"
 OBJECTIVE, DIRECTION, SPLIT = "asc.objective", "asc.direction", "asc.objective_split"
-OBJECTIVE_VALUE = "objective"
-TRIAL_KIND, SEED_KIND = "trial", "seed"
+AGAINST, PUBLISHED = "asc.against", "asc.published"
+OBJECTIVE_VALUE, AGAINST_VALUE = "objective", "objective_against"
+REPLICATED, REPLICATED_STD = "replicated/objective", "replicated/objective_std"
+"""The objective's mean and standard deviation over students with fresh seeds: what a winner is chosen by."""
+REPLICATES, DIFFERENCE, BASELINE = "replicated/count", "difference", "asc.baseline"
+"""How many fresh seeds; the objective's difference to the baseline (``difference/low``, …); which trial that is."""
+SEED, IDENTITY, SEARCHED = "asc.seed", "asc.identity", "asc.searched"
+TRIAL_KIND, SEED_KIND, REPLICATE_KIND = "trial", "seed", "replicate"
+LABELS_ALONE = {"teachers": "labels alone", "ensemble_size": 0}
+_PARENT = "mlflow.parentRunId"
 
 
 def study_experiment(tracking: Tracking, study: str) -> str:
@@ -42,10 +53,39 @@ def finished_trials(tracking: Tracking, study: str) -> list[RunRecord]:
 def best_trial(records: Sequence[RunRecord], study: str) -> RunRecord:
     """The trial with the best objective; the earlier one of equals.
 
+    Where the best were tried again with fresh seeds, the best of those by what they reached then: the highest of many
+    noisy values is partly luck.
+
     Raises:
         AscError: if no trial has finished.
     """
     if not records:
         raise AscError(f"study '{study}'", "has no finished trial", f"run `asc study status {study}`")
     sign = 1.0 if records[0].tags[DIRECTION] == "maximize" else -1.0
-    return max(records, key=lambda record: sign * record.metrics[OBJECTIVE_VALUE])
+    replicated = [record for record in records if REPLICATED in record.metrics]
+    value = REPLICATED if replicated else OBJECTIVE_VALUE
+    return max(replicated or records, key=lambda record: sign * record.metrics[value])
+
+
+def adopt_seed(tracking: Tracking, experiment_id: str, kind: str, identity: str, parent: str) -> RunRecord | None:
+    """Find a student that an interrupted attempt had finished, and make its run a child of this attempt's.
+
+    Args:
+        tracking: the server.
+        experiment_id: the study's.
+        kind: of the child run.
+        identity: names the student by everything that decides how it comes out.
+        parent: run id of the attempt that goes on.
+
+    Returns:
+        Its run, or None. A student of a trial that has finished, or is under way, stays where it is.
+    """
+    query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{kind}' AND tags.`{IDENTITY}` = '{identity}'"
+    for record in tracking.search([experiment_id], query):
+        before = record.tags.get(_PARENT, "")
+        if before == parent:
+            return record
+        if before and tracking.get(before).status in ("KILLED", "FAILED"):
+            tracking.writer(record.run_id, experiment_id).tags({_PARENT: parent})
+            return record
+    return None

@@ -34,16 +34,35 @@ class ClipSource:
 
     def waveforms(self, rows: np.ndarray) -> Tensor:
         """The clips of these rows; ``(rows, samples)`` float32 in [-1, 1]."""
-        resident = self._resident
-        clips = torch.from_numpy(self._host[rows]) if resident is None else resident[self._index(rows)]
-        return clips.to(torch.float32).mul_(_INT16_SCALE)
+        return _as_float(self._clips(rows))
+
+    def windows(self, rows: np.ndarray, then: np.ndarray, offsets: np.ndarray) -> Tensor:
+        """Windows of a clip's length; ``(rows, samples)`` float32 in [-1, 1].
+
+        Args:
+            rows: ``(rows,)`` int64, the clips that the windows begin in.
+            then: ``(rows,)`` int64, the clips that come next.
+            offsets: ``(rows,)`` int64, how many samples of the first clips come before the windows.
+        """
+        both = torch.cat((self._clips(rows), self._clips(then)), dim=1)
+        every_window = both.unfold(1, self.samples, 1)  # (rows, samples + 1, samples), a view
+        return _as_float(every_window[torch.arange(len(rows), device=self.device), self._index(offsets)])
 
     def labels(self, rows: np.ndarray) -> Tensor:
         """The scenes of these rows; ``(rows,)`` int64."""
         return self._labels[self._index(rows)]
 
+    def _clips(self, rows: np.ndarray) -> Tensor:
+        """``(rows, samples)`` int16."""
+        resident = self._resident
+        return torch.from_numpy(self._host[rows]) if resident is None else resident[self._index(rows)]
+
     def _index(self, rows: np.ndarray) -> Tensor:
         return torch.from_numpy(rows).to(self.device, non_blocking=True)
+
+
+def _as_float(samples: Tensor) -> Tensor:
+    return samples.to(torch.float32).mul_(_INT16_SCALE)
 
 
 def _upload(waveforms: np.ndarray, device: torch.device) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from asc_experiments.augment import Augmenter, DeviceImpulseResponses
-from asc_experiments.base.errors import NotFiniteError
+from asc_experiments.base.errors import AscError, NotFiniteError
+from asc_experiments.corpus.segments import Segments
 from asc_experiments.models.frontend import SILENT_LOG_MEL
 from asc_experiments.training.data import ClipSource
 from asc_experiments.training.losses import distillation_loss, label_loss
 from asc_experiments.training.network import SceneNetwork
+from asc_experiments.training.pretrained import start_from
 from asc_experiments.training.recipe import Recipe
 from asc_experiments.training.schedule import learning_rate_factor
 
@@ -35,6 +37,17 @@ class SoftTargets:
     logits: np.ndarray
     temperature: float
     label_weight: float
+
+
+def check_learns_from_logits(recipe: Recipe) -> None:
+    """Refuse a student whose clips would no longer be those that its teachers' logits belong to.
+
+    Raises:
+        AscError: if the Recipe crops segments.
+    """
+    if recipe.augmentation.segment_crop > 0:
+        where = f"student {recipe.name} segment_crop"
+        raise AscError(where, "needs labels only: teachers' logits belong to whole clips", "set segment_crop to 0")
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,11 @@ class Trainer:
         scenes: the scenes' names, in the order of the logits.
         responses: ``(responses, samples)`` float32 at 32 kHz, for a Recipe with DIR.
         soft_targets: makes it a distillation.
+        weights: published ones, by the names of their tensors, for a Recipe that starts from them.
+        segments: the recordings that the training clips were cut from, for a Recipe that crops them anew.
+
+    Raises:
+        AscError: if the Recipe crops and there are soft targets.
     """
 
     def __init__(
@@ -67,16 +85,24 @@ class Trainer:
         scenes: tuple[str, ...],
         responses: np.ndarray | None = None,
         soft_targets: SoftTargets | None = None,
+        weights: Mapping[str, Tensor] | None = None,
+        segments: Segments | None = None,
     ) -> None:
+        if soft_targets is not None:
+            check_learns_from_logits(recipe)
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.clips = clips
         self.rng = np.random.default_rng(recipe.seed)
         self.network = SceneNetwork(recipe, scenes).to(clips.device)
+        if recipe.pretrained != "none":
+            if weights is None:
+                raise ValueError(f"pretrained {recipe.pretrained} needs weights")
+            start_from(self.network.model, weights)
         bank = None
         if recipe.needs_impulse_responses and responses is not None:
             bank = DeviceImpulseResponses(responses, clips.samples).to(clips.device)
-        self.augmenter = Augmenter(recipe.augmentation, self.rng, bank)
+        self.augmenter = Augmenter(recipe.augmentation, self.rng, bank, segments)
         self.targets = soft_targets
         self._teacher: Tensor | None = None
         if soft_targets is not None:
@@ -85,9 +111,10 @@ class Trainer:
         self.optimiser = torch.optim.Adam(
             self.network.model.parameters(), lr=optimisation.learning_rate, weight_decay=optimisation.weight_decay
         )
+        self.epochs_done = 0
 
     def fit(self, rows: np.ndarray, on_epoch: Callable[[EpochReport], None] | None = None) -> SceneNetwork:
-        """Train on the clips of these rows for the Recipe's epochs.
+        """Train on the clips of these rows for the Recipe's epochs that are not done yet.
 
         Args:
             rows: ``(clips,)`` int64 rows of the corpus.
@@ -99,13 +126,14 @@ class Trainer:
         Raises:
             NotFiniteError: if the loss becomes infinite or not a number.
         """
-        for epoch in range(self.recipe.optimisation.epochs):
+        for epoch in range(self.epochs_done, self.recipe.optimisation.epochs):
             rate = self._set_learning_rate(epoch)
             loss = self._epoch(rows)
             if not math.isfinite(loss):
                 raise NotFiniteError(
                     self.recipe.name, f"the loss became {loss} in epoch {epoch + 1}", "lower the learning_rate"
                 )
+            self.epochs_done = epoch + 1
             if on_epoch is not None:
                 on_epoch(EpochReport(epoch, loss, rate, self.network))
         return self.network.eval()
@@ -132,7 +160,9 @@ class Trainer:
     def _step(self, batch: np.ndarray) -> Tensor:
         frontend = self.network.frontend
         with torch.no_grad():
-            waveforms = self.augmenter.waveforms(self.clips.waveforms(batch), self.clips.is_reference[batch])
+            cropped = self.augmenter.crop(batch, self.clips.samples)
+            clips = self.clips.windows(*cropped) if cropped else self.clips.waveforms(batch)
+            waveforms = self.augmenter.waveforms(clips, self.clips.is_reference[batch])
             features = frontend(waveforms, fmax=self.augmenter.upper_mel_edge(frontend.shape.fmax))
             features = self.augmenter.features(features, SILENT_LOG_MEL)
             mixed = self.augmenter.mixup(features)

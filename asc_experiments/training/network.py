@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.models import LogMel, build_model
+from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.models import LogMel, build_model, measure_complexity
+from asc_experiments.models.complexity import Complexity
 from asc_experiments.training.recipe import Recipe
 
 _DESCRIPTION, _WEIGHTS = "network.json", "weights.safetensors"
@@ -27,7 +30,7 @@ class SceneNetwork(nn.Module):
 
     def __init__(self, recipe: Recipe, scenes: tuple[str, ...]) -> None:
         super().__init__()
-        shape = recipe.network.model_dump()
+        shape = recipe.network.model_dump(exclude={"pretrained"})  # where training starts is no part of the network
         arch = shape.pop("arch")
         self.recipe = recipe
         self.scenes = scenes
@@ -38,6 +41,14 @@ class SceneNetwork(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:
         """``(batch, samples)`` float at 32 kHz to logits ``(batch, scenes)``."""
         return self.model(self.frontend(waveforms))
+
+
+@functools.lru_cache(maxsize=256)
+def complexity_of(recipe: Recipe, scenes: tuple[str, ...]) -> Complexity:
+    """What a Recipe's network costs for one second of sound, as the challenge counts, without training it."""
+    with torch.random.fork_rng(devices=[]):
+        network = SceneNetwork(recipe, scenes)
+    return measure_complexity(network.model, network.frontend.shape.mels, network.frontend.frames(SAMPLE_RATE))
 
 
 def save_network(network: SceneNetwork, folder: Path) -> None:

@@ -33,22 +33,32 @@ class CPResNetShape(Settings):
     """The size of a CP-ResNet."""
 
     arch: Literal["cp_resnet"] = "cp_resnet"
-    base_channels: int = Field(32, ge=10, le=512, multiple_of=2)
+    base_channels: int = Field(32, ge=8, le=512, multiple_of=2)
 
 
 class PaSSTShape(Settings):
-    """The size of a PaSST and its patchout (rows of patches dropped in training)."""
+    """The size of a PaSST, its patchout (rows of patches dropped in training), and the weights it starts from."""
 
     arch: Literal["passt"] = "passt"
     embed_dim: int = Field(768, ge=8, le=1024)
     depth: int = Field(12, ge=1, le=24)
     num_heads: int = Field(12, ge=1, le=16)
     patchout_frequency: int = Field(6, ge=0, le=11)
+    pretrained: Literal["none", "audioset"] = "none"
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> PaSSTShape:
         if self.embed_dim % self.num_heads:
             raise ValueError(f"embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> PaSSTShape:
+        width, depth, heads = SIZES["s"]
+        if self.pretrained != "none" and (self.embed_dim, self.depth, self.num_heads) != (width, depth, heads):
+            raise ValueError(
+                f"pretrained {self.pretrained} needs embed_dim {width}, depth {depth} and num_heads {heads} (size s)"
+            )
         return self
 
 
@@ -96,7 +106,13 @@ class Recipe(Settings):
     @property
     def name(self) -> str:
         """A short name for people, such as ``cp_resnet-32-dirfms-s0``; it does not identify the Recipe."""
-        return f"{self.arch}-{self.size}-{self.augment}-s{self.seed}"
+        weights = f"-{self.pretrained}" if self.pretrained != "none" else ""
+        return f"{self.arch}-{self.size}{weights}-{self.augment}-s{self.seed}"
+
+    @property
+    def pretrained(self) -> str:
+        """The published weights that the network starts from: none or audioset."""
+        return self.network.pretrained if isinstance(self.network, PaSSTShape) else "none"
 
     @property
     def needs_impulse_responses(self) -> bool:

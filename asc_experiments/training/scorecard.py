@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+DG = "device_generalization"
+"""The name of DG among metrics."""
+
 
 @dataclass(frozen=True)
 class Scorecard:
@@ -47,8 +50,7 @@ def score(
     if len(labels) == 0:
         raise ValueError("a Scorecard needs at least one clip")
     correct = (logits.argmax(axis=1) == labels).astype(np.float64)
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
+    losses = losses_of(logits, labels)
     device_of = np.asarray(devices)
     group_of = np.array([groups[device] for device in device_of])
     scene_of = np.array(scenes)[labels]
@@ -59,13 +61,19 @@ def score(
             metrics[f"accuracy/{kind}/{name}"] = float(correct[chosen].mean())
             metrics[f"loss/{kind}/{name}"] = float(losses[chosen].mean())
     metrics["accuracy/macro"] = _mean(metrics, "accuracy/scene/")
-    metrics["device_generalization"] = float(np.std(_values(metrics, "accuracy/device/")))
+    metrics[DG] = float(np.std(_values(metrics, "accuracy/device/")))
     return Scorecard(metrics)
+
+
+def losses_of(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The cross entropy of each clip; ``(clips,)`` float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
 
 
 def metric_names(devices: Sequence[str], groups: Sequence[str], scenes: Sequence[str]) -> list[str]:
     """Every metric name of a Scorecard over clips of these devices, groups and scenes."""
-    names = ["accuracy/overall", "accuracy/macro", "loss/overall", "device_generalization"]
+    names = ["accuracy/overall", "accuracy/macro", "loss/overall", DG]
     for kind, members in (("device", devices), ("group", groups), ("scene", scenes)):
         names += [f"{what}/{kind}/{member}" for what in ("accuracy", "loss") for member in sorted(set(members))]
     return names

@@ -77,6 +77,15 @@ def test_teachers_of_another_corpus_with_the_same_clip_names_are_refused(open_be
         train_single_student(lambda split: open_bench(split, tmp_path / "other"), bench.tracking, tiny(), [key], {})
 
 
+def test_student_that_crops_segments_learns_from_labels_only(open_bench: Open) -> None:
+    bench = open_bench()
+    key = TeacherBank(bench.tracking).get(tiny(epochs=1, segment_crop=0.5), bench).key
+    with pytest.raises(AscError, match="segment_crop: needs labels only"):
+        train_single_student(open_bench, bench.tracking, tiny(segment_crop=0.5), [key], {})
+    assert not bench.tracking.has_experiment("students")
+    train_single_student(open_bench, bench.tracking, tiny(segment_crop=0.5, epochs=1), [], {})
+
+
 @pytest.mark.parametrize(
     ("keys", "distillation", "fraction", "message"),
     [

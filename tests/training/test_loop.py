@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from asc_experiments.base.errors import NotFiniteError
+from asc_experiments.base.errors import AscError, NotFiniteError
 from asc_experiments.corpus import Corpus, prepare
 from asc_experiments.corpus.impulse_responses import load_impulse_responses
+from asc_experiments.corpus.segments import Segments
 from asc_experiments.training import ClipSource, EpochReport, Recipe, SceneNetwork, SoftTargets, Trainer, make_recipe
 from asc_experiments.training.loop import predict_logits
 
@@ -111,6 +112,20 @@ def test_dir_changes_what_is_learned(corpus: Corpus, clips: ClipSource, response
 def test_dir_without_responses_is_refused(corpus: Corpus, clips: ClipSource) -> None:
     with pytest.raises(ValueError, match="DIR needs impulse responses"):
         Trainer(tiny("dir"), clips, corpus.scenes)
+
+
+def test_segment_crop_changes_what_is_learned(corpus: Corpus, clips: ClipSource) -> None:
+    rows = np.arange(len(corpus.clips))
+    segments = Segments(rows, rows // 10 * 10, np.full(len(rows), 10))  # as if every ten clips were one recording
+    plain = Trainer(tiny("none"), clips, corpus.scenes, segments=segments).fit(rows[:40])
+    cropped = Trainer(tiny("none", segment_crop=1.0), clips, corpus.scenes, segments=segments).fit(rows[:40])
+    assert not torch.equal(weights(plain), weights(cropped))
+
+
+def test_segment_crop_with_teachers_is_refused(corpus: Corpus, clips: ClipSource) -> None:
+    targets = SoftTargets(np.zeros((len(corpus.clips), 10), dtype=np.float32), 2.0, 0.5)
+    with pytest.raises(AscError, match=r"cp_mobile-8-none-s0 segment_crop: needs labels only.*set segment_crop"):
+        Trainer(tiny("none", segment_crop=0.5), clips, corpus.scenes, soft_targets=targets)
 
 
 def test_learning_rate_follows_the_schedule(corpus: Corpus, clips: ClipSource) -> None:

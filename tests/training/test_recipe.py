@@ -1,5 +1,7 @@
 """Recipes are complete, strict, frozen, and the published ones by default."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,6 +80,24 @@ def test_any_changed_setting_makes_another_recipe() -> None:
     assert len(set(recipes)) == 5
 
 
+def test_pretrained_passt_is_another_recipe_with_another_name() -> None:
+    plain, pretrained = make_recipe("passt"), make_recipe("passt", pretrained="audioset")
+    assert (plain.pretrained, pretrained.pretrained, make_recipe("cp_mobile").pretrained) == (
+        "none",
+        "audioset",
+        "none",
+    )
+    assert plain != pretrained
+    assert (plain.name, pretrained.name) == ("passt-768x12-none-s0", "passt-768x12-audioset-none-s0")
+
+
+def test_recipe_written_before_there_were_pretrained_ones_can_be_read() -> None:
+    recipe = make_recipe("passt", size="xs")
+    written = recipe.model_dump(mode="json")
+    del written["network"]["pretrained"]
+    assert Recipe.model_validate_json(json.dumps(written)) == recipe
+
+
 def test_recipe_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         make_recipe("cp_mobile").seed = 3  # type: ignore[misc]
@@ -98,6 +118,11 @@ def test_recipe_is_frozen() -> None:
         ("cp_mobile", {"learning_rate": float("nan")}, "learning_rate"),
         ("passt", {"size": "xl"}, "unknown PaSST size 'xl'"),
         ("passt", {"embed_dim": 100, "num_heads": 3}, "not a multiple"),
+        ("passt", {"pretrained": "audioset", "size": "xs"}, "needs embed_dim 768, depth 12 and num_heads 12"),
+        ("passt", {"pretrained": "audioset", "depth": 6}, "needs embed_dim 768, depth 12 and num_heads 12"),
+        ("passt", {"pretrained": "imagenet"}, "pretrained' is 'imagenet'"),
+        ("passt", {"pretrained": True}, "pretrained' is True"),
+        ("cp_resnet", {"pretrained": "audioset"}, "a cp_resnet recipe has no 'pretrained'"),
     ],
 )
 def test_mistake_is_named_with_the_nearest_valid_name(arch: str, values: dict, message: str) -> None:

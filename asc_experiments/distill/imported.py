@@ -1,0 +1,173 @@
+"""Teachers that were not trained here: published weights, and logits that came without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.base.hashing import digest_bytes
+from asc_experiments.base.progress import progress, say
+from asc_experiments.distill.bank import TeacherBank, log_logits
+from asc_experiments.distill.logits import LogitTable
+from asc_experiments.distill.teacher import (
+    CORPUS,
+    IMPORTED,
+    KEY,
+    LOGITS_DIGEST,
+    MODEL_ID,
+    RECIPE,
+    SPLIT,
+    Teacher,
+    teacher_key,
+)
+from asc_experiments.distill.workbench import Workbench
+from asc_experiments.tracking import Run
+from asc_experiments.tracking.networks import log_network
+from asc_experiments.training import SceneNetwork, make_recipe
+from asc_experiments.training.loop import predict_logits
+from asc_experiments.training.weights import infer_size, load_weights, read_state_dict, read_tensors, weights_digest
+
+_CLIPS_AT_A_TIME = 256
+
+
+def import_network(
+    bench: Workbench, path: Path, arch: str, augment: str, settings: Mapping[str, Any], name: str = ""
+) -> Teacher:
+    """Make a Teacher of a state dict, evaluated on every clip of the fold; the same weights are imported once.
+
+    Args:
+        bench: corpus, split and tracking server.
+        path: a PyTorch or safetensors file.
+        arch: the architecture.
+        augment: how it is believed to have been trained, as the Recipe says it.
+        settings: more of the Recipe; sizes that are not given are read from the tensors.
+        name: shown to people; the file's by default.
+
+    Raises:
+        AscError: if the file cannot be read, or a tensor does not fit.
+    """
+    weights = read_state_dict(path)
+    sizes = infer_size(arch, weights, settings, path)
+    recipe = make_recipe(arch, augment, **(sizes | dict(settings)))
+    network = SceneNetwork(recipe, bench.corpus.scenes)
+    load_weights(network, weights, path)
+    digest = weights_digest(network)
+    key = teacher_key(recipe, bench.store.corpus_digest, bench.split, None, digest)
+
+    def store() -> None:
+        logits = _evaluate(bench, network, path.name)
+        if not np.isfinite(logits).all():
+            raise AscError(path, "gives logits that are not finite", "give weights of a whole training")
+        tags = _tags(bench, key, digest, path) | {RECIPE: recipe.model_dump_json()}
+        with bench.tracking.run(bank.experiment_id, name or path.stem, "teacher", tags) as run:
+            bench.log_setting(run, recipe, network)
+            model_id = log_network(run, network)
+            run.tags({MODEL_ID: model_id})
+            _log_logits(bench, run, LogitTable(bench.corpus.filenames, logits), model_id)
+
+    bank = TeacherBank(bench.tracking)
+    return bank.once(key, name or path.stem, bench.cache, store)
+
+
+def import_logits(bench: Workbench, path: Path, name: str = "") -> Teacher:
+    """Make a Teacher of logits alone; the same logits are imported once.
+
+    Args:
+        bench: corpus, split and tracking server.
+        path: a PyTorch or safetensors file with one tensor, a row for each row of ``meta.csv``, or for each training
+            clip in that order; a column for each scene in alphabetical order.
+        name: shown to people; the file's by default.
+
+    Raises:
+        AscError: if the file cannot be read, or the tensor does not fit the corpus.
+    """
+    table = _table(bench, path)
+    digest = digest_bytes(np.ascontiguousarray(table.values).tobytes())
+    key = teacher_key(None, bench.store.corpus_digest, bench.split, None, digest)
+    _warn_of_order(bench, table, path)
+
+    def store() -> None:
+        tags = _tags(bench, key, digest, path)
+        with bench.tracking.run(bank.experiment_id, name or path.stem, "teacher", tags) as run:
+            bench.log_corpus(run)
+            _log_logits(bench, run, table)
+
+    bank = TeacherBank(bench.tracking)
+    return bank.once(key, name or path.stem, bench.cache, store)
+
+
+def _evaluate(bench: Workbench, network: SceneNetwork, title: str) -> np.ndarray:
+    """A network's logits on every clip of the fold; ``(clips, scenes)`` float32."""
+    network.to(bench.clips.device)
+    rows = np.arange(len(bench.corpus.clips))
+    pieces = []
+    with progress(len(rows), f"evaluating {title}", "clips") as advance:
+        for first in range(0, len(rows), _CLIPS_AT_A_TIME):
+            pieces.append(predict_logits(network, bench.clips, rows[first : first + _CLIPS_AT_A_TIME]))
+            advance(len(pieces[-1]))
+    return np.concatenate(pieces)
+
+
+def _tags(bench: Workbench, key: str, digest: str, path: Path) -> dict[str, str]:
+    return {
+        KEY: key,
+        IMPORTED: f"{digest} {path.name}",
+        CORPUS: bench.store.corpus_digest,
+        SPLIT: bench.split.model_dump_json(),
+    }
+
+
+def _log_logits(bench: Workbench, run: Run, table: LogitTable, model_id: str | None = None) -> None:
+    """Log what a Teacher is asked for, and the Scorecards of the splits that it has logits for."""
+    digest = log_logits(run, table)
+    metrics = bench.scorecards(table.of(bench.corpus.filenames, "", set(bench.corpus.filenames)))
+    run.metrics(metrics, model_id=model_id)
+    run.tags({LOGITS_DIGEST: digest})
+
+
+def _table(bench: Workbench, path: Path) -> LogitTable:
+    """The logits of the clips of the fold that the file has any for."""
+    corpus = bench.corpus
+    values = _matrix(path, len(corpus.scenes))
+    if len(values) == corpus.n_meta:
+        values, filenames = values[list(corpus.meta_rows)], corpus.filenames
+    elif len(values) == corpus.n_train:
+        filenames = corpus.filenames[: corpus.n_train]
+    else:
+        what = f"has {len(values)} rows; meta.csv has {corpus.n_meta}, the training fold {corpus.n_train}"
+        doubled = len(values) in (2 * corpus.n_meta, 2 * corpus.n_train)
+        remedy = "drop the second half, of rolled clips" if doubled else "give one row for each row of meta.csv"
+        raise AscError(path, what, remedy)
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(broken):
+        what = f"the logits of {filenames[broken[0]]} are not finite"
+        raise AscError(path, what, "leave away the test clips, or compute the logits again")
+    return LogitTable(filenames, values)
+
+
+def _matrix(path: Path, n_scenes: int) -> np.ndarray:
+    """The one tensor of a file; ``(rows, scenes)`` float32."""
+    content = read_tensors(path)
+    if isinstance(content, Mapping) and len(content) == 1:
+        content = next(iter(content.values()))
+    if not isinstance(content, torch.Tensor) or content.ndim != 2 or not content.is_floating_point():
+        raise AscError(path, "is no table of logits", "give one float tensor of shape (rows of meta.csv, scenes)")
+    if content.shape[1] != n_scenes:
+        what = f"has {content.shape[1]} columns, and the corpus {n_scenes} scenes"
+        raise AscError(path, what, "give logits of this corpus's scenes, in alphabetical order")
+    return content.float().numpy()
+
+
+def _warn_of_order(bench: Workbench, table: LogitTable, path: Path) -> None:
+    """Logits in another order fit in shape, and teach nonsense: at least say so."""
+    rows = bench.corpus.train_rows
+    found = table.of([bench.corpus.filenames[row] for row in rows], str(path)).argmax(axis=1)
+    accuracy = float((found == bench.corpus.labels[rows]).mean())
+    say(f"{path}: accuracy {100 * accuracy:.1f} % on the training clips")
+    if accuracy < 2 / len(bench.corpus.scenes):
+        say(f"{path}: that is hardly better than chance; are its rows in the order of meta.csv, its columns sorted?")

@@ -1,0 +1,187 @@
+"""A Teacher as a folder, to be carried into another workspace: network, logits, and what they are, with checksums."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.base.hashing import digest_file, digest_json
+from asc_experiments.base.settings import Settings
+from asc_experiments.corpus import ValidationSplit
+from asc_experiments.distill.bank import TeacherBank, log_logits
+from asc_experiments.distill.logits import LogitTable
+from asc_experiments.distill.teacher import (
+    CORPUS,
+    IMPORTED,
+    KEY,
+    LOGITS_DIGEST,
+    MODEL_ID,
+    RECIPE,
+    SPLIT,
+    Teacher,
+)
+from asc_experiments.tracking.networks import fetch_network, log_network
+from asc_experiments.training import Recipe, SceneNetwork, load_network, save_network
+
+DESCRIPTION, _LOGITS = "teacher.json", "logits.npz"
+_NETWORK = ("network.json", "weights.safetensors")
+_FILES = {DESCRIPTION, _LOGITS, *_NETWORK}
+
+
+class TeacherFile(Settings):
+    """What ``teacher.json`` says.
+
+    Attributes:
+        format: of the folder.
+        key, name, recipe, split: the Teacher's; no recipe where there is no network.
+        corpus: the digest of the corpus it was trained on.
+        imported: the tag of a Teacher that was itself imported, else empty.
+        scorecard: its metrics.
+        files: the digest of every other file of the folder.
+        checksum: the digest of everything else in here.
+    """
+
+    format: Literal[1] = 1
+    key: str = Field(pattern=r"^[0-9a-f]{16}$")
+    name: str = Field(min_length=1, max_length=250)
+    recipe: Recipe | None
+    split: ValidationSplit
+    corpus: str = Field(pattern=r"^[0-9a-f]{32}$")
+    imported: str = ""
+    scorecard: dict[str, float]
+    files: dict[str, str]
+    checksum: str = ""
+
+    def digest(self) -> str:
+        """What the checksum must be."""
+        return digest_json(self.model_dump(mode="json", exclude={"checksum"}))
+
+
+def export_teacher(teacher: Teacher, folder: Path, force: bool = False) -> None:
+    """Write a Teacher into a new folder, which appears when it is whole.
+
+    Args:
+        teacher: from the bank.
+        folder: does not exist, or is empty.
+        force: replace a folder that holds an exported Teacher and nothing else.
+
+    Raises:
+        AscError: if the folder is in the way or cannot be written, or the Teacher's files are damaged.
+    """
+    _check_free(folder, force)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:
+            partial = Path(place, "teacher")
+            partial.mkdir()
+            _write(teacher, partial)
+            if folder.exists():
+                folder.rename(Path(place, "replaced"))
+            partial.rename(folder)
+    except OSError as error:
+        raise AscError(folder, f"cannot be written ({error.strerror})", "give another folder: -o DIR") from None
+
+
+def import_teacher(bank: TeacherBank, folder: Path, cache: Path) -> Teacher:
+    """Put an exported Teacher into a bank, under the key it had; one that is there already is left alone.
+
+    Args:
+        bank: where to.
+        folder: what :func:`export_teacher` wrote.
+        cache: the folder that holds the locks.
+
+    Raises:
+        AscError: if a file is missing, damaged or changed.
+    """
+    about = read_teacher_file(folder)
+    table = LogitTable.load(folder / _LOGITS)
+    network = _network(folder, about)
+
+    def store() -> None:
+        with bank.tracking.run(bank.experiment_id, about.name, "teacher", _tags(about)) as run:
+            model_id = None
+            if network is not None:
+                recipe = network.recipe
+                run.params(recipe.flat() | {"augment": recipe.augment, "size": recipe.size})
+                model_id = log_network(run, network)
+                run.tags({MODEL_ID: model_id})
+            run.metrics(about.scorecard, model_id=model_id)
+            run.tags({LOGITS_DIGEST: log_logits(run, table)})
+
+    return bank.once(about.key, about.name, cache, store)
+
+
+def read_teacher_file(folder: Path) -> TeacherFile:
+    """Read ``teacher.json`` and check every file that it names.
+
+    Raises:
+        AscError: if a file is missing, damaged or changed.
+    """
+    path = folder / DESCRIPTION
+    try:
+        about = TeacherFile.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AscError(folder, f"holds no {DESCRIPTION}", "give a folder that `asc teacher export` wrote") from None
+    except (OSError, ValueError) as error:
+        what = f"cannot be read ({type(error).__name__})"
+        raise AscError(path, what, "export the teacher again, with this version") from None
+    if about.checksum != about.digest():
+        raise AscError(path, "was changed since it was written", "export the teacher again")
+    for name, digest in about.files.items():
+        if name not in _FILES or not (folder / name).is_file() or digest_file(folder / name) != digest:
+            raise AscError(folder / name, "is missing or damaged", "copy or export the teacher again")
+    return about
+
+
+def _write(teacher: Teacher, folder: Path) -> None:
+    teacher.logits.save(folder / _LOGITS)
+    names = [_LOGITS]
+    if teacher.model_id is not None:
+        save_network(fetch_network(teacher.tracking, f"models:/{teacher.model_id}"), folder)
+        names += _NETWORK
+    about = TeacherFile(
+        key=teacher.key,
+        name=teacher.name,
+        recipe=teacher.recipe,
+        split=teacher.split,
+        corpus=teacher.record.tags[CORPUS],
+        imported=teacher.record.tags.get(IMPORTED, ""),
+        scorecard={name: value for name, value in sorted(teacher.metrics.items()) if math.isfinite(value)},
+        files={name: digest_file(folder / name) for name in names},
+    )
+    whole = about.model_copy(update={"checksum": about.digest()})
+    (folder / DESCRIPTION).write_text(json.dumps(whole.model_dump(mode="json"), indent=1, ensure_ascii=False))
+
+
+def _check_free(folder: Path, force: bool) -> None:
+    """Refuse what is in the way: only an exported Teacher is ever replaced, lest someone's own folder is."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise AscError(folder, "is no folder", "give another: -o DIR")
+    names = {path.name for path in folder.iterdir()}
+    if names and not force:
+        raise AscError(folder, "is not empty", "give another folder, or --force to replace the teacher in it")
+    if names and not (DESCRIPTION in names and names <= _FILES):
+        raise AscError(folder, "holds something else than an exported teacher", "give another folder: -o DIR")
+
+
+def _network(folder: Path, about: TeacherFile) -> SceneNetwork | None:
+    if _NETWORK[0] not in about.files:
+        return None
+    network = load_network(folder)
+    if network.recipe != about.recipe:
+        raise AscError(folder, f"{_NETWORK[0]} and {DESCRIPTION} tell of different recipes", "export it again")
+    return network
+
+
+def _tags(about: TeacherFile) -> dict[str, str]:
+    tags = {KEY: about.key, CORPUS: about.corpus, SPLIT: about.split.model_dump_json()}
+    tags |= {RECIPE: about.recipe.model_dump_json()} if about.recipe else {}
+    return tags | ({IMPORTED: about.imported} if about.imported else {})

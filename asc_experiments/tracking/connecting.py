@@ -1,0 +1,64 @@
+"""Connecting to a tracking server: whether it answers, and a workspace's own database made by one process at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from asc_experiments.base.errors import AscError, without_secrets
+
+_PROBE_TIMEOUT_S = 5.0
+
+
+def default_tracking_uri(workspace: Path) -> str:
+    """The workspace's own SQLite database."""
+    return f"sqlite:///{(workspace / 'mlruns' / 'mlflow.db').absolute()}"
+
+
+def probe(uri: str) -> None:
+    """Ask an HTTP server whether it is there, briefly: MLflow's own retries take minutes."""
+    if not uri.startswith(("http://", "https://")):
+        return
+    import requests
+
+    try:
+        answer = requests.get(uri.rstrip("/") + "/health", timeout=_PROBE_TIMEOUT_S)
+    except requests.RequestException as error:
+        raise unreachable(uri, error) from None
+    if answer.status_code >= 500:
+        raise unreachable(uri, RuntimeError(f"status {answer.status_code}"))
+
+
+def unreachable(uri: str, error: Exception) -> AscError:
+    """The error of a server that does not answer, whatever the library that noticed calls it."""
+    shown = without_secrets(uri)
+    remedy = "start it, or give another --tracking-uri (MLFLOW_TRACKING_URI)"
+    return AscError(shown, f"the tracking server does not answer ({type(error).__name__})", remedy)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        AscError: if it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AscError(folder, f"cannot be written ({error.strerror})", "give another --workspace") from None
+
+
+@contextmanager
+def initialising(workspace: Path | None) -> Iterator[None]:
+    """Let one process at a time create the database: racing ones crash on each other's tables."""
+    if workspace is None:
+        yield
+        return
+    try:
+        with FileLock(workspace / "mlruns" / ".initialising.lock"):
+            yield
+    except OSError as error:
+        raise AscError(workspace, f"cannot be written ({error.strerror})", "give another --workspace") from None

@@ -1,0 +1,56 @@
+"""How long a training will take on this machine: a timed warm-up of a few batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from asc_experiments.training.data import ClipSource
+from asc_experiments.training.loop import Trainer, predict_logits
+from asc_experiments.training.recipe import Recipe
+
+_BATCH = 32
+_CLIPS = 96
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds per clip, in training and in evaluation."""
+
+    training: float
+    evaluation: float
+
+    def of(self, epochs: int, training: int, validation: int, every: int) -> float:
+        """Seconds of a whole training.
+
+        Args:
+            epochs: of the Recipe.
+            training: clips per epoch.
+            validation: clips scored after every epoch.
+            every: clips of the fold, whose logits are kept at the end.
+        """
+        return epochs * (training * self.training + validation * self.evaluation) + every * self.evaluation
+
+
+def time_training(recipe: Recipe, clips: ClipSource, rows: np.ndarray, make: Callable[[Recipe], Trainer]) -> Pace:
+    """Train on a few clips for two epochs, and time the second.
+
+    Args:
+        recipe: what is to be trained; its batches are cut to a size that is quick to time.
+        clips: the corpus's clips.
+        rows: rows to train on.
+        make: makes a Trainer of a Recipe.
+    """
+    some = rows[: min(len(rows), _CLIPS)]
+    size = min(_BATCH, recipe.optimisation.batch_size)
+    short = recipe.optimisation.model_copy(update={"epochs": 2, "batch_size": size})
+    trainer = make(recipe.model_copy(update={"optimisation": short}))
+    ends: list[float] = []
+    network = trainer.fit(some, lambda report: ends.append(time.perf_counter()))
+    predict_logits(network, clips, some[:size])
+    before = time.perf_counter()
+    predict_logits(network, clips, some)
+    return Pace((ends[1] - ends[0]) / len(some), (time.perf_counter() - before) / len(some))
