@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from asc_experiments.models.layers import classifier, conv_norm
 
 _STAGE3_CUT = 36
+_STAGE3_LEAST = 4
+"""What the cut leaves at 10 base channels; at 8 it would leave nothing."""
 _N_BLOCKS = 4
 
 
@@ -45,17 +47,18 @@ class CPResNet(nn.Module):
 
     Args:
         n_classes: number of scenes.
-        base_channels: width of stage 1; stage 2 is twice as wide, stage 3 four times less 36.
+        base_channels: width of stage 1; stage 2 is twice as wide, stage 3 four times less 36,
+            but at least 4.
 
     Raises:
-        ValueError: if ``base_channels`` leaves stage 3 without channels or cannot be grouped.
+        ValueError: if ``base_channels`` is below 8 or cannot be grouped.
     """
 
     def __init__(self, n_classes: int = 10, base_channels: int = 32) -> None:
         super().__init__()
-        if base_channels < 10 or base_channels % 2:
-            raise ValueError(f"CP-ResNet needs an even base_channels of at least 10, not {base_channels}")
-        wide, widest = 2 * base_channels, 4 * base_channels - _STAGE3_CUT
+        if base_channels < 8 or base_channels % 2:
+            raise ValueError(f"CP-ResNet needs an even base_channels of at least 8, not {base_channels}")
+        wide, widest = 2 * base_channels, max(4 * base_channels - _STAGE3_CUT, _STAGE3_LEAST)
         self.in_c = conv_norm(1, base_channels, 5, stride=2, padding=1)
         self.stage1 = nn.Sequential(
             OrderedDict(

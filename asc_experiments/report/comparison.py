@@ -5,15 +5,32 @@ Pure functions from run records to rows; drawing is done elsewhere.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, OBJECTIVE_VALUE, SPLIT, STUDY, TRIAL, finished_trials
+from asc_experiments.tracking.trials import (
+    AGAINST_VALUE,
+    BASELINE,
+    DIFFERENCE,
+    DIRECTION,
+    OBJECTIVE,
+    OBJECTIVE_VALUE,
+    PUBLISHED,
+    REPLICATED,
+    REPLICATED_STD,
+    REPLICATES,
+    SPLIT,
+    STUDY,
+    TRIAL,
+    finished_trials,
+)
 
 _TEACHER_KEY, _TEACHERS = "asc.teacher", "asc.teachers"
 GROUPS = ("real", "seen", "unseen")
+_COLUMNS = {"overall": "accuracy/overall", "DG": "device_generalization"} | {g: f"accuracy/group/{g}" for g in GROUPS}
 
 
 @dataclass(frozen=True)
@@ -24,19 +41,29 @@ class Comparison:
         study: its name.
         objective: the metric that trials were chosen by.
         split: what it was measured on; ``test`` means that the winner was chosen on the test fold.
+        direction: ``maximize`` or ``minimize``.
         devices: the devices of the test fold, the columns of ``rows``.
         rows: students first, best objective first, then the teachers they learned from.
+        published: figures to be read beside them; those of teachers are called ``teacher/…``.
     """
 
     study: str
     objective: str
     split: str
+    direction: str
     devices: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
+    published: tuple[dict[str, Any], ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
-        return {"study": self.study, "objective": self.objective, "split": self.split, "rows": list(self.rows)}
+        return {
+            "study": self.study,
+            "objective": self.objective,
+            "split": self.split,
+            "rows": list(self.rows),
+            "published": list(self.published),
+        }
 
 
 def compare_study(tracking: Tracking, study: str) -> Comparison:
@@ -48,10 +75,16 @@ def compare_study(tracking: Tracking, study: str) -> Comparison:
     trials = finished_trials(tracking, study)
     keys = list(dict.fromkeys(key for trial in trials for key in trial.tags.get(_TEACHERS, "").split(",") if key))
     teachers = _teachers(tracking, keys)
-    return build_comparison(study, trials, teachers)
+    published = json.loads(tracking.experiment_tags(tracking.experiment(study)).get(PUBLISHED, "[]"))
+    return build_comparison(study, trials, teachers, published)
 
 
-def build_comparison(study: str, trials: Sequence[RunRecord], teachers: Sequence[RunRecord]) -> Comparison:
+def build_comparison(
+    study: str,
+    trials: Sequence[RunRecord],
+    teachers: Sequence[RunRecord],
+    published: Sequence[dict[str, Any]] = (),
+) -> Comparison:
     """Arrange trials and teachers as rows with the same columns; accuracies as parts of one."""
     prefix = "accuracy/device/"
     names = {name for record in trials for name in record.metrics if name.startswith(prefix)}
@@ -60,7 +93,8 @@ def build_comparison(study: str, trials: Sequence[RunRecord], teachers: Sequence
     sign = -1.0 if first.get(DIRECTION) == "maximize" else 1.0
     ordered = sorted(trials, key=lambda record: sign * record.metrics[OBJECTIVE_VALUE])
     rows = [_student_row(record, devices) for record in ordered] + [_teacher_row(t, devices) for t in teachers]
-    return Comparison(study, first.get(OBJECTIVE, ""), first.get(SPLIT, ""), devices, tuple(rows))
+    told = (first.get(OBJECTIVE, ""), first.get(SPLIT, ""), first.get(DIRECTION, "maximize"))
+    return Comparison(study, *told, devices, tuple(rows), tuple(published))
 
 
 def _teachers(tracking: Tracking, keys: Sequence[str]) -> list[RunRecord]:
@@ -78,9 +112,25 @@ def _student_row(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
         "trained": f"{record.params.get('student.size', '?')} {record.params.get('student.augment', '?')}",
         "teachers": record.params.get("teachers", ""),
         "objective": record.metrics[OBJECTIVE_VALUE],
+        "against": record.metrics.get(AGAINST_VALUE),
         **_scores(record, devices),
+        "replicated": _replicated(record),
         "run_id": record.run_id,
         "study": record.tags[STUDY],
+    }
+
+
+def _replicated(record: RunRecord) -> dict[str, Any] | None:
+    """What a trial reached with fresh seeds, where it was tried again; the difference is to the baseline's."""
+    metrics = record.metrics
+    if REPLICATED not in metrics:
+        return None
+    return {
+        "seeds": int(metrics[REPLICATES]),
+        "objective": metrics[REPLICATED],
+        "std": metrics[REPLICATED_STD],
+        "baseline": f"trial {record.tags[BASELINE]}",
+        **{key: metrics.get(f"{DIFFERENCE}/{key}") for key in ("difference", "low", "high")},
     }
 
 
@@ -104,6 +154,7 @@ def _scores(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
         **{group: metrics.get(f"accuracy/group/{group}") for group in GROUPS},
         "DG": metrics.get("device_generalization"),
         "devices": {device: metrics.get(f"accuracy/device/{device}") for device in devices},
+        "std": {short: metrics[f"{name}_std"] for short, name in _COLUMNS.items() if f"{name}_std" in metrics},
         "parameters": metrics.get("complexity/parameters"),
         "macs": metrics.get("complexity/macs"),
     }

@@ -17,33 +17,68 @@ def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]
     rows = []
     for row in comparison.rows:
         about = f"{row['name']} ({row['trained']})" if row["kind"] == "student" else row["name"]
-        scores = [row["overall"], *(row[group] for group in GROUPS), row["DG"]]
-        scores += [row["devices"][device] for device in comparison.devices]
+        scores = [percent(row[name], row["std"].get(name)) for name in ("overall", *GROUPS, "DG")]
+        scores += [percent(row["devices"][device]) for device in comparison.devices]
         macs = "" if row["macs"] is None else f"{row['macs'] / 1e6:.1f}"
         parameters = "" if row["parameters"] is None else f"{row['parameters']:,.0f}"
         objective = "" if row["objective"] is None else f"{row['objective']:.4f}"
-        rows.append([row["kind"], about, objective, *map(percent, scores), parameters, macs])
+        rows.append([row["kind"], about, objective, *scores, parameters, macs])
     return headings, rows
 
 
-def percent(value: float | None) -> str:
-    """A part of one in percent with one digit, or nothing."""
-    return "" if value is None else f"{100 * value:.1f}"
+def percent(value: float | None, std: float | None = None) -> str:
+    """A part of one in percent with one digit, or nothing; with its standard deviation over seeds, if known."""
+    if value is None:
+        return ""
+    return f"{100 * value:.1f}" + ("" if std is None else f" ± {100 * std:.1f}")
+
+
+def replicate_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of the trials that were tried again with fresh seeds, best first; none if there are none."""
+    headings = ["tried again", "fresh seeds", comparison.objective, "difference", "95 % interval over clips"]
+    tried = [row for row in comparison.rows if row.get("replicated")]
+    rows = []
+    for row in sorted(
+        tried, key=lambda row: row["replicated"]["objective"], reverse=comparison.direction == "maximize"
+    ):
+        again = row["replicated"]
+        cells = [row["name"], str(again["seeds"]), f"{again['objective']:.4f} ± {again['std']:.4f}"]
+        if again["difference"] is None:
+            rows.append([*cells, "baseline", ""])
+        else:
+            rows.append([*cells, f"{again['difference']:+.4f}", f"[{again['low']:+.4f}, {again['high']:+.4f}]"])
+    return headings, rows
+
+
+def published_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of the published figures, in percent."""
+    names = list(dict.fromkeys(name for figure in comparison.published for name in figure["metrics"]))
+    headings = ["published", *(name.replace("device_generalization", "DG").replace("accuracy/", "") for name in names)]
+    rows = [[f["name"], *(percent(f["metrics"].get(name)) for name in names)] for f in comparison.published]
+    return headings, rows
 
 
 def as_markdown(comparison: Comparison) -> str:
     """The comparison as a Markdown table, with the teachers of each student below."""
     headings, rows = comparison_cells(comparison)
     legend = "\n".join(f"- {line}" for line in _legend(comparison).splitlines())
-    return f"{caption(comparison)}\n\n{markdown_table(headings, rows)}\n\n{legend}\n"
+    again = replicate_cells(comparison)
+    replicates = f"\n{markdown_table(*again)}\n" if again[1] else ""
+    if comparison.published:
+        replicates += f"\n{markdown_table(*published_cells(comparison))}\n"
+    return f"{caption(comparison)}\n\n{markdown_table(headings, rows)}\n\n{legend}\n{replicates}"
 
 
 def as_tables(comparison: Comparison) -> list[Table]:
     """The comparison as one Rich table, or as two on a terminal too narrow for it: groups, then devices."""
     headings, rows = comparison_cells(comparison)
+    again = replicate_cells(comparison)
+    replicates = [_table("the best and the baseline, tried again", "", *again)] if again[1] else []
+    if comparison.published:
+        replicates.append(_table("published", "", *published_cells(comparison)))
     whole = _table(caption(comparison), _legend(comparison), headings, rows)
     if fits(whole):
-        return [whole]
+        return [whole, *replicates]
     devices = set(comparison.devices)
     per_device = [number for number, heading in enumerate(headings) if heading in devices]
     groups = [number for number in range(len(headings)) if number not in per_device]
@@ -53,7 +88,29 @@ def as_tables(comparison: Comparison) -> list[Table]:
             (caption(comparison), "", groups),
             ("the same per device", _legend(comparison), [0, 1, *per_device]),
         )
-    ]
+    ] + replicates
+
+
+def plan_table(facts: dict[str, Any]) -> Table:
+    """What a study will cost, from the facts of its plan."""
+    about = "" if facts["exact"] else "about "
+    title = f"{facts['study']}: {facts['trials']} trials, {facts['finished']} of them finished"
+    caption = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank; {about}"
+    caption += f"{facts['trainings']} trainings, {duration(3600 * facts['hours'])} one after another on this machine"
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+    for heading in ("role", "network", "distinct", "in bank", "epochs", "each", "together"):
+        table.add_column(heading, justify="left" if heading in ("role", "network") else "right", no_wrap=True)
+    for row in facts["rows"]:
+        counts = (str(row[key]) for key in ("distinct", "in_bank", "epochs"))
+        table.add_row(row["role"], row["name"], *counts, duration(row["seconds"]), duration(3600 * row["hours"]))
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as one says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def _table(title: str, legend: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -62,7 +119,7 @@ def _table(title: str, legend: str, headings: Sequence[str], rows: Sequence[Sequ
         table.add_column(heading, justify="left" if number < 2 else "right", no_wrap=True)
     before = ""
     for row in rows:
-        if before and row[0] != before:
+        if row[0] in ("student", "teacher") and before not in ("", row[0]):
             table.add_section()
         before = row[0]
         table.add_row(*row)

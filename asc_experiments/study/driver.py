@@ -1,41 +1,50 @@
-"""The driver of a study: asks Optuna, runs trials, tells it; goes on after any interruption to the asked total."""
+"""The driver of a study: asks Optuna, has trials done, tells it; goes on after any interruption to the asked total."""
 
 from __future__ import annotations
 
+import contextlib
+import time
 import traceback
-from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Any
 
-import optuna
 from filelock import FileLock
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
-from asc_experiments.base.errors import AscError, nearest
-from asc_experiments.base.hashing import digest_json
+from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.study.attempts import ask_again, enqueue, settle
+from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.file import StudyFile
-from asc_experiments.study.space import SearchSpace
-from asc_experiments.study.status import (
-    ASKED,
-    CORPUS,
-    DEFINITION,
-    DIRS,
-    INTERRUPTED,
-    METRIC,
-    OWNER,
-    StudyStatus,
-    study_status,
-    was_interrupted,
-)
-from asc_experiments.study.trial import Pruned, TrialContext, run_trial
-from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
-from asc_experiments.training.scorecard import metric_names
+from asc_experiments.study.opening import about_study, check_study, open_study
+from asc_experiments.study.replication import replicate
+from asc_experiments.study.search import sampler, set_constraints
+from asc_experiments.study.space import SearchSpace, TrialPlan
+from asc_experiments.study.status import OWNER, StudyStatus, study_status
+from asc_experiments.study.trial import Steps, TrialContext, run_trial
+from asc_experiments.study.work import Pruned, Reporter
+from asc_experiments.training.network import complexity_of
 
-_QUEUED_WITH = "fixed_params"
-"""The system attribute under which Optuna keeps the parameters of a queued trial."""
-_NUMBER_IN_FILE, _AGAIN = "asc.enqueued", "asc.asked_again"
+_AHEAD = 2
+"""Trials under way per worker: some wait for a teacher that another one is training."""
+_LOOK_EVERY_S = 5.0
+
+
+@dataclass(eq=False)
+class _UnderWay:
+    """A trial under way, and what it waits for."""
+
+    trial: Trial
+    steps: Steps[tuple[float, ...]]
+    waits_for: tuple[Future[Any], ...] = ()
+
+    @property
+    def is_ready(self) -> bool:
+        return all(future.done() for future in self.waits_for)
 
 
 class Driver:
@@ -47,196 +56,154 @@ class Driver:
         file: the study.
         bench: corpus, split and tracking server; its split must be the study's.
         storage: where Optuna keeps the study.
+        executor: what does the trainings: in this process, or in worker processes.
 
     Raises:
         AscError: if the objective's metric does not exist on this corpus, or a study of that name was begun with
             another definition or corpus.
     """
 
-    def __init__(self, file: StudyFile, bench: Workbench, storage: BaseStorage) -> None:
+    def __init__(
+        self, file: StudyFile, bench: Workbench, storage: BaseStorage, executor: InProcess | WorkerPool | None = None
+    ) -> None:
         self.file = file
         self.bench = bench
         self.space = SearchSpace(file)
-        _check_metric(file, bench)
-        _check_impulse_responses(self.space, bench)
+        self.executor = executor or InProcess()
+        bank = TeacherBank(bench.tracking)
+        check_study(self.space, bench, bank)
+        self.queue = [params for params, _ in self.space.cells()] if file.sampler == "grid" else list(file.enqueue)
+        self.asked = min(file.trials or len(self.queue), len(self.queue)) if file.sampler == "grid" else file.asked
         locks = bench.cache / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(locks / f"study-{file.name}.lock")
         with self.lock:
-            self.study = _open_study(file, bench, storage)
-        bank = TeacherBank(bench.tracking)
-        self.context = TrialContext(file, bench, bank, bench.tracking.experiment(file.name))
+            self.study = open_study(self.space, self.asked, bench, storage)
+        experiment_id = bench.tracking.experiment(file.name)
+        bench.tracking.describe(experiment_id, *about_study(file))
+        self.context = TrialContext(file, bench, bank, experiment_id, self.executor)
+        self._under_way: list[_UnderWay] = []
 
-    def run(self) -> StudyStatus:
+    def run(self, timeout: float | None = None) -> StudyStatus:
         """Run trials until the asked total is reached.
 
         Interrupted (Ctrl-C, SIGTERM), it ends what it was doing truthfully and raises on; killed, the next call does.
+
+        Args:
+            timeout: seconds after which no further trial is begun.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self.lock:
-            self._recover()
-            self._enqueue_first()
-        while (trial := self._ask()) is not None:
-            self._run_one(trial)
+            trials, runs = settle(self.study, self.bench.tracking, self.context.experiment_id)
+            if trials or runs:
+                say(f"study {self.file.name}: {trials} killed trials settled, {runs} runs ended as KILLED")
+            enqueue(self.study, self.queue[: self.asked])
+        try:
+            self._run_all(deadline)
             status = study_status(self.study)
-            best = "" if status.best_value is None else f", best {status.metric} {status.best_value:.4f}"
-            say(f"study {self.file.name}: {status.done} of {status.asked} trials done{best}")
+            if self.file.replicate is not None and status.done >= self.asked and not _is_past(deadline):
+                with FileLock(self.lock.lock_file.replace(".lock", "-replicates.lock")):
+                    replicate(self.study, self.space, self.context, self.file.replicate)
+        except BaseException as stop:
+            self._stop(stop)
+            raise
+        self.executor.shutdown()
+        self.bench.tracking.sweep()
         return study_status(self.study)
+
+    def _run_all(self, deadline: float | None) -> None:
+        while True:
+            while self._has_room() and not _is_past(deadline) and (trial := self._ask()) is not None:
+                self._begin(trial)
+            if not self._under_way:
+                break
+            futures = {future for each in self._under_way for future in each.waits_for if not future.done()}
+            wait(futures, _LOOK_EVERY_S, FIRST_COMPLETED)
+            for each in [each for each in self._under_way if each.is_ready]:
+                self._advance(each)
+        if _is_past(deadline) and study_status(self.study).done < self.asked:
+            say(f"study {self.file.name}: the time is up; the same command goes on")
+
+    def _has_room(self) -> bool:
+        waiting = {future for each in self._under_way for future in each.waits_for if not future.done()}
+        workers = self.executor.workers
+        return len(waiting) < workers and len(self._under_way) < (1 if workers == 1 else _AHEAD * workers)
 
     def _ask(self) -> Trial | None:
         """The next trial, owned by this process; None where the total is reached or others are working on the rest."""
         with self.lock:
             status = study_status(self.study)
-            if status.done + status.running >= self.file.trials:
+            if status.done + status.running >= self.asked:
                 return None
-            # A new sampler per trial, seeded by its number: with one per process, a resumed or second driver would draw
-            # the same points again.
-            self.study.sampler = _sampler(self.file, len(self.study.get_trials(deepcopy=False)))
+            self.study.sampler = sampler(self.file, len(self.study.get_trials(deepcopy=False)))
             trial = self.study.ask()
             trial.set_user_attr(OWNER, this_process())
             return trial
 
-    def _run_one(self, trial: Trial) -> None:
-        try:
-            plan = self.space.plan(trial)
-            teachers = " + ".join(recipe.name for recipe in plan.teachers)
-            say(f"trial {trial.number}: student {plan.student.name} from {teachers}")
-            value = run_trial(self.context, plan, trial.number, trial.params, self._reporter(trial))
-        except Pruned:
-            self.study.tell(trial, state=TrialState.PRUNED)
-        except (KeyboardInterrupt, SystemExit):
-            with self.lock:
-                self._ask_again(trial)
-            raise
-        except Exception as error:  # whatever a trial dies of, the study goes on and says so
-            self._stop_without_server(trial)
-            self.study.tell(trial, state=TrialState.FAIL)
-            say(f"trial {trial.number}: failed ({type(error).__name__}: {error})")
-            if not isinstance(error, AscError):
-                say(traceback.format_exc())
-        else:
-            self.study.tell(trial, value)
+    def _begin(self, trial: Trial) -> None:
+        under_way = _UnderWay(trial, self._steps(trial))
+        self._under_way.append(under_way)
+        self._advance(under_way)
 
-    def _stop_without_server(self, trial: Trial) -> None:
-        """A trial that failed because the tracking server is gone is asked again later: the next would fail as well.
-
-        Raises:
-            AscError: if the server does not answer.
-        """
-        try:
-            self.bench.tracking.check_answers()
-        except AscError:
-            with self.lock:
-                self._ask_again(trial)
-            raise
-
-    def _reporter(self, trial: Trial) -> Callable[[int, float], bool]:
-        def report(epoch: int, value: float) -> bool:
-            trial.report(value, epoch)
-            return trial.should_prune()
-
-        return report
-
-    def _recover(self) -> None:
-        """Settle what a killed driver left: runs end as KILLED, trials are told or asked again."""
-        swept = self.bench.tracking.sweep()
-        abandoned = [t for t in self.study.get_trials(deepcopy=False) if _is_abandoned(t)]
-        for frozen in abandoned:
-            value = self._logged_value(frozen.number)
-            trial = Trial(self.study, frozen._trial_id)
-            if value is None:
-                self._ask_again(trial)
-            else:  # killed between the last line in MLflow and the first in Optuna
-                self.study.tell(trial, value)
-        if swept or abandoned:
-            say(f"study {self.file.name}: {len(abandoned)} killed trials settled, {swept} runs ended as KILLED")
-
-    def _logged_value(self, number: int) -> float | None:
-        """The objective of a trial that had finished in the tracking server."""
-        query = (
-            f"attributes.status = 'FINISHED' AND tags.`asc.kind` = '{TRIAL_KIND}' AND tags.`{TRIAL}` = '{number}'"
-            f" AND attributes.start_time >= {self._begun_ms()}"  # not of an older study of that name
+    def _steps(self, trial: Trial) -> Steps[tuple[float, ...]]:
+        """A trial from its plan to its values. (A generator, so that a plan that fails is a trial that fails.)"""
+        plan = self.space.plan(trial)
+        say(f"trial {trial.number}: student {plan.student.name} from {plan.teacher_names}")
+        complexity = None
+        if self.file.constraints:
+            complexity = complexity_of(plan.student, self.bench.corpus.scenes)
+            set_constraints(self.file, trial, complexity)
+        return (
+            yield from run_trial(
+                self.context, plan, trial.number, trial.params, complexity, self._reporter(trial, plan)
+            )
         )
-        records = self.bench.tracking.search([self.context.experiment_id], query, limit=1)
-        return records[0].metrics.get(OBJECTIVE_VALUE) if records else None
 
-    def _begun_ms(self) -> int:
-        """When this study's first trial was asked for, in milliseconds of the epoch."""
-        starts = [t.datetime_start for t in self.study.get_trials(deepcopy=False) if t.datetime_start]
-        return int(min(starts).timestamp() * 1_000)
+    def _reporter(self, trial: Trial, plan: TrialPlan) -> Reporter | None:
+        if self.file.pruner == "none" or self.file.objective.split == "test":
+            return None
+        return Reporter(trial, self.file.objective.logged_name)
 
-    def _ask_again(self, trial: Trial) -> None:
-        """Queue a trial's parameters again, those it was queued with and those it was given, and end it as interrupted.
+    def _advance(self, each: _UnderWay) -> None:
+        """Take a trial's next steps, until it waits for something or is over."""
+        trial = each.trial
+        try:
+            while each.is_ready:
+                each.waits_for = tuple(next(each.steps))
+            return
+        except StopIteration as end:
+            self.study.tell(trial, end.value)
+        except Pruned as reason:
+            self.study.tell(trial, state=TrialState.PRUNED)
+            say(f"trial {trial.number}: {reason}")
+        except Exception as error:  # whatever a trial dies of, the study goes on and says so
+            self.bench.tracking.check_answers()  # else the next would fail as well: stop, and ask all again later
+            self.study.tell(trial, state=TrialState.FAIL)
+            _say_failed(trial.number, error)
+        self._under_way.remove(each)
+        status = study_status(self.study)
+        best = "" if status.best_value is None else f", best {status.metric} {status.best_value:.4f}"
+        say(f"study {self.file.name}: {status.done} of {status.asked} trials done{best}")
 
-        Marked as interrupted last but for the end itself: killed in between, nothing is lost and nothing asked twice.
-        """
-        frozen = self.study.get_trials(deepcopy=False)[trial.number]
-        params = dict(frozen.system_attrs.get(_QUEUED_WITH, {})) | dict(trial.params)
-        if params and _AGAIN not in trial.user_attrs:
-            self.study.enqueue_trial(params)
-            trial.set_user_attr(_AGAIN, True)
-        trial.set_user_attr(INTERRUPTED, True)
-        self.study.tell(trial, state=TrialState.FAIL)
-
-    def _enqueue_first(self) -> None:
-        """Queue the study file's own trials, each once, also where an earlier driver was killed while it did."""
-        queued = [trial.user_attrs.get(_NUMBER_IN_FILE) for trial in self.study.get_trials(deepcopy=False)]
-        for number, params in enumerate(self.file.enqueue):
-            if number not in queued:
-                self.study.enqueue_trial(dict(params), user_attrs={_NUMBER_IN_FILE: number})
-
-
-def _open_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> optuna.Study:
-    digests = {found.digest for recipe in SearchSpace(file).recipes() if (found := bench.responses_for(recipe))}
-    dirs = digests.pop() if digests else "none"
-    wanted = {DEFINITION: file.definition_digest(), CORPUS: bench.store.corpus_digest, DIRS: dirs}
-    if file.name in optuna.get_all_study_names(storage):
-        known = optuna.load_study(study_name=file.name, storage=storage).user_attrs
-        for key, what in ((DEFINITION, "settings"), (CORPUS, "corpus content"), (DIRS, "impulse responses")):
-            if known.get(key, wanted[key]) != wanted[key]:
-                where = f"study '{file.name}'"
-                raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
-    study = optuna.create_study(
-        study_name=file.name,
-        storage=storage,
-        pruner=_pruner(file),
-        direction=file.objective.direction,
-        load_if_exists=True,
-    )
-    for key, value in (wanted | {ASKED: file.trials, METRIC: file.objective.logged_name}).items():
-        if study.user_attrs.get(key) != value:
-            study.set_user_attr(key, value)
-    return study
+    def _stop(self, reason: BaseException) -> None:
+        """End what is under way: first the trainings, then their trials; all are asked again."""
+        self.executor.stop()
+        for each in self._under_way:
+            with contextlib.suppress(BaseException):  # what is thrown in; or the server is gone: the sweep ends the run
+                each.steps.throw(reason if isinstance(reason, KeyboardInterrupt | SystemExit) else KeyboardInterrupt())
+        with self.lock:
+            for each in self._under_way:
+                ask_again(self.study, each.trial)
+        self._under_way.clear()
 
 
-def _sampler(file: StudyFile, number: int) -> optuna.samplers.BaseSampler:
-    seed = int(digest_json([file.sampler_seed, number], length=8), 16)
-    if file.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed)
+def _say_failed(number: int, error: Exception) -> None:
+    """Say what a trial died of; with its traceback where it is no error that the user can mend."""
+    text = str(error) if isinstance(error, WorkError) else f"{type(error).__name__}: {error}"
+    say(f"trial {number}: failed ({text})")
+    if not isinstance(error, AscError):
+        say(error.trace if isinstance(error, WorkError) else "".join(traceback.format_exception(error)))
 
 
-def _pruner(file: StudyFile) -> optuna.pruners.BasePruner:
-    if file.pruner == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=3)
-    if file.pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner()
-    return optuna.pruners.NopPruner()
-
-
-def _is_abandoned(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.RUNNING and was_interrupted(trial)
-
-
-def _check_metric(file: StudyFile, bench: Workbench) -> None:
-    rows = bench.rows[1] if file.objective.split == "validation" else bench.corpus.test_rows
-    devices = sorted(set(bench.corpus.device_of[rows].tolist()))
-    groups = [bench.device_groups[device] for device in devices]
-    names = metric_names(devices, groups, bench.corpus.scenes)
-    if file.objective.metric not in names:
-        what = f"unknown metric '{file.objective.metric}' on the {file.objective.split} split"
-        raise AscError(f"study '{file.name}': objective", what, nearest(file.objective.metric, names))
-
-
-def _check_impulse_responses(space: SearchSpace, bench: Workbench) -> None:
-    for recipe in space.recipes():
-        bench.responses_for(recipe)
+def _is_past(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline

@@ -5,48 +5,50 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.distill import Distillation
-from asc_experiments.study.file import Range, Scalar, Searchable, Searchables, StudyFile, candidates
+from asc_experiments.study.ensembles import Kind
+from asc_experiments.study.file import StudyFile
+from asc_experiments.study.searchable import Range, Scalar, Searchable, Searchables, candidates
+from asc_experiments.study.suggest import Given, Suggests, every_cell, suggest, suggest_all
 from asc_experiments.training import Recipe, make_recipe
 
-_SIZE = "ensemble_size"
-_SIZES = ("base_channels", "embed_dim", "num_heads", "depth")
+SIZE, TEAM, RULE = "ensemble_size", "team", "ensemble_rule"
+_SIZES = ("base_channels", "embed_dim", "num_heads", "depth", "size", "pretrained")
 """Settings that must fit each other; others are valid by themselves."""
 _MOST_COMBINATIONS = 20_000
 
-
-class Suggests(Protocol):
-    """The part of an Optuna trial that a search space uses."""
-
-    def suggest_categorical(self, name: str, choices: Any, /) -> Any:
-        """One of the choices."""
-
-    def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int:
-        """A whole number."""
-
-    def suggest_float(
-        self, name: str, low: float, high: float, /, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """A number."""
+Wanted = Recipe | str
+"""A teacher that a trial wants: by the Recipe it is trained by, or by the key it has in the bank."""
 
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What one trial is: the teachers' Recipes in a fixed order, the student's Recipe, and the Distillation."""
+    """What one trial is: the teachers in a fixed order, how their logits combine, the student, the Distillation.
 
-    teachers: tuple[Recipe, ...]
+    No teachers at all make a student on labels alone.
+    """
+
+    teachers: tuple[Wanted, ...]
+    rule: str
     student: Recipe
     distillation: Distillation
+
+    @property
+    def teacher_names(self) -> str:
+        """The teachers' names, or keys where only those are known."""
+        return " + ".join(_name(wanted) for wanted in self.teachers) or "labels alone"
 
 
 class SearchSpace:
     """A study's search space.
 
-    Parameters are called ``ensemble_size``, ``teacher_1`` (the kind), ``teacher_1.cp_resnet.base_channels``,
-    ``student.base_channels``, ``distillation.temperature``. Those of a kind exist only where that kind was chosen.
+    Parameters are called ``ensemble_size``, ``teacher_1`` (the kind), ``teacher_1.cp_resnet.base_channels`` where each
+    member is drawn by itself; ``count.cp_resnet`` or ``team``, and ``teachers.cp_resnet.base_channels``, where kinds
+    are counted; then ``ensemble_rule``, ``student.base_channels``, ``distillation.temperature``. Those of a kind exist
+    only where that kind was chosen.
 
     Args:
         study: the study file.
@@ -62,17 +64,24 @@ class SearchSpace:
         Members of one cell (the same Recipe) get different seeds; the order in which a trial names its teachers does
         not matter.
         """
-        size = int(_suggest(trial, _SIZE, self.study.ensemble.size))
-        members = sorted((self._member(trial, number) for number in range(1, size + 1)), key=_sort_key)
-        teachers: list[Recipe] = []
-        for member in members:
-            recipe = member
-            while recipe in teachers:
-                recipe = recipe.model_copy(update={"seed": recipe.seed + 1})
-            teachers.append(recipe)
-        student = _student(_suggest_all(trial, "student", self.study.student), "student")
-        distillation = Distillation.parse(_suggest_all(trial, "distillation", self.study.distillation), "distillation")
-        return TrialPlan(tuple(teachers), student, distillation)
+        teachers = _apart(self._members(trial))
+        rule = "mean_logits"
+        if len(teachers) > 1:
+            rule = str(suggest(trial, RULE, self.study.ensemble.rule))
+        student = _student(suggest_all(trial, "student", self.study.student), "student")
+        distillation = Distillation()
+        if teachers:
+            values = suggest_all(trial, "distillation", self.study.distillation)
+            distillation = Distillation.parse(values, "distillation")
+        return TrialPlan(teachers, rule, student, distillation)
+
+    def cells(self) -> list[tuple[dict[str, Scalar], TrialPlan]]:
+        """Every trial of a grid: its parameters and its plan, each plan once."""
+        where = f"study '{self.study.name}'"
+        distinct: dict[TrialPlan, dict[str, Scalar]] = {}
+        for params, plan in every_cell(self.plan, where):
+            distinct.setdefault(plan, params)
+        return [(params, plan) for plan, params in distinct.items()]
 
     def recipes(self, where: str = "study") -> list[Recipe]:
         """A Recipe for every choice and both ends of every range: of the teachers, then of the student.
@@ -81,8 +90,10 @@ class SearchSpace:
             AscError: naming the setting that no Recipe can be made of.
         """
         recipes = []
-        for name, settings in self.kinds.items():
-            recipes += [_recipe(values, f"{where}: ensemble.pool, {name}") for values in _variants(settings)]
+        for name, kind in self.kinds.items():
+            if not kind.keys:
+                place = f"{where}: ensemble.pool, {name}"
+                recipes += [_recipe(values, place) for values in _variants(kind.settings)]
         return recipes + [_student(values, f"{where}: student") for values in _variants(self.study.student)]
 
     def check(self, where: str) -> None:
@@ -98,65 +109,69 @@ class SearchSpace:
         for values in _variants(self.study.distillation):
             Distillation.parse(values, f"{where}: distillation")
         for values in self.study.enqueue:
-            self._check_enqueued(values, f"{where}: enqueue")
+            self.plan_of(values, f"{where}: enqueue")
+        for figure in self.study.published:
+            self.plan_of(figure.params, f"{where}: published '{figure.name}'")
+        if self.study.sampler == "grid":
+            self.cells()
 
-    def _check_enqueued(self, values: Mapping[str, Scalar], where: str) -> None:
-        """Optuna would drop unknown names and use values out of range; both are mistakes."""
-        asked = _Fixed(values, where)
-        self.plan(asked)
+    def plan_of(self, values: Mapping[str, Scalar], where: str) -> TrialPlan:
+        """The plan of given parameters. (Optuna would drop unknown names and use values out of range.)
+
+        Raises:
+            AscError: if one is unknown or lies outside of the space.
+        """
+        asked = Given(values, where)
+        plan = self.plan(asked)
         for name in values:
             if name not in asked.used:
-                raise AscError(where, f"'{name}' is no parameter of that trial", nearest(name, asked.used))
+                hint = nearest(name, asked.used) if asked.used else "remove it"
+                raise AscError(where, f"'{name}' is no parameter of that trial", hint)
+        return plan
 
-    def _member(self, trial: Suggests, number: int) -> Recipe:
-        kind = str(_suggest(trial, f"teacher_{number}", tuple(self.kinds)))
-        return _recipe(_suggest_all(trial, f"teacher_{number}.{kind}", self.kinds[kind]), f"teacher {kind}")
+    def _members(self, trial: Suggests) -> list[Wanted]:
+        ensemble = self.study.ensemble
+        if ensemble.teams is not None:
+            team = str(suggest(trial, TEAM, tuple(ensemble.teams)))
+            return self._counted(trial, ensemble.teams[team])
+        if ensemble.counts is not None:
+            counts = {kind: int(suggest(trial, f"count.{kind}", n)) for kind, n in ensemble.counts.items()}
+            return self._counted(trial, counts)
+        size = int(suggest(trial, SIZE, 1 if ensemble.size is None else ensemble.size))
+        return [self._drawn(trial, number) for number in range(1, size + 1)]
 
+    def _counted(self, trial: Suggests, counts: Mapping[str, int]) -> list[Wanted]:
+        members: list[Wanted] = []
+        for name, count in counts.items():
+            kind = self.kinds[name]
+            if kind.keys:
+                members += kind.keys[:count]
+            elif count:
+                members += [self._made(trial, f"teachers.{name}", name, kind)] * count
+        return members
 
-class _Fixed:
-    """Answers with given values, checking that they lie in the space; first choices where none is given."""
+    def _drawn(self, trial: Suggests, number: int) -> Wanted:
+        name = str(suggest(trial, f"teacher_{number}", tuple(self.kinds)))
+        kind = self.kinds[name]
+        if kind.keys:
+            return str(suggest(trial, f"teacher_{number}.{name}.key", kind.keys))
+        return self._made(trial, f"teacher_{number}.{name}", name, kind)
 
-    def __init__(self, values: Mapping[str, Scalar], where: str) -> None:
-        self.values, self.where, self.used = values, where, set[str]()
-
-    def suggest_categorical(self, name: str, choices: Any, /) -> Any:
-        self.used.add(name)
-        value = self.values.get(name, choices[0])
-        if not any(value == choice and type(value) is type(choice) for choice in choices):
-            raise AscError(self.where, f"{name} is {value!r}", "valid: " + ", ".join(map(str, choices)))
-        return value
-
-    def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int:
-        return int(self._within(name, low, high, whole=True))
-
-    def suggest_float(
-        self, name: str, low: float, high: float, /, *, step: float | None = None, log: bool = False
-    ) -> float:
-        return float(self._within(name, low, high))
-
-    def _within(self, name: str, low: float, high: float, whole: bool = False) -> float:
-        self.used.add(name)
-        value = self.values.get(name, low)
-        if isinstance(value, str | bool) or not low <= value <= high or (whole and value != int(value)):
-            kind = "a whole number" if whole else "a number"
-            raise AscError(self.where, f"{name} is {value!r}", f"give {kind} from {low} to {high}")
-        return value
-
-
-def _suggest(trial: Suggests, name: str, setting: Searchable) -> Scalar:
-    """A fixed value as it is, else what the trial suggests."""
-    if isinstance(setting, Range):
-        if setting.is_whole:
-            step = 1 if setting.step is None else int(setting.step)
-            return trial.suggest_int(name, int(setting.low), int(setting.high), step=step, log=setting.log)
-        return trial.suggest_float(name, setting.low, setting.high, step=setting.step, log=setting.log)
-    if isinstance(setting, tuple):
-        return setting[0] if len(setting) == 1 else trial.suggest_categorical(name, list(setting))
-    return setting
+    def _made(self, trial: Suggests, prefix: str, name: str, kind: Kind) -> Recipe:
+        return _recipe(suggest_all(trial, prefix, kind.settings), f"teacher {name}")
 
 
-def _suggest_all(trial: Suggests, prefix: str, settings: Searchables) -> dict[str, Scalar]:
-    return {key: _suggest(trial, f"{prefix}.{key}", setting) for key, setting in settings.items()}
+def _apart(members: list[Wanted]) -> tuple[Wanted, ...]:
+    """The members in a fixed order: of equal Recipes each gets the next seed, of equal keys one is enough."""
+    teachers: list[Wanted] = []
+    for member in sorted(members, key=_sort_key):
+        if isinstance(member, str):
+            teachers += [] if member in teachers else [member]
+            continue
+        while member in teachers:
+            member = member.model_copy(update={"seed": member.seed + 1})
+        teachers.append(member)
+    return tuple(teachers)
 
 
 def _variants(settings: Searchables) -> list[dict[str, Scalar]]:
@@ -186,5 +201,9 @@ def _student(values: Mapping[str, Any], where: str) -> Recipe:
     return _recipe({"arch": "cp_mobile", "augment": "dirfms"} | dict(values), where)
 
 
-def _sort_key(recipe: Recipe) -> str:
-    return recipe.model_dump_json()
+def _name(wanted: Wanted) -> str:
+    return wanted if isinstance(wanted, str) else wanted.name
+
+
+def _sort_key(wanted: Wanted) -> str:
+    return wanted if isinstance(wanted, str) else wanted.model_dump_json()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from asc_experiments.base.ownership import is_gone
@@ -50,13 +51,19 @@ def was_interrupted(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and INTERRUPTED in trial.user_attrs
 
 
+def _best(study: optuna.Study, complete: list[FrozenTrial]) -> FrozenTrial | None:
+    """The trial with the best first objective, the earlier of equals. (Optuna has no best of several objectives.)"""
+    sign = 1.0 if study.directions[0] == StudyDirection.MAXIMIZE else -1.0
+    return max(complete, key=lambda trial: sign * trial.values[0]) if complete else None
+
+
 def study_status(study: optuna.Study) -> StudyStatus:
     """Count a study's trials."""
     trials = study.get_trials(deepcopy=False)
     interrupted = [trial for trial in trials if was_interrupted(trial)]
     counted = [trial for trial in trials if not was_interrupted(trial)]
     complete = [trial for trial in counted if trial.state == TrialState.COMPLETE]
-    best = study.best_trial if complete else None
+    best = _best(study, complete)
     return StudyStatus(
         name=study.study_name,
         metric=study.user_attrs.get(METRIC, ""),
@@ -67,5 +74,5 @@ def study_status(study: optuna.Study) -> StudyStatus:
         running=sum(trial.state == TrialState.RUNNING for trial in counted),
         interrupted=len(interrupted),
         best_trial=best.number if best else None,
-        best_value=best.value if best else None,
+        best_value=best.values[0] if best else None,
     )

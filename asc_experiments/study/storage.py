@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import optuna
 from filelock import FileLock
@@ -22,7 +23,12 @@ class _KernelLock(JournalFileOpenLock):
 
     def __init__(self, journal: Path) -> None:
         super().__init__(str(journal))
+        self._journal = journal
         self._lock = FileLock(journal.with_name(journal.name + ".kernel-lock"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Worker processes open the same journal under the same lock."""
+        return type(self), (self._journal,)
 
     def acquire(self) -> bool:
         self._lock.acquire()

@@ -1,22 +1,37 @@
-"""One trial: train the missing teachers, distil the student once per seed, log everything, return the objective."""
+"""One trial, step by step: its teachers, its students of every seed, its conclusion.
+
+A trial is a generator. Between its steps it yields the futures that it waits for, so that one driver has as many trials
+under way as there are workers, and one ``with`` block decides how the trial's run ends.
+"""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from asc_experiments.distill import Ensemble, TeacherBank, Workbench, train_student
-from asc_experiments.distill.student import log_ensemble
-from asc_experiments.distill.teacher import MODEL_ID, RECIPE
+from asc_experiments.base.errors import AscError
+from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.models.complexity import Complexity
 from asc_experiments.study.file import StudyFile
-from asc_experiments.study.space import TrialPlan
-from asc_experiments.tracking import Run
-from asc_experiments.tracking.run import Stopped
+from asc_experiments.study.space import TrialPlan, Wanted
+from asc_experiments.study.work import (
+    Conclusion,
+    Pruned,
+    Reporter,
+    SeedJob,
+    SeedResult,
+    conclude,
+    train_seed,
+    train_teacher,
+)
 from asc_experiments.tracking.trials import (
+    AGAINST,
     DIRECTION,
     OBJECTIVE,
-    OBJECTIVE_VALUE,
+    SEARCHED,
     SEED_KIND,
     SPLIT,
     STUDY,
@@ -24,19 +39,33 @@ from asc_experiments.tracking.trials import (
     TRIAL_KIND,
 )
 
-
-class Pruned(Stopped):
-    """The pruner stopped this trial."""
+T = TypeVar("T")
+Steps = Generator[Sequence[Future[Any]], None, T]
 
 
 @dataclass(frozen=True, eq=False)
 class TrialContext:
-    """What every trial of a study shares."""
+    """What every trial of a study shares: a teacher that several of them want is one future."""
 
     study: StudyFile
     bench: Workbench
     bank: TeacherBank
     experiment_id: str
+    executor: Executor
+    _teachers: dict[Wanted, Future[str]] = field(default_factory=dict)
+
+    def teacher(self, wanted: Wanted) -> Future[str]:
+        """The key of a teacher that is in the bank, is being trained, or is trained from now on.
+
+        One whose Recipe cannot be trained is not tried again; one that was lost otherwise is.
+        """
+        known = self._teachers.get(wanted)
+        if known is None or _was_lost(known):
+            known = (
+                _kept(wanted) if isinstance(wanted, str) else self.executor.submit(train_teacher, self.bench, wanted)
+            )
+            self._teachers[wanted] = known
+        return known
 
 
 def run_trial(
@@ -44,102 +73,104 @@ def run_trial(
     plan: TrialPlan,
     number: int,
     params: Mapping[str, object],
-    report: Callable[[int, float], bool],
-) -> float:
+    complexity: Complexity | None = None,
+    reporter: Reporter | None = None,
+) -> Steps[tuple[float, ...]]:
     """Run one trial as an MLflow run with a child run per seed.
 
     Args:
-        context: the study, its corpus and its bank.
-        plan: the ensemble, the student and the distillation.
+        context: the study, its corpus, its bank, and what does the work.
+        plan: the teachers, the student and the distillation.
         number: the trial's number in Optuna.
         params: the trial's parameters in Optuna, logged as they are.
-        report: takes an epoch and the objective so far, for the first seed; True stops the trial.
+        complexity: the student's, where the study limits it.
+        reporter: hears of every epoch of the first seed, and may stop the trial.
+
+    Yields:
+        What it waits for.
 
     Returns:
-        The objective: the mean over seeds.
+        The value of each objective: the mean over seeds.
 
     Raises:
-        Pruned: if ``report`` said so.
+        Pruned: if the pruner stopped it, or its student is larger than the study allows.
     """
-    study, bench = context.study, context.bench
+    study, tracking = context.study, context.bench.tracking
+    name = f"trial {number}"
+    with tracking.run(context.experiment_id, name, TRIAL_KIND, _tags(study, number, params)) as run:
+        if complexity is not None:
+            _check_limits(study, complexity)
+        keys = yield from _all([context.teacher(wanted) for wanted in plan.teachers])
+        job = SeedJob(
+            study=study.name,
+            trial=number,
+            kind=SEED_KIND,
+            experiment_id=context.experiment_id,
+            parent=run.run_id,
+            teachers=tuple(keys),
+            rule=plan.rule,
+            student=plan.student,
+            distillation=plan.distillation,
+        )
+        seeds = yield from _students(context, job, reporter)
+        conclusion = Conclusion(run.run_id, context.experiment_id, study.objectives, plan, dict(params), tuple(seeds))
+        (values,) = yield from _all([context.executor.submit(conclude, context.bench, conclusion)])
+        return values
+
+
+def seed_job(job: SeedJob, seed: int, **changed: Any) -> SeedJob:
+    """The same job for another seed."""
+    return replace(job, student=job.student.model_copy(update={"seed": seed}), **changed)
+
+
+def _students(context: TrialContext, job: SeedJob, reporter: Reporter | None) -> Steps[list[SeedResult]]:
+    """The students of all seeds; where the pruner may stop the trial, the first one alone before the others."""
+    first = job.student.seed
+
+    def submit(seed: int) -> Future[SeedResult]:
+        is_first = seed == first
+        each = seed_job(job, seed, logs_ensemble=is_first, reporter=reporter if is_first else None)
+        return context.executor.submit(train_seed, context.bench, each)
+
+    seeds = range(first, first + context.study.seeds)
+    if reporter is None:
+        return (yield from _all([submit(seed) for seed in seeds]))
+    done = yield from _all([submit(first)])
+    return done + (yield from _all([submit(seed) for seed in seeds[1:]]))
+
+
+def _all(futures: list[Future[T]]) -> Steps[list[T]]:
+    """Wait for all of them."""
+    yield futures
+    return [future.result() for future in futures]
+
+
+def _was_lost(future: Future[str]) -> bool:
+    return future.done() and not isinstance(future.exception(), AscError | None)
+
+
+def _kept(key: str) -> Future[str]:
+    future: Future[str] = Future()
+    future.set_result(key)
+    return future
+
+
+def _check_limits(study: StudyFile, complexity: Complexity) -> None:
+    for metric, limit in study.constraints.items():
+        value = getattr(complexity, metric.removeprefix("complexity/"))
+        if value > limit:
+            raise Pruned(f"not trained: {metric} is {value:,.0f}, the study's limit {limit:,.0f}")
+
+
+def _tags(study: StudyFile, number: int, params: Mapping[str, object]) -> dict[str, str]:
+    """What is known of a trial from its beginning; its parameters too, in case it does not come to a conclusion."""
+    objective = study.objective
     tags = {
         STUDY: study.name,
         TRIAL: str(number),
-        OBJECTIVE: study.objective.metric,
-        SPLIT: study.objective.split,
-        DIRECTION: study.objective.direction,
+        OBJECTIVE: objective.metric,
+        SPLIT: objective.split,
+        DIRECTION: objective.direction,
+        SEARCHED: json.dumps(dict(params), sort_keys=True),
     }
-    with bench.tracking.run(context.experiment_id, f"trial {number}", TRIAL_KIND, tags) as run:
-        run.params(_prefixed(params, "search"))
-        ensemble = Ensemble(tuple(context.bank.get(recipe, bench) for recipe in plan.teachers))
-        bench.log_corpus(run)
-        log_ensemble(bench, run, ensemble)
-        per_seed = [
-            _one_seed(context, plan, ensemble, run, seed, report if seed == 0 else None) for seed in range(study.seeds)
-        ]
-        return _summarise(context, run, plan, per_seed)
-
-
-def _one_seed(
-    context: TrialContext,
-    plan: TrialPlan,
-    ensemble: Ensemble,
-    parent: Run,
-    seed: int,
-    report: Callable[[int, float], bool] | None,
-) -> tuple[str, dict[str, float]]:
-    """Train one student in a child run; its run id and its Scorecards."""
-    objective = context.study.objective
-    recipe = plan.student.model_copy(update={"seed": plan.student.seed + seed})
-
-    def on_validation(epoch: int, metrics: Mapping[str, float]) -> None:
-        if report is not None and report(epoch, metrics[objective.logged_name]):
-            raise Pruned(f"pruned after epoch {epoch + 1}")
-
-    tracking = context.bench.tracking
-    tags = {STUDY: context.study.name}
-    with tracking.run(context.experiment_id, f"seed {recipe.seed}", SEED_KIND, tags, parent.run_id) as run:
-        listens = objective.split == "validation"
-        metrics = train_student(
-            context.bench, recipe, run, ensemble, plan.distillation, on_validation if listens else None
-        )
-        return run.run_id, metrics
-
-
-def _summarise(context: TrialContext, run: Run, plan: TrialPlan, per_seed: list[tuple[str, dict[str, float]]]) -> float:
-    """Log the mean Scorecard over seeds under a teacher's metric names, and the best seed's network."""
-    objective = context.study.objective
-    first = context.bench.tracking.get(per_seed[0][0])
-    names = per_seed[0][1].keys()
-    mean = {name: statistics.fmean(metrics[name] for _, metrics in per_seed) for name in names}
-    spread = {}
-    if len(per_seed) > 1:
-        spread = {f"{name}_std": statistics.stdev(metrics[name] for _, metrics in per_seed) for name in names}
-    complexity = {name: value for name, value in first.metrics.items() if name.startswith("complexity/")}
-    sign = 1.0 if objective.direction == "maximize" else -1.0
-    best_id, _ = max(per_seed, key=lambda entry: sign * entry[1][objective.logged_name])
-    best = context.bench.tracking.get(best_id)
-    value = mean[objective.logged_name]
-    run.params(
-        _prefixed(plan.student.flat() | {"size": plan.student.size, "augment": plan.student.augment}, "student")
-        | plan.distillation.model_dump()
-    )
-    run.metrics(mean | spread | complexity | {OBJECTIVE_VALUE: value})
-    run.tags({MODEL_ID: best.tags[MODEL_ID], RECIPE: best.tags[RECIPE]})
-    run.note(_note(context, plan, mean))
-    return value
-
-
-def _note(context: TrialContext, plan: TrialPlan, metrics: Mapping[str, float]) -> str:
-    members = "\n".join(f"- {recipe.name}" for recipe in plan.teachers)
-    groups = sorted(name for name in metrics if name.startswith("accuracy/group/"))
-    scores = ", ".join(f"{name.rsplit('/', 1)[1]} {100 * metrics[name]:.1f} %" for name in groups)
-    return (
-        f"Student **{plan.student.name}** taught by\n{members}\n\n"
-        f"Test fold: {100 * metrics['accuracy/overall']:.1f} % overall ({scores}), "
-        f"DG {100 * metrics['device_generalization']:.1f}. Seeds: {context.study.seeds}."
-    )
-
-
-def _prefixed(values: Mapping[str, object], prefix: str) -> dict[str, object]:
-    return {f"{prefix}.{key}": value for key, value in values.items()}
+    return tags if study.against is None else tags | {AGAINST: study.against.logged_name}

@@ -2,18 +2,45 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
+import pytest
 from optuna.trial import FixedTrial
 
+from asc_experiments.base.errors import AscError
 from asc_experiments.study.file import StudyFile, read_study
-from asc_experiments.study.space import SearchSpace
+from asc_experiments.study.space import SearchSpace, TrialPlan
+from asc_experiments.training import Recipe
 
 Write = Callable[..., Path]
+RULES = ["mean_logits", "mean_probabilities"]
+POOL = [
+    {"name": "cpm", "arch": "cp_mobile", "augment": ["none", "dirfms"]},
+    {"name": "cpr", "arch": "cp_resnet", "base_channels": 16},
+    {"name": "old", "keys": ["2e", "1f", "3d"]},
+]
+SEARCHED = {"temperature": [1.0, 2.0]}
 
 
 def space(path: Path) -> SearchSpace:
     return SearchSpace(read_study(path))
+
+
+def pooled(ensemble: dict[str, Any], **keys: Any) -> SearchSpace:
+    """A space of the pool above, with rules and temperatures to search for."""
+    values = {"name": "s", "ensemble": {"pool": POOL, "rule": RULES} | ensemble, "distillation": SEARCHED}
+    return SearchSpace(StudyFile.parse(values | keys, "s.yaml"))
+
+
+def names(plan: TrialPlan) -> list[str]:
+    return [wanted.name if isinstance(wanted, Recipe) else wanted for wanted in plan.teachers]
+
+
+def asked(search: SearchSpace, values: dict[str, Any]) -> tuple[TrialPlan, dict[str, Any]]:
+    """The plan of some parameters, and the parameters that it asked for."""
+    trial = FixedTrial(values)
+    return search.plan(trial), trial.params
 
 
 def test_parameters_of_a_kind_exist_only_where_it_was_chosen(study_file: Write) -> None:
@@ -84,3 +111,137 @@ def test_single_choices_are_no_parameters(study_file: Write) -> None:
     plan = SearchSpace(StudyFile.parse(values, "x")).plan(trial)
     assert plan.teachers[0].augment == "fms"
     assert trial.params == {}
+
+
+def test_counted_members_of_one_kind_differ_by_their_seed() -> None:
+    search = pooled({"counts": {"cpm": {"low": 0, "high": 3}, "cpr": [0, 2]}})
+    values = {"count.cpm": 3, "count.cpr": 2, "teachers.cpm.augment": "dirfms", "ensemble_rule": "mean_logits"}
+    plan, params = asked(search, values | {"distillation.temperature": 2.0})
+    assert names(plan) == [f"cp_mobile-32-dirfms-s{seed}" for seed in range(3)] + [
+        f"cp_resnet-16-none-s{seed}" for seed in range(2)
+    ]
+    assert params.keys() == values.keys() | {"distillation.temperature"}
+
+
+def test_parameters_of_a_counted_kind_exist_only_where_there_are_some() -> None:
+    search = pooled({"counts": {"cpm": [0, 1, 2], "cpr": [0, 1, 2]}})
+    values = {"count.cpm": 0, "count.cpr": 2, "ensemble_rule": "mean_probabilities", "distillation.temperature": 1.0}
+    plan, params = asked(search, values)
+    assert names(plan) == ["cp_resnet-16-none-s0", "cp_resnet-16-none-s1"]
+    assert (plan.rule, params.keys()) == ("mean_probabilities", values.keys())
+
+
+def test_rule_is_searched_for_only_among_several_teachers() -> None:
+    search = pooled({"counts": {"cpr": [0, 1, 2]}})
+    plan, params = asked(search, {"count.cpr": 1, "distillation.temperature": 1.0})
+    assert (plan.rule, set(params)) == ("mean_logits", {"count.cpr", "distillation.temperature"})
+    assert (
+        "ensemble_rule"
+        in asked(search, {"count.cpr": 2} | params | {"count.cpr": 2, "ensemble_rule": "mean_logits"})[1]
+    )
+
+
+def test_fixed_rule_is_no_parameter_and_stands() -> None:
+    plan, params = asked(pooled({"counts": {"cpr": 2}, "rule": "mean_probabilities"}, distillation={}), {})
+    assert (plan.rule, params) == ("mean_probabilities", {})
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "values"),
+    [
+        ({"size": [0, 1]}, {"ensemble_size": 0}),
+        ({"counts": {"cpm": [0, 1], "cpr": [0, 1]}}, {"count.cpm": 0, "count.cpr": 0}),
+        ({"teams": {"none": {}, "one": {"cpm": 1}}}, {"team": "none"}),
+        ({"teams": {"none": {"cpm": 0}, "one": {"cpm": 1}}}, {"team": "none"}),
+        ({"counts": {"old": [0, 3]}}, {"count.old": 0}),
+    ],
+)
+def test_student_on_labels_alone_has_no_distillation_and_no_rule(
+    ensemble: dict[str, Any], values: dict[str, Any]
+) -> None:
+    plan, params = asked(pooled(ensemble), values)
+    assert (plan.teachers, plan.teacher_names, params) == ((), "labels alone", values)
+
+
+def test_team_is_a_named_ensemble() -> None:
+    search = pooled({"teams": {"alone": {"cpr": 1}, "both": {"cpr": 1, "cpm": 2, "old": 2}}})
+    values = {"team": "both", "teachers.cpm.augment": "none", "ensemble_rule": "mean_logits"}
+    plan, params = asked(search, values | {"distillation.temperature": 1.0})
+    assert sorted(names(plan)) == ["1f", "2e", "cp_mobile-32-none-s0", "cp_mobile-32-none-s1", "cp_resnet-16-none-s0"]
+    assert params.keys() == values.keys() | {"distillation.temperature"}
+    assert names(asked(search, {"team": "alone", "distillation.temperature": 1.0})[0]) == ["cp_resnet-16-none-s0"]
+
+
+def test_only_team_is_no_parameter() -> None:
+    assert asked(pooled({"teams": {"alone": {"cpr": 1}}}, distillation={}), {})[1] == {}
+
+
+def test_keys_are_taken_in_their_order_as_many_as_are_counted() -> None:
+    search = pooled({"counts": {"old": [1, 2]}, "rule": "mean_logits"}, distillation={})
+    assert asked(search, {"count.old": 2})[0].teachers == ("1f", "2e"), "the first two of the file, in a fixed order"
+    assert asked(search, {"count.old": 1})[0].teachers == ("2e",)
+
+
+def test_drawn_key_is_a_parameter_and_counts_once() -> None:
+    search = pooled({"size": 2, "rule": "mean_logits"}, distillation={})
+    values = {"teacher_1": "old", "teacher_1.old.key": "3d", "teacher_2": "old", "teacher_2.old.key": "3d"}
+    plan, params = asked(search, values)
+    assert (plan.teachers, params) == (("3d",), values)
+
+
+def test_grid_of_counts_has_each_ensemble_once() -> None:
+    search = pooled({"counts": {"cpm": [0, 1], "cpr": {"low": 0, "high": 2}}, "rule": "mean_logits"}, sampler="grid")
+    cells = search.cells()
+    # labels alone is one cell; the others are searched at two temperatures, those with a CP-Mobile in two variants
+    assert len(cells) == 1 + 2 * 2 + 2 * 2 * 3
+    assert len({plan for _, plan in cells}) == len(cells)
+    assert all(search.plan_of(params, "x") == plan for params, plan in cells)
+
+
+def test_grid_leaves_out_cells_that_are_the_same_ensemble() -> None:
+    cells = pooled({"size": 2, "rule": "mean_logits", "pool": POOL[2:]}, sampler="grid", distillation={}).cells()
+    assert sorted(names(plan) for _, plan in cells) == [
+        ["1f"],
+        ["1f", "2e"],
+        ["1f", "3d"],
+        ["2e"],
+        ["2e", "3d"],
+        ["3d"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"count.cpx": 1}, r"'count\.cpx' is no parameter of that trial; did you mean 'count\.cp[mr]'\?"),
+        ({"count.cpm": 3}, r"count\.cpm is 3; valid: 0, 1, 2"),
+        ({"count.cpr": 3}, r"count\.cpr is 3; give a whole number from 0 to 2"),
+        ({"count.cpm": 0, "teachers.cpm.augment": "none"}, r"'teachers\.cpm\.augment' is no parameter of that trial"),
+        ({"distillation.temperature": 1.0}, r"'distillation\.temperature' is no parameter of that trial"),
+        ({"count.cpr": 1, "ensemble_rule": "mean_logits"}, r"'ensemble_rule' is no parameter of that trial"),
+        ({"count.cpr": 2, "ensemble_rule": "median"}, r"ensemble_rule is 'median'; valid: mean_logits, mean_prob"),
+        ({"count.cpr": 1, "distillation.temperature": 3.0}, r"distillation\.temperature is 3\.0; valid: 1\.0, 2\.0"),
+    ],
+)
+def test_given_parameters_are_checked(values: dict[str, Any], message: str) -> None:
+    search = pooled({"counts": {"cpm": [0, 1, 2], "cpr": {"low": 0, "high": 2}}})
+    with pytest.raises(AscError, match=rf"^enqueue: {message}") as caught:
+        search.plan_of(values, "enqueue")
+    assert "\n" not in caught.value.line()
+
+
+def test_space_without_parameters_refuses_any() -> None:
+    with pytest.raises(AscError, match=r"'team' is no parameter of that trial; remove it"):
+        pooled({"teams": {"alone": {"cpr": 1}}}, distillation={}).plan_of({"team": "alone"}, "enqueue")
+
+
+def test_published_figure_must_be_a_trial_of_the_study() -> None:
+    figure = {"name": "ours", "params": {"count.cpr": 7}, "metrics": {"accuracy/overall": 0.6}}
+    with pytest.raises(AscError, match=r"s\.yaml: published 'ours': count\.cpr is 7"):
+        pooled({"counts": {"cpr": [0, 1]}}, published=[figure]).check("s.yaml")
+
+
+def test_grid_that_has_no_end_is_refused_when_it_is_checked() -> None:
+    search = pooled({"counts": {"cpr": [0, 1]}}, sampler="grid", student={"learning_rate": {"low": 1e-4, "high": 1e-2}})
+    with pytest.raises(AscError, match=r"study 's': student\.learning_rate has no end of values for a grid"):
+        search.check("s.yaml")

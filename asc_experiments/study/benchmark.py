@@ -1,0 +1,111 @@
+"""What the driver itself costs: a study whose trainings are answered at once, everything else real.
+
+Optuna's journal, MLflow's database, sampling, planning, runs and their conclusions are what a study has; only teachers
+and students are made up.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from asc_experiments.base.progress import hushed
+from asc_experiments.corpus.synth import synthesise
+from asc_experiments.distill import Workbench
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.executor import InProcess
+from asc_experiments.study.file import StudyFile
+from asc_experiments.study.storage import open_storage
+from asc_experiments.study.work import SeedJob, SeedResult, conclude, train_seed, train_teacher
+from asc_experiments.tracking import Tracking
+from asc_experiments.training.scorecard import metric_names
+
+_MIB = 1 << 20
+_STUDY = {
+    "name": "driver-benchmark",
+    "sampler": "tpe",
+    "validation": {"fraction": 0.3},
+    "ensemble": {
+        "counts": {kind: {"low": 0, "high": 3} for kind in ("cpm", "cpr_fms", "cpr_dirfms")},
+        "rule": ["mean_logits", "mean_probabilities", "accuracy_weighted"],
+        "pool": [
+            {"name": "cpm", "arch": "cp_mobile", "base_channels": [16, 32, 64], "augment": "dirfms"},
+            {"name": "cpr_fms", "arch": "cp_resnet", "augment": "fms"},
+            {"name": "cpr_dirfms", "arch": "cp_resnet", "augment": "dirfms"},
+        ],
+    },
+    "distillation": {
+        "temperature": {"low": 1.0, "high": 4.0},
+        "label_weight": {"low": 0.005, "high": 0.5, "log": True},
+    },
+}
+
+
+class _Answers(InProcess):
+    """Answers for teachers and students at once; does the rest, and keeps the time that it takes."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.concluding = 0.0
+        self.chance = random.Random(0)
+        self.memory: list[int] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if fn is train_teacher:
+            return super().submit(lambda: f"{hash(args[1]):x}")
+        if fn is train_seed:
+            return super().submit(self._student, args[1])
+        before = time.perf_counter()
+        future = super().submit(fn, *args, **kwargs)
+        if fn is conclude:
+            self.concluding += time.perf_counter() - before
+            self.memory.append(psutil.Process().memory_info().rss)
+        return future
+
+    def _student(self, job: SeedJob) -> SeedResult:
+        metrics = {name: self.chance.random() for name in self.names}
+        return SeedResult(job.parent, "m-0", job.student.seed, metrics)
+
+
+def benchmark_driver(trials: int) -> dict[str, float]:
+    """Run a study of so many trials without trainings.
+
+    Returns:
+        Milliseconds per trial of the driver, and of a trial's conclusion in MLflow (which a worker does); the same of
+        the last fifth, to see whether it grows; memory after a fifth of the trials and at the end, in MiB.
+    """
+    with tempfile.TemporaryDirectory(prefix="asc-bench-") as folder, hushed():
+        root = Path(folder)
+        synthesise(root / "corpus", clips_per_scene=20, seed=0)
+        file = StudyFile.parse(_STUDY | {"trials": trials}, "benchmark")
+        tracking = Tracking.open(root)
+        bench = Workbench.open(root / "corpus", tracking, root / "cache", file.validation)
+        groups = list(bench.device_groups.values())
+        names = metric_names(bench.corpus.devices, groups, bench.corpus.scenes)
+        answers = _Answers([*names, *(f"validation/{name}" for name in names), "complexity/macs"])
+        fifth = max(1, trials // 5)
+        measured = []
+        for total in (trials - fifth, trials):
+            each = StudyFile.parse(_STUDY | {"trials": total}, "benchmark")
+            driver = Driver(each, bench, open_storage(root, None), answers)
+            concluded, before = answers.concluding, time.perf_counter()
+            driver.run()
+            seconds = time.perf_counter() - before
+            measured.append((seconds, answers.concluding - concluded))
+    whole, concluding = (sum(each[part] for each in measured) for part in (0, 1))
+    last, last_concluding = measured[1]
+    return {
+        "driver.trials": trials,
+        "driver.ms_per_trial": 1_000 * (whole - concluding) / trials,
+        "driver.ms_per_trial_last_fifth": 1_000 * (last - last_concluding) / fifth,
+        "driver.conclusion_ms_per_trial": 1_000 * concluding / trials,
+        "driver.memory_mib_after_a_fifth": answers.memory[fifth - 1] / _MIB,
+        "driver.memory_mib_at_the_end": answers.memory[-1] / _MIB,
+    }

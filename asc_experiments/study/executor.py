@@ -1,0 +1,180 @@
+"""Where trainings run: in this process, or in worker processes on this machine.
+
+Both have the interface of :class:`concurrent.futures.Executor`, and the number of trainings that they do at a time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.process
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.base.progress import plain_progress, say
+from asc_experiments.tracking.run import Stopped
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_ATTEMPTS = 4
+_GRACE_S = 15.0
+
+
+class WorkError(Exception):
+    """What a training died of in a worker process; its text is the error's type and message."""
+
+    def __init__(self, text: str, trace: str) -> None:
+        super().__init__(text, trace)
+        self.text, self.trace = text, trace
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class InProcess(Executor):
+    """Does each piece of work when it is submitted, in this process; an interrupt goes straight through."""
+
+    workers = 1
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Do the work now."""
+        future: Future[R] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def stop(self) -> None:
+        """Nothing is running."""
+
+
+class WorkerPool(Executor):
+    """Worker processes that share the processors, each with its own copy of the program.
+
+    A worker that is killed takes only its own training with it, which is begun again in a new worker and goes on from
+    its last epoch. (One pool for all would lose every running training.) However this process ends, so do its workers.
+
+    Args:
+        workers: the number of processes.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        self._slots: SimpleQueue[_Slot] = SimpleQueue()
+        self._all = [_Slot(threads) for _ in range(workers)]
+        for slot in self._all:
+            self._slots.put(slot)
+        self._waiters = ThreadPoolExecutor(workers, thread_name_prefix="worker")
+        self._running: set[Future[Any]] = set()
+        self._stopping = threading.Event()
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Queue work for the next free worker."""
+        future = self._waiters.submit(partial(self._run, fn, *args, **kwargs))
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
+
+    def stop(self) -> None:
+        """Tell the workers to end what they do truthfully; those that do not are killed."""
+        self._stopping.set()
+        self._waiters.shutdown(wait=False, cancel_futures=True)
+        for slot in self._all:
+            slot.signal(signal.SIGTERM)
+        wait(list(self._running), timeout=_GRACE_S)
+        for slot in self._all:
+            slot.signal(signal.SIGKILL)
+            slot.close()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the workers go when they are done."""
+        self._waiters.shutdown(wait=wait, cancel_futures=cancel_futures)
+        for slot in self._all:
+            slot.close()
+
+    def _run(self, fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+        slot = self._slots.get()
+        try:
+            for _ in range(_ATTEMPTS):
+                try:
+                    return slot.do(fn, *args, **kwargs)
+                except BrokenProcessPool:
+                    slot.close()
+                    if self._stopping.is_set():
+                        raise
+                    say("a worker was killed; a new one goes on with its training")
+            raise AscError("worker", f"was killed {_ATTEMPTS} times in one training", "is there enough memory?")
+        finally:
+            self._slots.put(slot)
+
+
+class _Slot:
+    """One worker process, started when it is first needed and again after it was killed."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._executor: ProcessPoolExecutor | None = None
+        self._pid: int | None = None
+
+    def do(self, fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+        if self._executor is None:
+            context = multiprocessing.get_context("spawn")  # a fork would share the parent's locks, and CUDA forbids it
+            self._executor = ProcessPoolExecutor(1, context, _begin, (self.threads,))
+            self._pid = self._executor.submit(os.getpid).result()
+        return self._executor.submit(_whole, fn, *args, **kwargs).result()
+
+    def signal(self, number: int) -> None:
+        if self._pid is not None:
+            try:
+                os.kill(self._pid, number)
+            except ProcessLookupError:
+                self._pid = None
+
+    def close(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor = self._pid = None
+
+
+def _begin(threads: int) -> None:
+    """Make a new worker's process ready: the driver decides when it ends, and how many processors it takes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    plain_progress()
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _end(signum: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + signum)
+
+
+def _whole(fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """Do the work; an error of another library may not survive the way between processes, its text does."""
+    try:
+        return fn(*args, **kwargs)
+    except (AscError, Stopped):
+        raise
+    except Exception as error:
+        raise WorkError(f"{type(error).__name__}: {error}", traceback.format_exc()) from None

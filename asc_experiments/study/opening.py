@@ -1,0 +1,91 @@
+"""Opening a study: everything that can be refused is refused here, before anything is written."""
+
+from __future__ import annotations
+
+import json
+
+import optuna
+from optuna.storages import BaseStorage
+
+from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill.teacher import CORPUS as TEACHER_CORPUS
+from asc_experiments.study.file import Objective, StudyFile
+from asc_experiments.study.search import pruner
+from asc_experiments.study.space import SearchSpace
+from asc_experiments.study.status import ASKED, CORPUS, DEFINITION, DIRS, METRIC
+from asc_experiments.tracking.trials import PUBLISHED
+from asc_experiments.training.scorecard import metric_names
+
+
+def check_study(space: SearchSpace, bench: Workbench, bank: TeacherBank) -> None:
+    """Check what a study needs of its corpus and its bank.
+
+    Raises:
+        AscError: if a metric does not exist, a Recipe needs what is not there, or a teacher is not in the bank.
+    """
+    for objective in space.study.objectives:
+        if not objective.is_complexity:
+            _check_metric(space.study.name, objective, bench)
+    for recipe in space.recipes():
+        bench.responses_for(recipe)
+        bench.weights_for(recipe)
+    for kind in space.kinds.values():
+        for key in kind.keys:
+            _check_banked(key, space.study, bench, bank)
+
+
+def open_study(space: SearchSpace, asked: int, bench: Workbench, storage: BaseStorage) -> optuna.Study:
+    """Create the study in Optuna's storage, or find it there.
+
+    Raises:
+        AscError: if a study of that name was begun with another definition, corpus or impulse responses.
+    """
+    file = space.study
+    digests = {found.digest for recipe in space.recipes() if (found := bench.responses_for(recipe))}
+    dirs = digests.pop() if digests else "none"
+    wanted = {DEFINITION: file.definition_digest(), CORPUS: bench.store.corpus_digest, DIRS: dirs}
+    if file.name in optuna.get_all_study_names(storage):
+        known = optuna.load_study(study_name=file.name, storage=storage).user_attrs
+        for key, what in ((DEFINITION, "settings"), (CORPUS, "corpus content"), (DIRS, "impulse responses")):
+            if known.get(key, wanted[key]) != wanted[key]:
+                where = f"study '{file.name}'"
+                raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
+    study = optuna.create_study(
+        study_name=file.name,
+        storage=storage,
+        pruner=pruner(file),
+        directions=[objective.direction for objective in file.objectives],
+        load_if_exists=True,
+    )
+    for key, value in (wanted | {ASKED: asked, METRIC: file.objective.logged_name}).items():
+        if study.user_attrs.get(key) != value:
+            study.set_user_attr(key, value)
+    return study
+
+
+def about_study(file: StudyFile) -> tuple[str, dict[str, str]]:
+    """What a study's experiment says of it in the tracking server: a description, and published figures as a tag."""
+    on_test = "Chosen on the **test fold**, to reproduce a published table." if file.objective.split == "test" else ""
+    note = "\n\n".join(part for part in (file.description, on_test, file.citation) if part)
+    published = [figure.model_dump(mode="json") for figure in file.published]
+    return note or file.name, {PUBLISHED: json.dumps(published)} if published else {}
+
+
+def _check_metric(study: str, objective: Objective, bench: Workbench) -> None:
+    rows = bench.rows[1] if objective.split == "validation" else bench.corpus.test_rows
+    devices = sorted(set(bench.corpus.device_of[rows].tolist()))
+    groups = [bench.device_groups[device] for device in devices]
+    names = metric_names(devices, groups, bench.corpus.scenes)
+    if objective.metric not in names:
+        what = f"unknown metric '{objective.metric}' on the {objective.split} split"
+        raise AscError(f"study '{study}': objective", what, nearest(objective.metric, names))
+
+
+def _check_banked(key: str, study: StudyFile, bench: Workbench, bank: TeacherBank) -> None:
+    teacher = bank.named(key)
+    if teacher.record.tags[TEACHER_CORPUS] != bench.store.corpus_digest:
+        raise AscError(f"teacher {key}", "was trained on another corpus", "give --corpus that one, or other keys")
+    if teacher.split.normalised() != study.validation.normalised():
+        remedy = f"set validation of study '{study.name}' to its own, or give other keys"
+        raise AscError(f"teacher {key}", "held out other clips than this study does", remedy)

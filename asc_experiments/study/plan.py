@@ -1,0 +1,167 @@
+"""What a study will cost before it is begun: trials, distinct teachers, those in the bank, hours on this machine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+
+from asc_experiments.base.progress import progress
+from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.study.file import StudyFile
+from asc_experiments.study.opening import check_study
+from asc_experiments.study.search import sampler
+from asc_experiments.study.space import SearchSpace, TrialPlan
+from asc_experiments.study.status import study_status
+from asc_experiments.training import Recipe
+from asc_experiments.training.timing import Pace, time_training
+
+
+@dataclass(frozen=True)
+class PlannedTraining:
+    """Networks of one Recipe but for their seed.
+
+    Attributes:
+        name: what they are.
+        role: ``teacher``, ``student`` or ``replicate``.
+        distinct: how many there will be.
+        in_bank: how many of them need no training.
+        epochs: of each.
+        seconds: that one training takes here, alone on the machine.
+    """
+
+    name: str
+    role: str
+    distinct: int
+    in_bank: int
+    epochs: int
+    seconds: float
+
+    @property
+    def hours(self) -> float:
+        """Of all that are to be trained, one after another."""
+        return (self.distinct - self.in_bank) * self.seconds / 3600
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What a study will do.
+
+    Attributes:
+        study: its name.
+        trials: in total.
+        finished: how many of them need no more work.
+        is_exact: whether the trials are known; else those that a sampler will choose were drawn at random here.
+        trainings: one row per Recipe and role.
+    """
+
+    study: str
+    trials: int
+    finished: int
+    is_exact: bool
+    trainings: tuple[PlannedTraining, ...]
+
+    @property
+    def hours(self) -> float:
+        """Of one training after another on this machine."""
+        return sum(training.hours for training in self.trainings)
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        teachers = [training for training in self.trainings if training.role == "teacher"]
+        return {
+            "study": self.study,
+            "trials": self.trials,
+            "finished": self.finished,
+            "exact": self.is_exact,
+            "teachers": sum(training.distinct for training in teachers),
+            "teachers_in_bank": sum(training.in_bank for training in teachers),
+            "trainings": sum(training.distinct - training.in_bank for training in self.trainings),
+            "hours": round(self.hours, 4),
+            "rows": [vars(training) | {"hours": round(training.hours, 4)} for training in self.trainings],
+        }
+
+
+def plan_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> StudyPlan:
+    """Plan a study without training anything but a timed warm-up of each Recipe.
+
+    Raises:
+        AscError: as running it would.
+    """
+    space, bank = SearchSpace(file), TeacherBank(bench.tracking)
+    check_study(space, bench, bank)
+    finished, done = _finished(file, storage)
+    known = [plan for _, plan in space.cells()] if file.sampler == "grid" else _queued(space)
+    asked = min(file.trials or len(known), len(known)) if file.sampler == "grid" else file.asked
+    ahead = [plan for plan in known[:asked] if plan not in finished][: max(0, asked - done)]
+    drawn = _drawn(space, asked - done - len(ahead))
+    trainings = _trainings(file, bench, bank, ahead + drawn)
+    return StudyPlan(file.name, asked, done, not drawn, tuple(trainings))
+
+
+def _queued(space: SearchSpace) -> list[TrialPlan]:
+    return [space.plan_of(params, "enqueue") for params in space.study.enqueue]
+
+
+def _finished(file: StudyFile, storage: BaseStorage) -> tuple[list[TrialPlan], int]:
+    """The plans of the trials that are finished, and how many need no more work."""
+    if file.name not in optuna.get_all_study_names(storage):
+        return [], 0
+    study = optuna.load_study(study_name=file.name, storage=storage)
+    space = SearchSpace(file)
+    complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+    return [space.plan_of(trial.params, f"trial {trial.number}") for trial in complete], study_status(study).done
+
+
+def _drawn(space: SearchSpace, number: int) -> list[TrialPlan]:
+    """So many trials drawn at random, as a sampler draws before it knows anything."""
+    random = space.study.model_copy(update={"sampler": "random"})
+    study = optuna.create_study()
+    plans = []
+    for trial_number in range(max(0, number)):
+        study.sampler = sampler(random, trial_number)
+        plans.append(space.plan(study.ask()))
+    return plans
+
+
+def _trainings(
+    file: StudyFile, bench: Workbench, bank: TeacherBank, plans: Sequence[TrialPlan]
+) -> list[PlannedTraining]:
+    teachers = {wanted for plan in plans for wanted in plan.teachers if isinstance(wanted, Recipe)}
+    in_bank = {teacher.key for teacher in bank.all()}
+    wanted = Counter(_without_seed(recipe) for recipe in teachers)
+    found = Counter(_without_seed(recipe) for recipe in teachers if bank.key(recipe, bench) in in_bank)
+    students = Counter(plan.student for plan in plans)
+    rows = [("teacher", recipe, count, found[recipe]) for recipe, count in wanted.items()]
+    rows += [("student", recipe, count * file.seeds, 0) for recipe, count in students.items()]
+    if file.replicate is not None and students:
+        again = (min(file.replicate.best, max(0, file.asked - 1)) + 1) * file.replicate.seeds
+        rows.append(("replicate", students.most_common(1)[0][0], again, 0))
+    paces: dict[str, Pace] = {}
+    planned = []
+    with progress(len(rows), "timing", "networks") as advance:
+        for role, recipe, count, present in rows:
+            seconds = _seconds(recipe, bench, paces)
+            name = recipe.name.rpartition("-s")[0]
+            planned.append(PlannedTraining(name, role, count, present, recipe.optimisation.epochs, seconds))
+            advance()
+    order = ("teacher", "student", "replicate")
+    return sorted(planned, key=lambda each: (order.index(each.role), each.name))
+
+
+def _seconds(recipe: Recipe, bench: Workbench, paces: dict[str, Pace]) -> float:
+    """Seconds of one training; networks of one shape and augmentation are timed once."""
+    shape = f"{recipe.network!r} {recipe.augment}"
+    if shape not in paces:
+        paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer)
+    training, validation = bench.rows
+    return paces[shape].of(recipe.optimisation.epochs, len(training), len(validation), len(bench.corpus.clips))
+
+
+def _without_seed(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"seed": 0})

@@ -1,0 +1,105 @@
+"""A driver of the tiny study, on a workspace of its own, and trainings that are answered at once."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asc_experiments.distill import Distillation, Ensemble, LogitTable, Workbench
+from asc_experiments.distill.bank import log_logits
+from asc_experiments.distill.teacher import MODEL_ID
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.file import read_study
+from asc_experiments.study.storage import open_storage
+from asc_experiments.study.work import SeedJob, SeedResult
+from asc_experiments.tracking import Run
+from asc_experiments.training import Recipe
+from asc_experiments.training.network import complexity_of
+from asc_experiments.training.scorecard import metric_names
+
+
+@pytest.fixture
+def driver(
+    open_bench: Callable[..., Workbench], study_file: Callable[..., Path], workspace: Path
+) -> Callable[..., Driver]:
+    def make(overrides: dict[str, object] | None = None, **replaced: str) -> Driver:
+        study = read_study(study_file(**replaced), overrides)
+        return Driver(study, open_bench(study.validation), open_storage(workspace, None))
+
+    return make
+
+
+@dataclass
+class Answers:
+    """What a study had done, in this order, instead of trainings."""
+
+    teachers: list[Recipe] = field(default_factory=list)
+    students: list[SeedJob] = field(default_factory=list)
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """Teachers and students are answered for at once, with made-up scores and their own complexity."""
+    asked = Answers()
+
+    def teacher(bench: Workbench, recipe: Recipe) -> str:
+        asked.teachers.append(recipe)
+        return f"{len(asked.teachers):016x}"
+
+    def student(bench: Workbench, job: SeedJob) -> SeedResult:
+        asked.students.append(job)
+        groups = list(bench.device_groups.values())
+        names = metric_names(bench.corpus.devices, groups, bench.corpus.scenes)
+        chance = random.Random(f"{job.teachers} {job.rule} {job.student!r} {job.distillation!r}")
+        scores = {f"{prefix}{name}": chance.random() for prefix in ("", "validation/") for name in names}
+        complexity = complexity_of(job.student, bench.corpus.scenes)
+        costs = {"complexity/macs": float(complexity.macs), "complexity/parameters": float(complexity.parameters)}
+        return SeedResult(job.parent, "m-0", job.student.seed, scores | costs)
+
+    monkeypatch.setattr("asc_experiments.study.trial.train_teacher", teacher)
+    monkeypatch.setattr("asc_experiments.study.trial.train_seed", student)
+    return asked
+
+
+@dataclass
+class QuickStudents:
+    """Students that were trained at once, by their learning rate and seed; what to do before one is."""
+
+    trained: list[tuple[float, int]] = field(default_factory=list)
+    before: Callable[[Recipe], None] = lambda recipe: None
+
+
+@pytest.fixture
+def quick_students(monkeypatch: pytest.MonkeyPatch) -> QuickStudents:
+    """Students answer at random instead of being trained; they are right the more often, the higher their learning rate.
+
+    Everything else about them is real: their runs, logits, Scorecards.
+    """
+    quick = QuickStudents()
+
+    def train(
+        bench: Workbench,
+        recipe: Recipe,
+        run: Run,
+        ensemble: Ensemble | None = None,
+        distillation: Distillation | None = None,
+        on_validation: Callable[[int, Mapping[str, float]], None] | None = None,
+    ) -> dict[str, float]:
+        rate = recipe.optimisation.learning_rate
+        quick.before(recipe)
+        quick.trained.append((rate, recipe.seed))
+        rng = np.random.default_rng([recipe.seed, round(1e6 * rate)])
+        labels, n_scenes = bench.corpus.labels, len(bench.corpus.scenes)
+        said = np.where(rng.random(len(labels)) < rate, labels, (labels + 1) % n_scenes)
+        logits = 3 * np.eye(n_scenes, dtype=np.float32)[said]
+        log_logits(run, LogitTable(bench.corpus.filenames, logits))
+        metrics = bench.scorecards(logits)
+        run.metrics(metrics)
+        run.tags({MODEL_ID: f"m-{rate}-{recipe.seed}"})
+        return metrics
+
+    monkeypatch.setattr("asc_experiments.study.work.train_student", train)
+    return quick
