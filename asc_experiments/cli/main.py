@@ -12,7 +12,7 @@ import typer
 
 from asc_experiments import __version__
 from asc_experiments.base.errors import AscError
-from asc_experiments.cli import corpus, model, study, train
+from asc_experiments.cli import bench, corpus, model, student, study, teacher, teacher_files
 
 # Read by OpenMP when torch is loaded. Threads that spin while they wait make two trainings on one machine a third as
 # fast as one; sleeping ones cost a lone training about 2 %.
@@ -27,9 +27,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(corpus.app, name="corpus")
-app.add_typer(train.teacher_app, name="teacher")
-app.add_typer(train.student_app, name="student")
+teacher_files.add_to(teacher.app)
+app.add_typer(teacher.app, name="teacher")
+app.add_typer(student.app, name="student")
 app.add_typer(study.app, name="study")
+app.add_typer(bench.app, name="bench")
 study.add_report(app)
 model.add_to(app)
 

@@ -99,6 +99,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
 ]
+CorpusFolder = Annotated[Path, typer.Option("--corpus", metavar="DIR", help="The corpus folder.", show_default=False)]
+Validation = Annotated[
+    float,
+    typer.Option(
+        "--validation",
+        help="Part of the training fold to hold out by location. Studies hold some out; 0 trains on the whole fold.",
+        min=0.0,
+        max=0.5,
+    ),
+]
+Augment = Annotated[str, typer.Option(help="Device generalisation: none, dir, fms or dirfms.")]
+Epochs = Annotated[
+    int | None, typer.Option(help="Epochs; the schedule is stretched with them (default: as published).")
+]
+Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:

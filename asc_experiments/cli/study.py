@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asc_experiments.cli.options import Assignments, Json, Settings, print_facts, print_json, with_settings
-from asc_experiments.cli.train import CorpusFolder
+from asc_experiments.cli.options import (
+    Assignments,
+    CorpusFolder,
+    Json,
+    Settings,
+    print_facts,
+    print_json,
+    with_settings,
+)
+
+if TYPE_CHECKING:
+    from asc_experiments.study.file import StudyFile
 
 app = typer.Typer(help="Run studies and see how far they have come.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)]
@@ -23,29 +33,42 @@ class Format(StrEnum):
     json = "json"
 
 
-@app.command("run", epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus --trials 4")
+StudyPath = Annotated[Path, typer.Argument(metavar="FILE", help="The study file.", show_default=False)]
+Trials = Annotated[int | None, typer.Option(help="Trials in total (default: as the file says).", min=1)]
+Scale = Annotated[
+    str | None, typer.Option(help="One of the file's scales, such as small: the study for a laptop-sized corpus.")
+]
+Workers = Annotated[int, typer.Option(help="Trainings at a time, each in a process of its own.", min=1, max=256)]
+
+
+@app.command("run", epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus --trials 4 --workers 2")
 @with_settings
 def run_study(
     settings: Settings,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The study file.", show_default=False)],
+    file: StudyPath,
     corpus: CorpusFolder,
-    trials: Annotated[int | None, typer.Option(help="Trials in total (default: as the file says).", min=1)] = None,
+    trials: Trials = None,
+    workers: Workers = 1,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Begin no trial after this time: 90m, 12h, 2d or seconds.")
+    ] = None,
+    scale: Scale = None,
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
     """Run a study to its total of trials. Stopped or killed, the same command goes on."""
-    from asc_experiments.base.yaml import parse_assignments
+    from asc_experiments.base.durations import parse_duration
     from asc_experiments.study.driver import Driver
-    from asc_experiments.study.file import read_study
-    from asc_experiments.study.space import SearchSpace
+    from asc_experiments.study.executor import InProcess, WorkerPool
     from asc_experiments.study.storage import open_storage
 
-    overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
-    study = read_study(file, overrides)
-    SearchSpace(study).check(str(file))
+    seconds = None if timeout is None else parse_duration(timeout, "--timeout")
+    study = _read(file, trials, scale, assignments)
     bench = settings.workbench(corpus, study.validation)
+    executor = InProcess() if workers == 1 else WorkerPool(workers)
     try:
-        status = Driver(study, bench, open_storage(settings.workspace, settings.storage)).run()
+        storage = open_storage(settings.workspace, settings.storage)
+        status = Driver(study, bench, storage, executor).run(seconds)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on with study '{study.name}'", err=True)
         raise typer.Exit(130) from None
@@ -56,6 +79,45 @@ def run_study(
         typer.echo(f"next: asc report {status.name}; asc register {status.name}; asc ui")
     if status.failed:
         raise typer.Exit(1)
+
+
+@app.command("plan", epilog="Example: asc study plan studies/quickstart.yaml --corpus demo_corpus")
+@with_settings
+def plan(
+    settings: Settings,
+    file: StudyPath,
+    corpus: CorpusFolder,
+    trials: Trials = None,
+    scale: Scale = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a study will cost on this machine, without training: trials, teachers, those in the bank, hours."""
+    from asc_experiments.base.progress import show
+    from asc_experiments.report.text import plan_table
+    from asc_experiments.study.plan import plan_study
+    from asc_experiments.study.storage import open_storage
+
+    study = _read(file, trials, scale, assignments)
+    bench = settings.workbench(corpus, study.validation)
+    facts = plan_study(study, bench, open_storage(settings.workspace, settings.storage)).facts()
+    if as_json:
+        print_json(facts)
+        return
+    show(plan_table(facts))
+    typer.echo(f"next: asc study run {file} --corpus {corpus}" + (f" --scale {scale}" if scale else ""))
+
+
+def _read(file: Path, trials: int | None, scale: str | None, assignments: list[str] | None) -> StudyFile:
+    """Read and check the study file with what the options change."""
+    from asc_experiments.base.yaml import parse_assignments
+    from asc_experiments.study.file import read_study
+    from asc_experiments.study.space import SearchSpace
+
+    overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
+    study = read_study(file, overrides, scale)
+    SearchSpace(study).check(str(file))
+    return study
 
 
 @app.command(epilog="Example: asc study status quickstart --json")

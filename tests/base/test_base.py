@@ -161,6 +161,16 @@ def test_progress_is_plain_lines_with_the_time_left_where_there_is_no_terminal(
     assert len(lines) == 3
 
 
+def test_steps_that_were_done_before_do_not_shorten_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1_000, 10))
+    monkeypatch.setattr(progress_module, "time", type("Clock", (), {"monotonic": lambda: float(next(clock))}))
+    with progress(10, "training", "epochs", done=7) as advance:
+        advance()
+    assert capsys.readouterr().err == "training: 8/10 epochs, 20 s left\n"
+
+
 def test_key_that_stands_twice_is_refused() -> None:
     with pytest.raises(AscError, match="key 'epochs' stands twice"):
         parse_yaml("student: {epochs: 1, epochs: 2}", "x")

@@ -88,6 +88,7 @@ def test_teacher_is_listed_and_taught_from_by_a_short_key(asc: Callable, synth_c
 
 COMMANDS = [
     [], ["corpus", "synth"], ["corpus", "check"], ["corpus", "prepare"], ["teacher", "train"], ["teacher", "list"],
+    ["teacher", "show"], ["teacher", "export"], ["teacher", "import"], ["teacher", "prune"],
     ["student", "train"], ["study", "run"], ["study", "status"], ["study", "list"], ["report"], ["register"],
     ["predict"], ["ui"],
 ]  # fmt: skip

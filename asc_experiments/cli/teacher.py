@@ -1,0 +1,142 @@
+"""``asc teacher``: train teachers, list those in the bank, show one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from asc_experiments.cli.networks import recipe_from, show_network, teacher_facts
+from asc_experiments.cli.options import (
+    Assignments,
+    Augment,
+    CorpusFolder,
+    Epochs,
+    Json,
+    Seed,
+    Settings,
+    Validation,
+    print_facts,
+    print_json,
+    with_settings,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from asc_experiments.distill import Teacher
+
+app = typer.Typer(help="Train teachers, and keep those in the bank.", no_args_is_help=True)
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The teacher's key, or its beginning.", show_default=False)]
+
+
+@app.command(
+    "train",
+    epilog="Example: asc teacher train --arch cp_resnet --corpus demo_corpus --augment dirfms --epochs 20",
+)
+@with_settings
+def train_teacher(
+    settings: Settings,
+    arch: Annotated[str, typer.Option(help="cp_mobile, cp_resnet or passt.", show_default=False)],
+    corpus: CorpusFolder,
+    augment: Augment = "none",
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    validation: Validation = 0.0,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Start from weights trained on AudioSet; passt only (345 MB, once).")
+    ] = False,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Train a teacher, or find it in the bank if it was trained before."""
+    from asc_experiments.corpus import ValidationSplit
+    from asc_experiments.distill import TeacherBank
+
+    values = {"arch": arch, "augment": augment, "epochs": epochs, "seed": seed}
+    recipe = recipe_from(values | {"pretrained": "audioset" if pretrained else None}, assignments)
+    bench = settings.workbench(corpus, ValidationSplit(fraction=validation))
+    bench.responses_for(recipe)
+    teacher = TeacherBank(bench.tracking).get(recipe, bench)
+    show_network(teacher_facts(teacher), f"teacher {teacher.name}", as_json)
+
+
+@app.command("list", epilog="Example: asc teacher list --json")
+@with_settings
+def list_teachers(settings: Settings, as_json: Json = False) -> None:
+    """List the teachers in the bank."""
+    from rich.table import Table
+
+    from asc_experiments.base.progress import show
+    from asc_experiments.distill import TeacherBank
+    from asc_experiments.report.text import percent
+
+    teachers = TeacherBank(settings.tracking()).all()
+    if as_json:
+        print_json([teacher_facts(teacher) for teacher in teachers])
+        return
+    table = Table(title=f"{len(teachers)} teachers", title_justify="left")
+    for heading in ("key", "teacher", "overall", "real", "seen", "unseen", "DG", "held out", "imported from"):
+        is_text = heading in ("key", "teacher", "imported from")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
+    names = ["accuracy/overall", *(f"accuracy/group/{g}" for g in ("real", "seen", "unseen")), "device_generalization"]
+    for t in teachers:
+        held_out = f"{100 * t.split.fraction:.0f} %"
+        table.add_row(t.key, t.name, *(percent(t.metrics.get(name)) for name in names), held_out, t.source)
+    show(table)
+
+
+@app.command("show", epilog="Example: asc teacher show 1f3a")
+@with_settings
+def show_teacher(settings: Settings, key: Key, as_json: Json = False) -> None:
+    """Show what a teacher is, how good it is on every device, and who learned from it."""
+    from asc_experiments.base.progress import show
+    from asc_experiments.distill import TeacherBank
+    from asc_experiments.distill.usage import Usage
+
+    bank = TeacherBank(settings.tracking())
+    teacher = bank.named(key)
+    uses = Usage.read(bank.tracking).of.get(teacher.key, ())
+    if as_json:
+        used_by = [{"name": u.name, "experiment": u.experiment, "status": u.status, "run_id": u.run_id} for u in uses]
+        print_json(teacher_facts(teacher) | _whereabouts(teacher) | {"used_by": used_by})
+        return
+    facts = {name: value for name, value in teacher_facts(teacher).items() if name != "metrics"} | _whereabouts(teacher)
+    facts["recipe"] = [f"{name}={value}" for name, value in teacher.recipe.flat().items()] if teacher.recipe else "none"
+    facts["split"] = [f"{name}={value}" for name, value in facts["split"].items()]
+    facts["used_by"] = [f"{use} ({use.status.lower()})" for use in uses] or "nobody"
+    print_facts(facts, f"teacher {teacher.name}")
+    show(_scorecards(teacher))
+
+
+def _whereabouts(teacher: Teacher) -> dict[str, Any]:
+    """What a teacher was made from, and where its files are."""
+    from asc_experiments.distill.teacher import CORPUS, LOGITS
+
+    return {
+        "recipe": teacher.recipe.model_dump(mode="json") if teacher.recipe else None,
+        "split": teacher.split.model_dump(mode="json"),
+        "corpus": teacher.record.tags[CORPUS],
+        "logits": f"runs:/{teacher.record.run_id}/{LOGITS}",
+        "model": f"models:/{teacher.model_id}" if teacher.model_id else None,
+    }
+
+
+def _scorecards(teacher: Teacher) -> Table:
+    """Accuracies in percent, a row for each split that the teacher has logits for."""
+    from rich.table import Table
+
+    from asc_experiments.report.text import percent
+
+    metrics = teacher.metrics
+    columns = ["overall", "macro", *(f"group/{group}" for group in ("real", "seen", "unseen"))]
+    columns += sorted(n.removeprefix("accuracy/") for n in metrics if n.startswith("accuracy/device/"))
+    table = Table(title="accuracy in %, and DG", title_justify="left")
+    for heading in ("clips", *(column.rpartition("/")[2] for column in columns), "DG"):
+        table.add_column(heading, justify="left" if heading == "clips" else "right", no_wrap=True)
+    for prefix, clips in (("", "test"), ("validation/", "held out")):
+        if f"{prefix}accuracy/overall" in metrics:
+            values = [metrics.get(f"{prefix}accuracy/{column}") for column in columns]
+            table.add_row(clips, *map(percent, [*values, metrics[f"{prefix}device_generalization"]]))
+    return table
