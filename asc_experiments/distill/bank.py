@@ -23,6 +23,7 @@ from asc_experiments.distill.teacher import (
     Teacher,
     teacher_key,
 )
+from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.networks import log_network
@@ -130,7 +131,7 @@ class TeacherBank:
             SPLIT: bench.split.model_dump_json(),
         }
         with self.tracking.run(self.experiment_id, recipe.name, "teacher", tags) as run:
-            trained = bench.train(recipe, run, f"teacher {recipe.name}", identity=key)
+            trained = train_network(bench, recipe, run, f"teacher {recipe.name}", key)
             model_id = log_network(run, trained.network)
             digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
             metrics = bench.scorecards(trained.logits)

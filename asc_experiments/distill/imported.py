@@ -25,6 +25,7 @@ from asc_experiments.distill.teacher import (
     Teacher,
     teacher_key,
 )
+from asc_experiments.distill.train import log_corpus, log_setting
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
@@ -65,7 +66,7 @@ def import_network(
             raise AscError(path, "gives logits that are not finite", "give weights of a whole training")
         tags = _tags(bench, key, digest, path) | {RECIPE: recipe.model_dump_json()}
         with bench.tracking.run(bank.experiment_id, name or path.stem, "teacher", tags) as run:
-            bench.log_setting(run, recipe, network)
+            log_setting(bench, run, recipe)
             model_id = log_network(run, network)
             run.tags({MODEL_ID: model_id})
             _log_logits(bench, run, LogitTable(bench.corpus.filenames, logits), model_id)
@@ -94,7 +95,7 @@ def import_logits(bench: Workbench, path: Path, name: str = "") -> Teacher:
     def store() -> None:
         tags = _tags(bench, key, digest, path)
         with bench.tracking.run(bank.experiment_id, name or path.stem, "teacher", tags) as run:
-            bench.log_corpus(run)
+            log_corpus(bench, run)
             _log_logits(bench, run, table)
 
     bank = TeacherBank(bench.tracking)

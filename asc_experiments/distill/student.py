@@ -13,6 +13,7 @@ from asc_experiments.distill.bank import log_logits
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import CORPUS, MODEL_ID, RECIPE, SCHEMA
+from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
@@ -63,7 +64,7 @@ def train_student(
     if targets is not None:
         run.params(distillation.model_dump())
     identity = student_identity(bench, recipe, targets)
-    trained = bench.train(recipe, run, f"student {recipe.name}", targets, on_validation, identity)
+    trained = train_network(bench, recipe, run, f"student {recipe.name}", identity, targets, on_validation)
     model_id = log_network(run, trained.network)
     log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
     metrics = bench.scorecards(trained.logits)

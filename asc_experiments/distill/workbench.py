@@ -1,14 +1,13 @@
 """The Workbench: everything a training needs besides its Recipe, opened once and shared by all trainings.
 
-The corpus with its decoded clips, the validation split, impulse responses and the tracking server; and the one way in
-which any network here is trained, evaluated and logged.
+The corpus with its decoded clips, the validation split, impulse responses, published weights and the tracking server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +15,24 @@ import numpy as np
 from torch import Tensor
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.progress import progress
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepare, split_training_fold
-from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
 from asc_experiments.corpus.index import REFERENCE_DEVICE
 from asc_experiments.corpus.segments import Segments, find_segments
-from asc_experiments.models import measure_complexity
-from asc_experiments.tracking import Run, Tracking
-from asc_experiments.tracking.run import Stopped
+from asc_experiments.tracking import Tracking
 from asc_experiments.training import (
-    Checkpoint,
     ClipSource,
-    EpochRecord,
-    EpochReport,
     Recipe,
-    SceneNetwork,
     Scorecard,
     SoftTargets,
     Trainer,
-    open_checkpoint,
     score,
 )
-from asc_experiments.training.loop import best_device, predict_logits
+from asc_experiments.training.loop import best_device
 from asc_experiments.training.pretrained import audioset_weights
 
 CORPUS_DIRS = "dirs"
 """A corpus may bring its own impulse responses in this folder."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A network that was just trained, and its logits on every clip of the fold by the corpus's rows."""
-
-    network: SceneNetwork
-    logits: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,57 +135,10 @@ class Workbench:
         metrics: dict[str, float] = {}
         test_rows, validation_rows = self.corpus.test_rows, self.rows[1]
         if not np.isnan(logits[test_rows]).any():
-            metrics |= self._score(logits[test_rows], test_rows).metrics
+            metrics |= self.score(logits[test_rows], test_rows).metrics
         if len(validation_rows) and not np.isnan(logits[validation_rows]).any():
-            metrics |= self._score(logits[validation_rows], validation_rows).prefixed("validation")
+            metrics |= self.score(logits[validation_rows], validation_rows).prefixed("validation")
         return metrics
-
-    def train(
-        self,
-        recipe: Recipe,
-        run: Run,
-        title: str,
-        soft_targets: SoftTargets | None = None,
-        on_validation: Callable[[int, Mapping[str, float]], None] | None = None,
-        identity: str | None = None,
-    ) -> Trained:
-        """Train a network, logging its Recipe, complexity, data and curves into a run.
-
-        With an identity the training goes on after the last epoch of an attempt that was killed; the run gets the
-        curves of the earlier epochs too, and ``on_validation`` is called for them.
-
-        Args:
-            recipe: what to train.
-            run: where curves go.
-            title: what the progress bar says.
-            soft_targets: makes it a distillation.
-            on_validation: called after every epoch with the epoch and the validation metrics so far; may raise to stop.
-            identity: a digest of everything that decides how the network comes out; None writes no checkpoints.
-        """
-        make = partial(self.trainer, recipe, soft_targets)
-        checkpoint = self._checkpoint(recipe, run, title, identity)
-        trainer, history = checkpoint.resume(make) if checkpoint else (make(), [])
-        self.log_setting(run, recipe, trainer.network)
-
-        def tell(epoch: int) -> None:
-            run.metrics(history[epoch].curves, step=epoch + 1)
-            if on_validation is not None and history[epoch].validation:
-                on_validation(epoch, history[epoch].validation)
-
-        for epoch in range(len(history)):
-            tell(epoch)
-        with progress(recipe.optimisation.epochs, title, "epochs", done=len(history)) as advance:
-
-            def after_epoch(report: EpochReport) -> None:
-                history.append(self._record(report))
-                if checkpoint:
-                    checkpoint.save(trainer, history)
-                advance(note=f"loss {report.loss:.3f}")
-                tell(report.epoch)
-
-            network = trainer.fit(self.rows[0], after_epoch)
-        every_row = np.arange(len(self.corpus.clips))
-        return Trained(network, predict_logits(network, self.clips, every_row))
 
     def trainer(self, recipe: Recipe, soft_targets: SoftTargets | None = None) -> Trainer:
         """What trains a Recipe on this corpus, before its first epoch."""
@@ -216,36 +151,7 @@ class Workbench:
     def _segments(self) -> Segments:
         return find_segments(self.corpus, self.rows[0])
 
-    def log_corpus(self, run: Run) -> None:
-        """Log the corpus as the run's dataset, by its own digest."""
-        profile = f'{{"training_clips": {len(self.rows[0])}, "validation_clips": {len(self.rows[1])}}}'
-        run.dataset(self.corpus.root.resolve().name, self.store.corpus_digest, str(self.corpus.root.resolve()), profile)
-
-    def log_setting(self, run: Run, recipe: Recipe, network: SceneNetwork) -> None:
-        """Log a Recipe, what its network costs, and the corpus as a run's setting."""
-        frames = network.frontend.frames(SAMPLE_RATE)  # of one second, as the challenge counts
-        complexity = measure_complexity(network.model, network.frontend.shape.mels, frames)
-        run.params(recipe.flat() | {"augment": recipe.augment, "size": recipe.size})
-        run.metrics({"complexity/parameters": complexity.parameters, "complexity/macs": complexity.macs})
-        self.log_corpus(run)
-
-    def _checkpoint(self, recipe: Recipe, run: Run, title: str, identity: str | None) -> Checkpoint | None:
-        """The checkpoint of a training until the run has ended, or None where it has none."""
-        if identity is None:
-            return None
-        about = {"recipe": recipe.model_dump(mode="json"), "corpus": self.store.corpus_digest}
-        opened = open_checkpoint(self.cache, identity, about, title, given_up=(Stopped,))
-        return run.until_ended.enter_context(opened)
-
-    def _record(self, report: EpochReport) -> EpochRecord:
-        curves = {"train/loss": report.loss, "train/learning_rate": report.learning_rate}
-        validation: dict[str, float] = {}
-        rows = self.rows[1]
-        if len(rows):
-            validation = self._score(predict_logits(report.network, self.clips, rows), rows).prefixed("validation")
-        return EpochRecord(curves | {n: value for n, value in validation.items() if _is_curve(n)}, validation)
-
-    def _score(self, logits: np.ndarray, rows: np.ndarray) -> Scorecard:
+    def score(self, logits: np.ndarray, rows: np.ndarray) -> Scorecard:
         """Score logits ``(rows, scenes)`` of these rows."""
         labels, devices = self.corpus.labels[rows], self.corpus.device_of[rows]
         return score(logits, labels, devices, self.device_groups, self.corpus.scenes)
@@ -259,8 +165,3 @@ def _reopened(
     if bench.store.corpus_digest != digest:
         raise AscError(root, "the corpus was changed while it was in use", "start again with the corpus as it is now")
     return bench
-
-
-def _is_curve(name: str) -> bool:
-    """Which validation metrics are worth a curve: the overall ones and those per group."""
-    return "/device/" not in name and "/scene/" not in name

@@ -77,6 +77,7 @@ class Driver:
         locks = bench.cache / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(locks / f"study-{file.name}.lock")
+        self.replicates_lock = FileLock(locks / f"replicates-{file.name}.lock")
         with self.lock:
             self.study = open_study(self.space, self.asked, bench, storage)
         experiment_id = bench.tracking.experiment(file.name)
@@ -102,7 +103,7 @@ class Driver:
             self._run_all(deadline)
             status = study_status(self.study)
             if self.file.replicate is not None and status.done >= self.asked and not _is_past(deadline):
-                with FileLock(self.lock.lock_file.replace(".lock", "-replicates.lock")):
+                with self.replicates_lock:
                     replicate(self.study, self.space, self.context, self.file.replicate)
         except BaseException as stop:
             self._stop(stop)

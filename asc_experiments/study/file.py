@@ -13,7 +13,7 @@ from asc_experiments.base.settings import Settings
 from asc_experiments.base.yaml import read_yaml
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.study.ensembles import EnsembleSpace
-from asc_experiments.study.searchable import Scalar, Searchables
+from asc_experiments.study.searchable import Scalar, Searchables, candidates
 from asc_experiments.training.scorecard import is_better_higher
 
 RESERVED_NAMES = ("teachers", "students", "Default")
@@ -127,6 +127,8 @@ class StudyFile(Settings):
             raise ValueError("objective.metric is a complexity; make it the one to trade against: `against:`")
         if self.pruner != "none" and self.objective.split == "test":
             raise ValueError("pruning needs a validation split; set pruner to none or objective.split to validation")
+        if "accuracy_weighted" in candidates(self.ensemble.rule) and self.validation.fraction == 0:
+            raise ValueError("rule accuracy_weighted needs a validation split; set validation.fraction above 0")
         return self
 
     @model_validator(mode="after")

@@ -9,15 +9,16 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import TrialState
 
 from asc_experiments.base.progress import progress
 from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.study.attempts import NUMBER_IN_FILE
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import check_study
 from asc_experiments.study.search import sampler
 from asc_experiments.study.space import SearchSpace, TrialPlan
-from asc_experiments.study.status import study_status
+from asc_experiments.study.status import study_status, was_interrupted
+from asc_experiments.study.suggest import Given
 from asc_experiments.training import Recipe
 from asc_experiments.training.timing import Pace, time_training
 
@@ -56,7 +57,7 @@ class StudyPlan:
         study: its name.
         trials: in total.
         finished: how many of them need no more work.
-        is_exact: whether the trials are known; else those that a sampler will choose were drawn at random here.
+        is_exact: whether the trials are known; else what a sampler will choose was guessed here.
         trainings: one row per Recipe and role.
     """
 
@@ -96,26 +97,33 @@ def plan_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> Study
     space, bank = SearchSpace(file), TeacherBank(bench.tracking)
     check_study(space, bench, bank)
     finished, done = _finished(file, storage)
-    known = [plan for _, plan in space.cells()] if file.sampler == "grid" else _queued(space)
+    known = [(plan, True) for _, plan in space.cells()] if file.sampler == "grid" else _queued(space)
     asked = min(file.trials or len(known), len(known)) if file.sampler == "grid" else file.asked
-    ahead = [plan for plan in known[:asked] if plan not in finished][: max(0, asked - done)]
+    ahead = [each for number, each in enumerate(known[:asked]) if number not in finished][: max(0, asked - done)]
     drawn = _drawn(space, asked - done - len(ahead))
-    trainings = _trainings(file, bench, bank, ahead + drawn)
-    return StudyPlan(file.name, asked, done, not drawn, tuple(trainings))
+    trainings = _trainings(file, bench, bank, [plan for plan, _ in ahead] + drawn, asked)
+    is_exact = not drawn and all(is_whole for _, is_whole in ahead)
+    return StudyPlan(file.name, asked, done, is_exact, tuple(trainings))
 
 
-def _queued(space: SearchSpace) -> list[TrialPlan]:
-    return [space.plan_of(params, "enqueue") for params in space.study.enqueue]
+def _queued(space: SearchSpace) -> list[tuple[TrialPlan, bool]]:
+    """The plans of the file's own trials, and whether it gives all of their parameters: a sampler draws the rest."""
+    plans = []
+    for params in space.study.enqueue:
+        asked = Given(params, "enqueue")
+        plans.append((space.plan(asked), asked.used <= params.keys()))
+    return plans
 
 
-def _finished(file: StudyFile, storage: BaseStorage) -> tuple[list[TrialPlan], int]:
-    """The plans of the trials that are finished, and how many need no more work."""
+def _finished(file: StudyFile, storage: BaseStorage) -> tuple[set[int], int]:
+    """Which of the file's own trials, or of a grid's cells, need no more work, and how many trials do not at all."""
     if file.name not in optuna.get_all_study_names(storage):
-        return [], 0
+        return set(), 0
     study = optuna.load_study(study_name=file.name, storage=storage)
-    space = SearchSpace(file)
-    complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
-    return [space.plan_of(trial.params, f"trial {trial.number}") for trial in complete], study_status(study).done
+    trials = study.get_trials(deepcopy=False)
+    over = [trial for trial in trials if trial.state.is_finished() and not was_interrupted(trial)]
+    numbers = {trial.user_attrs[NUMBER_IN_FILE] for trial in over if NUMBER_IN_FILE in trial.user_attrs}
+    return numbers, study_status(study).done
 
 
 def _drawn(space: SearchSpace, number: int) -> list[TrialPlan]:
@@ -130,7 +138,7 @@ def _drawn(space: SearchSpace, number: int) -> list[TrialPlan]:
 
 
 def _trainings(
-    file: StudyFile, bench: Workbench, bank: TeacherBank, plans: Sequence[TrialPlan]
+    file: StudyFile, bench: Workbench, bank: TeacherBank, plans: Sequence[TrialPlan], asked: int
 ) -> list[PlannedTraining]:
     teachers = {wanted for plan in plans for wanted in plan.teachers if isinstance(wanted, Recipe)}
     in_bank = {teacher.key for teacher in bank.all()}
@@ -140,7 +148,7 @@ def _trainings(
     rows = [("teacher", recipe, count, found[recipe]) for recipe, count in wanted.items()]
     rows += [("student", recipe, count * file.seeds, 0) for recipe, count in students.items()]
     if file.replicate is not None and students:
-        again = (min(file.replicate.best, max(0, file.asked - 1)) + 1) * file.replicate.seeds
+        again = (min(file.replicate.best, max(0, asked - 1)) + 1) * file.replicate.seeds
         rows.append(("replicate", students.most_common(1)[0][0], again, 0))
     paces: dict[str, Pace] = {}
     planned = []

@@ -14,6 +14,7 @@ from asc_experiments.study.file import StudyFile
 from asc_experiments.study.searchable import Range, Scalar, Searchable, Searchables, candidates
 from asc_experiments.study.suggest import Given, Suggests, every_cell, suggest, suggest_all
 from asc_experiments.training import Recipe, make_recipe
+from asc_experiments.training.loop import check_learns_from_logits
 
 SIZE, TEAM, RULE = "ensemble_size", "team", "ensemble_rule"
 _SIZES = ("base_channels", "embed_dim", "num_heads", "depth", "size", "pretrained")
@@ -69,6 +70,8 @@ class SearchSpace:
         if len(teachers) > 1:
             rule = str(suggest(trial, RULE, self.study.ensemble.rule))
         student = _student(suggest_all(trial, "student", self.study.student), "student")
+        if teachers:
+            check_learns_from_logits(student)
         distillation = Distillation()
         if teachers:
             values = suggest_all(trial, "distillation", self.study.distillation)
@@ -106,6 +109,8 @@ class SearchSpace:
             AscError: naming the setting that no Recipe can be made of.
         """
         self.recipes(where)
+        for values in _variants(self.study.student):
+            check_learns_from_logits(_student(values, f"{where}: student"))
         for values in _variants(self.study.distillation):
             Distillation.parse(values, f"{where}: distillation")
         for values in self.study.enqueue:

@@ -74,7 +74,7 @@ class QuickStudents:
 
 @pytest.fixture
 def quick_students(monkeypatch: pytest.MonkeyPatch) -> QuickStudents:
-    """Students answer at random instead of being trained; they are right the more often, the higher their learning rate.
+    """Students answer at random instead of being trained, and right with the probability of their learning rate.
 
     Everything else about them is real: their runs, logits, Scorecards.
     """

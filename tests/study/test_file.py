@@ -12,7 +12,6 @@ from asc_experiments.base.yaml import parse_yaml
 from asc_experiments.study.file import StudyFile, read_study
 from asc_experiments.study.space import SearchSpace
 
-SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
 Write = Callable[..., Path]
 
 
@@ -20,15 +19,6 @@ def check(path: Path) -> StudyFile:
     study = read_study(path)
     SearchSpace(study).check(str(path))
     return study
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_study_is_valid_and_says_what_it_is(path: Path) -> None:
-    study = check(path)
-    head = path.read_text().split("name:")[0]
-    for heading in ("What it answers:", "What it needs:", "Command:"):
-        assert heading in head
-    assert study.trials >= 4
 
 
 def test_fixed_choices_and_ranges_are_read(study_file: Write) -> None:
@@ -69,6 +59,33 @@ def test_fixed_choices_and_ranges_are_read(study_file: Write) -> None:
         ),
         ({"ensemble": "{size: 1, pool: [{arch: passt, name: 'a (b)'}]}"}, r"'a \(b\)' is no name"),
         ({"ensemble": "{size: 1, pool: [{arch: cp_resnet, base_channels: {low: 16, high: 32}}]}"}, r"multiple of 2"),
+        ({"against": "{metric: accuracy/macro}"}, r"the two objectives are the same; trade against another metric"),
+        ({"against": "{metrik: complexity/macs}"}, r"unknown key 'against\.metrik'; did you mean 'metric'\?"),
+        (
+            {"against": "{metric: complexity/macs}", "pruner": "median"},
+            r"two objectives cannot prune",
+        ),
+        ({"against": "{metric: complexity/macs}", "sampler": "gp"}, r"gp takes one objective here; use nsga2 or tpe"),
+        ({"objective": "{metric: complexity/macs}"}, r"is a complexity; make it the one to trade against"),
+        (
+            {"constraints": "{complexity/mac: 1}"},
+            r"'complexity/mac' cannot be limited; .*'complexity/macs'\?",
+        ),
+        ({"constraints": "{complexity/macs: 0}"}, r"limit of complexity/macs must be above 0, not 0"),
+        ({"constraints": "{complexity/macs: few}"}, r"'constraints\.complexity/macs.*' is 'few'"),
+        ({"replicate": "{best: 0}"}, r"'replicate\.best' is 0"),
+        ({"replicate": "{seed: 3}"}, r"unknown key 'replicate\.seed'; did you mean 'seeds'\?"),
+        ({"published": "[{name: ours}]"}, r"'published\.0\.metrics' is missing"),
+        ({"published": "[{name: ours, metrics: {accuracy/macro: high}}]"}, r"metrics\.accuracy/macro' is 'high'"),
+        ({"published": "[{name: ours, params: {ensemble_size: 3}, metrics: {}}]"}, r"'ours': ensemble_size is 3"),
+        ({"scales": "{small: 3}"}, r"'scales\.small' is 3"),
+        ({"sampler": "grid", "enqueue": "[{ensemble_size: 1}]"}, r"a grid runs every cell by itself; remove enqueue"),
+        ({"objective": "{split: test}", "pruner": "median"}, r"pruning needs a validation split"),
+        (
+            {"ensemble": "{pool: [{arch: passt}], rule: [mean_logits, accuracy_weighted]}"}
+            | {"validation": "{fraction: 0}", "objective": "{split: test}"},
+            r"rule accuracy_weighted needs a validation split",
+        ),
         (
             {"ensemble": "{size: 1, pool: [{arch: passt, embed_dim: [96, 100], num_heads: [4, 8]}]}"},
             r"embed_dim 100 is not a multiple of num_heads 8",
@@ -107,10 +124,82 @@ def test_overrides_reach_nested_settings(study_file: Write) -> None:
     assert study.ensemble.common["epochs"] == 5
 
 
-def test_only_the_total_may_change_while_a_study_goes_on(study_file: Write) -> None:
-    first = read_study(study_file())
-    assert first.definition_digest() == read_study(study_file(), {"trials": 99}).definition_digest()
-    assert first.definition_digest() != read_study(study_file(), {"student.epochs": 9}).definition_digest()
+CHANGES_NOTHING = {
+    "trials": 99,
+    "description": "other words",
+    "citation": "someone",
+    "published": [{"name": "theirs", "metrics": {"accuracy/macro": 0.5}}],
+    "replicate": {"best": 2},
+    "scales": {"small": {"trials": 1}},
+}
+CHANGES_TRIALS = {
+    "name": "other",
+    "student.epochs": 9,
+    "seeds": 2,
+    "against": {"metric": "complexity/macs"},
+    "constraints": {"complexity/macs": 1_000},
+    "ensemble.rule": "mean_probabilities",
+    "enqueue": [{"ensemble_size": 1}],
+    "sampler_seed": 1,
+}
+
+
+@pytest.mark.parametrize("key", CHANGES_NOTHING)
+def test_what_changes_no_trial_may_change_while_a_study_goes_on(study_file: Write, key: str) -> None:
+    changed = read_study(study_file(), {key: CHANGES_NOTHING[key]})
+    assert changed != read_study(study_file())
+    assert changed.definition_digest() == read_study(study_file()).definition_digest()
+
+
+@pytest.mark.parametrize("key", CHANGES_TRIALS)
+def test_what_changes_a_trial_makes_another_study(study_file: Write, key: str) -> None:
+    changed = read_study(study_file(), {key: CHANGES_TRIALS[key]})
+    assert changed.definition_digest() != read_study(study_file()).definition_digest()
+
+
+def test_objectives_have_their_direction_and_their_name_in_the_tracking_server(study_file: Write) -> None:
+    study = check(study_file(against="{metric: complexity/macs}", constraints="{complexity/macs: 30_000_000}"))
+    assert [each.logged_name for each in study.objectives] == ["validation/accuracy/macro", "complexity/macs"]
+    assert [each.direction for each in study.objectives] == ["maximize", "minimize"]
+    against = check(study_file(against="{metric: device_generalization, split: test}")).against
+    assert against is not None
+    assert (against.logged_name, against.direction) == ("device_generalization", "minimize")
+
+
+SCALES = "{small: {trials: 2, student.epochs: 1, ensemble.common: {epochs: 1}}, smallest: {trials: 1}}"
+
+
+def test_scale_changes_settings_and_ends_the_name(study_file: Write) -> None:
+    path = study_file(scales=SCALES)
+    study = read_study(path, scale="small")
+    assert (study.name, study.trials, study.student["epochs"]) == ("tiny-small", 2, 1)
+    assert study.ensemble.common == {"epochs": 1}, "a group is replaced whole"
+    assert study.student["base_channels"] == 8, "a dotted name replaces one setting"
+    assert read_study(path).name == "tiny"
+
+
+def test_overrides_come_after_the_scale(study_file: Write) -> None:
+    overrides = {"trials": 7, "name": "mine", "ensemble.common.batch_size": 32}
+    study = read_study(study_file(scales=SCALES), overrides, "small")
+    assert (study.name, study.trials) == ("mine", 7)
+    assert study.ensemble.common == {"epochs": 1, "batch_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("scales", "message"),
+    [(SCALES, r"--scale smal: is not a scale of .*tiny\.yaml; did you mean 'small'\?"), ("{}", r"is not a scale of")],
+)
+def test_unknown_scale_is_one_line(study_file: Write, scales: str, message: str) -> None:
+    with pytest.raises(AscError, match=message):
+        read_study(study_file(scales=scales), scale="smal")
+
+
+def test_scale_is_read_as_strictly_as_the_file(study_file: Write) -> None:
+    path = study_file(scales="{small: {trails: 3}, tiny: {student.epochs.low: 1}}")
+    with pytest.raises(AscError, match=r"unknown key 'trails'; did you mean 'trials'\?"):
+        read_study(path, scale="small")
+    with pytest.raises(AscError, match=r"'epochs' is not a group of settings"):
+        read_study(path, scale="tiny")
 
 
 @settings(max_examples=60)

@@ -1,0 +1,114 @@
+"""The one way in which any network here is trained and logged: teachers and students alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from asc_experiments.base.progress import progress
+from asc_experiments.distill.workbench import Workbench
+from asc_experiments.tracking import Run
+from asc_experiments.tracking.run import Stopped
+from asc_experiments.training import (
+    Checkpoint,
+    EpochRecord,
+    EpochReport,
+    Recipe,
+    SceneNetwork,
+    SoftTargets,
+    open_checkpoint,
+)
+from asc_experiments.training.loop import predict_logits
+from asc_experiments.training.network import complexity_of
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network that was just trained, and its logits on every clip of the fold by the corpus's rows."""
+
+    network: SceneNetwork
+    logits: np.ndarray
+
+
+def train_network(
+    bench: Workbench,
+    recipe: Recipe,
+    run: Run,
+    title: str,
+    identity: str,
+    soft_targets: SoftTargets | None = None,
+    on_validation: Callable[[int, Mapping[str, float]], None] | None = None,
+) -> Trained:
+    """Train a network, logging its Recipe, complexity, data and curves into a run.
+
+    It goes on after the last epoch of an attempt that was killed; the run gets the curves of the earlier epochs too,
+    and ``on_validation`` is called for them.
+
+    Args:
+        bench: corpus, split, and what a Recipe may need.
+        recipe: what to train.
+        run: where curves go.
+        title: what the progress bar says.
+        identity: a digest of everything that decides how the network comes out.
+        soft_targets: makes it a distillation.
+        on_validation: called after every epoch with the epoch and the validation metrics so far; may raise to stop.
+    """
+    about = {"recipe": recipe.model_dump(mode="json"), "corpus": bench.store.corpus_digest}
+    opened = open_checkpoint(bench.cache, identity, about, title, given_up=(Stopped,))
+    checkpoint: Checkpoint | None = run.until_ended.enter_context(opened)
+    make = partial(bench.trainer, recipe, soft_targets)
+    trainer, history = checkpoint.resume(make) if checkpoint else (make(), [])
+    log_setting(bench, run, recipe)
+
+    def tell(epoch: int) -> None:
+        run.metrics(history[epoch].curves, step=epoch + 1)
+        if on_validation is not None and history[epoch].validation:
+            on_validation(epoch, history[epoch].validation)
+
+    for epoch in range(len(history)):
+        tell(epoch)
+    with progress(recipe.optimisation.epochs, title, "epochs", done=len(history)) as advance:
+
+        def after_epoch(report: EpochReport) -> None:
+            history.append(_record(bench, report))
+            if checkpoint:
+                checkpoint.save(trainer, history)
+            advance(note=f"loss {report.loss:.3f}")
+            tell(report.epoch)
+
+        network = trainer.fit(bench.rows[0], after_epoch)
+    every_row = np.arange(len(bench.corpus.clips))
+    return Trained(network, predict_logits(network, bench.clips, every_row))
+
+
+def log_setting(bench: Workbench, run: Run, recipe: Recipe) -> None:
+    """Log a Recipe, what its network costs, and the corpus as a run's setting."""
+    complexity = complexity_of(recipe, bench.corpus.scenes)
+    run.params(recipe.flat() | {"augment": recipe.augment, "size": recipe.size})
+    run.metrics({"complexity/parameters": complexity.parameters, "complexity/macs": complexity.macs})
+    log_corpus(bench, run)
+
+
+def log_corpus(bench: Workbench, run: Run) -> None:
+    """Log the corpus as the run's dataset, by its own digest."""
+    training, validation = bench.rows
+    profile = f'{{"training_clips": {len(training)}, "validation_clips": {len(validation)}}}'
+    root = bench.corpus.root.resolve()
+    run.dataset(root.name, bench.store.corpus_digest, str(root), profile)
+
+
+def _record(bench: Workbench, report: EpochReport) -> EpochRecord:
+    curves = {"train/loss": report.loss, "train/learning_rate": report.learning_rate}
+    validation: dict[str, float] = {}
+    rows = bench.rows[1]
+    if len(rows):
+        validation = bench.score(predict_logits(report.network, bench.clips, rows), rows).prefixed("validation")
+    return EpochRecord(curves | {n: value for n, value in validation.items() if _is_curve(n)}, validation)
+
+
+def _is_curve(name: str) -> bool:
+    """Which validation metrics are worth a curve: the overall ones and those per group."""
+    return "/device/" not in name and "/scene/" not in name

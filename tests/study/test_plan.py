@@ -1,0 +1,189 @@
+"""What a study will cost is known before it is begun, and nothing is begun to know it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.report.text import plan_table
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.file import StudyFile
+from asc_experiments.study.plan import PlannedTraining, StudyPlan, plan_study
+from asc_experiments.study.storage import open_storage, study_names
+from asc_experiments.training import Recipe
+from asc_experiments.training.timing import Pace
+
+EPOCHS = {"epochs": 1, "batch_size": 64}
+STUDY: dict[str, Any] = {
+    "name": "tiny",
+    "validation": {"fraction": 0.3},
+    "ensemble": {
+        "teams": {"none": {}, "two": {"cpm": 2}, "both": {"cpm": 1, "cpr": 1}},
+        "common": EPOCHS,
+        "pool": [
+            {"name": "cpm", "arch": "cp_mobile", "base_channels": 8},
+            {"name": "cpr", "arch": "cp_resnet", "base_channels": 10},
+        ],
+    },
+    "student": {"base_channels": 8, "epochs": 2, "batch_size": 64},
+}
+
+SAME = {"base_channels": 8, "augment": "none"} | EPOCHS
+"""A student like the teacher: one network to be timed."""
+
+
+@pytest.fixture
+def quick_pace(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every network takes a second per clip of training; the names of those that were timed."""
+    timed: list[str] = []
+
+    def pace(recipe: Recipe, *_: object) -> Pace:
+        timed.append(recipe.name)
+        return Pace(1.0, 0.0)
+
+    monkeypatch.setattr("asc_experiments.study.plan.time_training", pace)
+    return timed
+
+
+@pytest.fixture
+def make(open_bench: Callable[..., Workbench], workspace: Path) -> Callable[..., "Planned"]:
+    def made(**keys: Any) -> Planned:
+        file = StudyFile.parse(STUDY | keys, "tiny.yaml")
+        return Planned(file, open_bench(file.validation), workspace)
+
+    return made
+
+
+class Planned:
+    """A study that can be planned and run."""
+
+    def __init__(self, file: StudyFile, bench: Workbench, workspace: Path) -> None:
+        self.file, self.bench, self.storage = file, bench, open_storage(workspace, None)
+
+    def plan(self) -> StudyPlan:
+        return plan_study(self.file, self.bench, self.storage)
+
+    def driver(self) -> Driver:
+        return Driver(self.file, self.bench, self.storage)
+
+
+def rows(plan: StudyPlan) -> list[tuple[str, str, int, int]]:
+    return [(row.role, row.name, row.distinct, row.in_bank) for row in plan.trainings]
+
+
+def test_grid_is_planned_exactly(make: Callable[..., Planned], quick_pace: list[str]) -> None:
+    made = make(sampler="grid", seeds=3)
+    plan = made.plan()
+    assert (plan.trials, plan.finished, plan.is_exact) == (3, 0, True)
+    assert rows(plan) == [
+        ("teacher", "cp_mobile-8-none", 2, 0),
+        ("teacher", "cp_resnet-10-none", 1, 0),
+        ("student", "cp_mobile-8-dirfms", 9, 0),
+    ]
+    clips = len(made.bench.rows[0])
+    assert [row.seconds for row in plan.trainings] == [clips, clips, 2 * clips]
+    assert plan.hours == pytest.approx(clips * (2 + 1 + 9 * 2) / 3600)
+    assert len(quick_pace) == 3, "one timing per network"
+
+
+def test_planning_trains_and_writes_nothing(make: Callable[..., Planned]) -> None:
+    made = make(sampler="grid", ensemble=STUDY["ensemble"] | {"teams": {"one": {"cpm": 1}}}, student=SAME)
+    plan = made.plan()
+    assert len(plan.trainings) == 2
+    assert all(0 < row.seconds < 600 for row in plan.trainings)
+    tracking = made.bench.tracking
+    experiments = [experiment.experiment_id for experiment in tracking.client.search_experiments()]
+    assert tracking.search(experiments) == []
+    assert not tracking.has_experiment("tiny")
+    assert study_names(made.storage) == []
+    assert not list((made.bench.cache / "checkpoints").glob("*"))
+
+
+def test_teachers_in_the_bank_are_counted(make: Callable[..., Planned], quick_pace: list[str]) -> None:
+    made = make(sampler="grid")
+    teacher = next(plan for _, plan in made.driver().space.cells() if plan.teachers).teachers[0]
+    assert isinstance(teacher, Recipe)
+    TeacherBank(made.bench.tracking).get(teacher, made.bench)
+    plan = made.plan()
+    assert rows(plan)[0] == ("teacher", "cp_mobile-8-none", 2, 1)
+    clips = len(made.bench.rows[0])
+    assert plan.hours == pytest.approx(clips * (1 + 1 + 3 * 2) / 3600)
+    facts = plan.facts()
+    assert (facts["teachers"], facts["teachers_in_bank"], facts["trainings"]) == (3, 1, 2 + 3)
+
+
+def test_finished_trials_are_left_out(make: Callable[..., Planned], quick_pace: list[str], answers: object) -> None:
+    made = make(sampler="grid", trials=1)
+    assert made.driver().run().finished == 1
+    plan = make(sampler="grid").plan()
+    assert (plan.trials, plan.finished, plan.is_exact) == (3, 1, True)
+    assert sum(row.distinct for row in plan.trainings if row.role == "student") == 2
+    make(sampler="grid").driver().run()
+    plan = make(sampler="grid").plan()
+    assert (plan.finished, plan.trainings, plan.hours) == (3, (), 0)
+
+
+def test_pruned_trial_is_left_out_too(make: Callable[..., Planned], quick_pace: list[str], answers: object) -> None:
+    sizes = {"student": {"base_channels": [32, 8], "epochs": 2, "batch_size": 64}}
+    keys = {"sampler": "grid", "constraints": {"complexity/parameters": 20_000}} | sizes
+    first = make(trials=1, **keys).driver().run()
+    assert first.pruned == 1
+    plan = make(**keys).plan()
+    assert (plan.trials, plan.finished) == (6, 1)
+    students = {row.name: row.distinct for row in plan.trainings if row.role == "student"}
+    assert students == {"cp_mobile-32-dirfms": 2, "cp_mobile-8-dirfms": 3}
+
+
+def test_enqueued_trials_are_exact_where_they_say_everything(
+    make: Callable[..., Planned], quick_pace: list[str]
+) -> None:
+    enqueue = [{"team": "two"}, {"team": "none"}]
+    plan = make(trials=2, enqueue=enqueue).plan()
+    assert plan.is_exact
+    assert rows(plan) == [("teacher", "cp_mobile-8-none", 2, 0), ("student", "cp_mobile-8-dirfms", 2, 0)]
+    assert not make(trials=3, enqueue=enqueue).plan().is_exact, "a sampler chooses the third"
+    searched = {"distillation": {"temperature": [1.0, 2.0]}}
+    assert not make(trials=1, enqueue=enqueue[:1], **searched).plan().is_exact, "or a part of the first"
+    assert make(trials=1, enqueue=[{"team": "two", "distillation.temperature": 2.0}], **searched).plan().is_exact
+
+
+def test_trials_that_a_sampler_will_choose_are_drawn(make: Callable[..., Planned], quick_pace: list[str]) -> None:
+    plan = make(trials=20).plan()
+    assert (plan.trials, plan.is_exact) == (20, False)
+    assert rows(plan) == [
+        ("teacher", "cp_mobile-8-none", 2, 0),
+        ("teacher", "cp_resnet-10-none", 1, 0),
+        ("student", "cp_mobile-8-dirfms", 20, 0),
+    ]
+    assert make(trials=20).plan() == plan, "the same the next time"
+
+
+@pytest.mark.parametrize(("best", "replicates"), [(1, 4), (7, 6)])
+def test_replicates_are_part_of_the_plan(
+    make: Callable[..., Planned], quick_pace: list[str], best: int, replicates: int
+) -> None:
+    plan = make(sampler="grid", replicate={"best": best, "seeds": 2}).plan()
+    assert rows(plan)[-1] == ("replicate", "cp_mobile-8-dirfms", replicates, 0)
+
+
+def test_facts_are_json_and_a_table_shows_them(make: Callable[..., Planned]) -> None:
+    training = PlannedTraining("cp_mobile-8-none", "teacher", 3, 1, 20, 90.0)
+    facts = StudyPlan("tiny", 5, 1, False, (training,)).facts()
+    assert json.loads(json.dumps(facts)) == facts
+    assert (facts["teachers"], facts["trainings"], facts["hours"]) == (3, 2, 0.05)
+    assert facts["rows"][0]["hours"] == 0.05
+    with Console(width=160).capture() as _:
+        Console(width=160, quiet=True).print(plan_table(facts))
+
+
+def test_plan_is_refused_as_the_study_would_be(make: Callable[..., Planned], quick_pace: list[str]) -> None:
+    with pytest.raises(AscError, match="unknown metric 'accuracy/device/s9'"):
+        make(objective={"metric": "accuracy/device/s9"}).plan()
+    keys = STUDY["ensemble"] | {"teams": None, "pool": [{"keys": ["1f2e3d"]}]}
+    with pytest.raises(AscError, match="teacher '1f2e3d': does not exist"):
+        make(ensemble=keys).plan()
