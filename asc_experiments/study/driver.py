@@ -72,6 +72,8 @@ class Driver:
         self.executor = executor or InProcess()
         bank = TeacherBank(bench.tracking)
         check_study(self.space, bench, bank)
+        for recipe in self.space.recipes():
+            bench.weights_for(recipe)  # fetched now, or refused before hours of training
         self.queue = [params for params, _ in self.space.cells()] if file.sampler == "grid" else list(file.enqueue)
         self.asked = min(file.trials or len(self.queue), len(self.queue)) if file.sampler == "grid" else file.asked
         locks = bench.cache / "locks"

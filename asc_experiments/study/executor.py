@@ -109,6 +109,9 @@ class WorkerPool(Executor):
         try:
             for _ in range(_ATTEMPTS):
                 try:
+                    slot.start()
+                    if self._stopping.is_set():  # nobody could tell this worker before it had started
+                        raise BrokenProcessPool("stopped before it began")
                     return slot.do(fn, *args, **kwargs)
                 except BrokenProcessPool:
                     slot.close()
@@ -128,11 +131,14 @@ class _Slot:
         self._executor: ProcessPoolExecutor | None = None
         self._pid: int | None = None
 
-    def do(self, fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    def start(self) -> None:
         if self._executor is None:
             context = multiprocessing.get_context("spawn")  # a fork would share the parent's locks, and CUDA forbids it
             self._executor = ProcessPoolExecutor(1, context, _begin, (self.threads,))
             self._pid = self._executor.submit(os.getpid).result()
+
+    def do(self, fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+        assert self._executor is not None
         return self._executor.submit(_whole, fn, *args, **kwargs).result()
 
     def signal(self, number: int) -> None:

@@ -29,7 +29,6 @@ def check_study(space: SearchSpace, bench: Workbench, bank: TeacherBank) -> None
             _check_metric(space.study.name, objective, bench)
     for recipe in space.recipes():
         bench.responses_for(recipe)
-        bench.weights_for(recipe)
     for kind in space.kinds.values():
         for key in kind.keys:
             _check_banked(key, space.study, bench, bank)

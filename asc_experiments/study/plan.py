@@ -20,6 +20,7 @@ from asc_experiments.study.space import SearchSpace, TrialPlan
 from asc_experiments.study.status import study_status, was_interrupted
 from asc_experiments.study.suggest import Given
 from asc_experiments.training import Recipe
+from asc_experiments.training.recipe import PaSSTShape
 from asc_experiments.training.timing import Pace, time_training
 
 
@@ -163,9 +164,12 @@ def _trainings(
 
 
 def _seconds(recipe: Recipe, bench: Workbench, paces: dict[str, Pace]) -> float:
-    """Seconds of one training; networks of one shape and augmentation are timed once."""
-    shape = f"{recipe.network!r} {recipe.augment}"
+    """Seconds of one training; networks of one shape are timed once with DIR, once without."""
+    shape = f"{recipe.network!r} {recipe.needs_impulse_responses}"
     if shape not in paces:
+        if isinstance(recipe.network, PaSSTShape):  # as slow from random weights, which need no download
+            network = recipe.network.model_copy(update={"pretrained": "none"})
+            recipe = recipe.model_copy(update={"network": network})
         paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer)
     training, validation = bench.rows
     return paces[shape].of(recipe.optimisation.epochs, len(training), len(validation), len(bench.corpus.clips))

@@ -70,14 +70,20 @@ def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, re
 
 
 def candidates(study: optuna.Study, best: int) -> list[FrozenTrial]:
-    """The baseline, which is the first trial of the study file (else the first finished), then the best others."""
+    """The baseline, which is the first trial of the study file (else the first finished), then the best others.
+
+    Of trials with the same parameters the best stands for all.
+    """
     finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
     if not finished:
         return []
     sign = 1.0 if study.directions[0] == StudyDirection.MAXIMIZE else -1.0
     baseline = min(finished, key=lambda trial: (trial.user_attrs.get(NUMBER_IN_FILE) != 0, trial.number))
-    others = sorted((trial for trial in finished if trial is not baseline), key=lambda trial: -sign * trial.values[0])
-    return [baseline, *others[:best]]
+    chosen = [baseline]
+    for trial in sorted(finished, key=lambda trial: -sign * trial.values[0]):
+        if len(chosen) <= best and all(trial.params != other.params for other in chosen):
+            chosen.append(trial)
+    return chosen
 
 
 def _candidate(context: TrialContext, space: SearchSpace, trial: FrozenTrial, record: RunRecord) -> _Candidate:

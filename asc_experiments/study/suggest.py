@@ -34,7 +34,8 @@ def suggest(trial: Suggests, name: str, setting: Searchable) -> Scalar:
         if setting.is_whole:
             step = 1 if setting.step is None else int(setting.step)
             return trial.suggest_int(name, int(setting.low), int(setting.high), step=step, log=setting.log)
-        return trial.suggest_float(name, setting.low, setting.high, step=setting.step, log=setting.log)
+        value = trial.suggest_float(name, setting.low, setting.high, step=setting.step, log=setting.log)
+        return value if setting.step is None else round(value, 10)  # 1.7 rather than 1.7000000000000002
     if isinstance(setting, tuple):
         return setting[0] if len(setting) == 1 else trial.suggest_categorical(name, list(setting))
     return setting

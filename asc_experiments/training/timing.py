@@ -12,8 +12,8 @@ from asc_experiments.training.data import ClipSource
 from asc_experiments.training.loop import Trainer, predict_logits
 from asc_experiments.training.recipe import Recipe
 
-_BATCH = 32
-_CLIPS = 96
+_BATCH = 24
+_CLIPS = 48
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,17 @@ def children(made: Driver, parent: RunRecord, kind: str) -> list[RunRecord]:
     return made.bench.tracking.search([parent.experiment_id], query)
 
 
-def finished_study(values: list[float], first_in_file: int | None, direction: str = "maximize") -> optuna.Study:
+def finished_study(
+    values: list[float], first_in_file: int | None, direction: str = "maximize", params: list[int] | None = None
+) -> optuna.Study:
     study = optuna.create_study(direction=direction)
+    among = optuna.distributions.IntDistribution(0, 9)
     for number, value in enumerate(values):
+        param = number if params is None else params[number]
         attrs = {NUMBER_IN_FILE: 0} if number == first_in_file else {NUMBER_IN_FILE: number + 1}
-        study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attrs))
+        study.add_trial(
+            optuna.trial.create_trial(value=value, user_attrs=attrs, params={"n": param}, distributions={"n": among})
+        )
     return study
 
 
@@ -75,6 +81,11 @@ def test_first_finished_trial_is_the_baseline_where_the_file_has_none_and_it_may
     study = finished_study([0.9, 0.4], first_in_file=None)
     assert [trial.number for trial in candidates(study, 5)] == [0, 1]
     assert candidates(optuna.create_study(), 3) == []
+
+
+def test_trials_with_the_same_parameters_are_tried_again_once() -> None:
+    study = finished_study([0.4, 0.9, 0.8, 0.7, 0.95], first_in_file=0, params=[1, 2, 2, 3, 1])
+    assert [trial.number for trial in candidates(study, 2)] == [0, 1, 3]
 
 
 def test_best_and_baseline_are_tried_again_with_fresh_seeds(make: Make, quick_students: Any) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,6 +80,15 @@ def test_grid_takes_every_step_of_a_range(span: Range, values: list[float]) -> N
     found = [params["x.n"] for params in grid({"n": span})]
     assert found == pytest.approx(values)
     assert [type(value) for value in found] == [type(value) for value in values]
+
+
+def test_steps_are_the_numbers_that_are_meant() -> None:
+    """Else a Recipe from a grid, from a sampler and from a hand-written file would be three teachers."""
+    tenths = Range(low=1.0, high=2.0, step=0.1)
+    wanted = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0]
+    assert [made for _, made in every_cell(lambda trial: suggest(trial, "n", tenths), "x")] == wanted
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    assert {suggest(study.ask(), "n", tenths) for _ in range(60)} == set(wanted)
 
 
 def test_range_of_numbers_without_a_step_has_no_cells() -> None:
