@@ -52,6 +52,7 @@ def run_study(
     timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="Begin no trial after this time: 90m, 12h, 2d or seconds.")
     ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try trials that failed once more.")] = False,
     scale: Scale = None,
     assignments: Assignments = None,
     as_json: Json = False,
@@ -68,7 +69,7 @@ def run_study(
     executor = InProcess() if workers == 1 else WorkerPool(workers)
     try:
         storage = open_storage(settings.workspace, settings.storage)
-        status = Driver(study, bench, storage, executor).run(seconds)
+        status = Driver(study, bench, storage, executor).run(seconds, retry_failed)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on with study '{study.name}'", err=True)
         raise typer.Exit(130) from None

@@ -17,7 +17,6 @@ from asc_experiments.distill.teacher import (
     KEY,
     LOGITS,
     LOGITS_DIGEST,
-    MODEL_ID,
     RECIPE,
     SPLIT,
     Teacher,
@@ -27,6 +26,7 @@ from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.trials import MODEL_ID
 from asc_experiments.training import Recipe
 
 EXPERIMENT = "teachers"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.distill.teacher import Teacher
+from asc_experiments.distill.teacher import IMPORTED, Teacher
 
 RULES = ("mean_logits", "mean_probabilities", "accuracy_weighted")
 """How an Ensemble's logits combine. The published systems use the first."""
@@ -64,7 +64,7 @@ class Ensemble:
         if self.rule == "mean_logits":
             return [1.0] * len(self.teachers)
         for teacher in self.teachers:
-            if WEIGHED_BY not in teacher.metrics:
+            if WEIGHED_BY not in teacher.metrics or IMPORTED in teacher.record.tags:  # who knows what those heard
                 where = f"teacher {teacher.key} ({teacher.name})"
                 raise AscError(where, "has no accuracy on held-out clips to be weighed by", "use rule: mean_logits")
         return [max(teacher.metrics[WEIGHED_BY], 1e-6) for teacher in self.teachers]

@@ -19,7 +19,6 @@ from asc_experiments.distill.teacher import (
     IMPORTED,
     KEY,
     LOGITS_DIGEST,
-    MODEL_ID,
     RECIPE,
     SPLIT,
     Teacher,
@@ -29,6 +28,7 @@ from asc_experiments.distill.train import log_corpus, log_setting
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.trials import MODEL_ID
 from asc_experiments.training import SceneNetwork, make_recipe
 from asc_experiments.training.loop import predict_logits
 from asc_experiments.training.weights import infer_size, load_weights, read_state_dict, read_tensors, weights_digest

@@ -12,14 +12,15 @@ from asc_experiments.base.settings import Settings
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import CORPUS, MODEL_ID, RECIPE, SCHEMA
+from asc_experiments.distill.teacher import CORPUS, RECIPE, SCHEMA
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.trials import MODEL_ID, TEACHERS
 from asc_experiments.training import Recipe, SoftTargets
 
-TEACHERS, ENSEMBLE_SIZE = "asc.teachers", "ensemble_size"
+ENSEMBLE_SIZE = "ensemble_size"
 
 
 class Distillation(Settings):

@@ -11,11 +11,12 @@ from asc_experiments.base.hashing import digest_file, digest_json
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.trials import MODEL_ID, TEACHER_KEY
 from asc_experiments.training import Recipe
 
 SCHEMA = 1
 """Part of every key: raised when the code changes what a Recipe means, so that no stale Teacher is used again."""
-KEY, LOGITS_DIGEST, MODEL_ID = "asc.teacher", "asc.logits_digest", "asc.model_id"
+KEY, LOGITS_DIGEST = TEACHER_KEY, "asc.logits_digest"
 RECIPE, CORPUS, SPLIT = "asc.recipe", "asc.corpus", "asc.split"
 IMPORTED = "asc.imported"
 """Tag of a Teacher that was not trained here: the digest of what was imported, and the file's name."""

@@ -21,12 +21,12 @@ from asc_experiments.distill.teacher import (
     IMPORTED,
     KEY,
     LOGITS_DIGEST,
-    MODEL_ID,
     RECIPE,
     SPLIT,
     Teacher,
 )
 from asc_experiments.tracking.networks import fetch_network, log_network
+from asc_experiments.tracking.trials import MODEL_ID
 from asc_experiments.training import Recipe, SceneNetwork, load_network, save_network
 
 DESCRIPTION, _LOGITS = "teacher.json", "logits.npz"

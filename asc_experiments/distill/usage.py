@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asc_experiments.base.ownership import is_gone
-from asc_experiments.distill.student import TEACHERS
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import KIND, OWNER
+from asc_experiments.tracking.trials import TEACHERS
 
 _LEARNERS = ("trial", "student")
 

@@ -6,7 +6,7 @@ Pure functions from run records to rows; drawing is done elsewhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,13 @@ from asc_experiments.tracking.trials import (
     REPLICATES,
     SPLIT,
     STUDY,
+    TEACHER_KEY,
+    TEACHERS,
     TRIAL,
     finished_trials,
+    last_replicated,
 )
 
-_TEACHER_KEY, _TEACHERS = "asc.teacher", "asc.teachers"
 GROUPS = ("real", "seen", "unseen")
 _COLUMNS = {"overall": "accuracy/overall", "DG": "device_generalization"} | {g: f"accuracy/group/{g}" for g in GROUPS}
 
@@ -73,7 +75,7 @@ def compare_study(tracking: Tracking, study: str) -> Comparison:
         AscError: if the tracking server knows no such study.
     """
     trials = finished_trials(tracking, study)
-    keys = list(dict.fromkeys(key for trial in trials for key in trial.tags.get(_TEACHERS, "").split(",") if key))
+    keys = list(dict.fromkeys(key for trial in trials for key in trial.tags.get(TEACHERS, "").split(",") if key))
     teachers = _teachers(tracking, keys)
     published = json.loads(tracking.experiment_tags(tracking.experiment(study)).get(PUBLISHED, "[]"))
     return build_comparison(study, trials, teachers, published)
@@ -92,7 +94,8 @@ def build_comparison(
     first = trials[0].tags if trials else {}
     sign = -1.0 if first.get(DIRECTION) == "maximize" else 1.0
     ordered = sorted(trials, key=lambda record: sign * record.metrics[OBJECTIVE_VALUE])
-    rows = [_student_row(record, devices) for record in ordered] + [_teacher_row(t, devices) for t in teachers]
+    again = {record.run_id for record in last_replicated(trials)}
+    rows = [_student_row(record, devices, again) for record in ordered] + [_teacher_row(t, devices) for t in teachers]
     told = (first.get(OBJECTIVE, ""), first.get(SPLIT, ""), first.get(DIRECTION, "maximize"))
     return Comparison(study, *told, devices, tuple(rows), tuple(published))
 
@@ -101,11 +104,11 @@ def _teachers(tracking: Tracking, keys: Sequence[str]) -> list[RunRecord]:
     if not keys or not tracking.has_experiment("teachers"):
         return []
     records = tracking.search([tracking.experiment("teachers")], "attributes.status = 'FINISHED'")
-    found = {record.tags.get(_TEACHER_KEY): record for record in reversed(records)}
+    found = {record.tags.get(TEACHER_KEY): record for record in reversed(records)}
     return [found[key] for key in keys if key in found]
 
 
-def _student_row(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
+def _student_row(record: RunRecord, devices: Sequence[str], again: Collection[str]) -> dict[str, Any]:
     return {
         "kind": "student",
         "name": f"trial {record.tags[TRIAL]}",
@@ -114,23 +117,25 @@ def _student_row(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
         "objective": record.metrics[OBJECTIVE_VALUE],
         "against": record.metrics.get(AGAINST_VALUE),
         **_scores(record, devices),
-        "replicated": _replicated(record),
+        "replicated": _replicated(record, again),
         "run_id": record.run_id,
         "study": record.tags[STUDY],
     }
 
 
-def _replicated(record: RunRecord) -> dict[str, Any] | None:
+def _replicated(record: RunRecord, among: Collection[str]) -> dict[str, Any] | None:
     """What a trial reached with fresh seeds, where it was tried again; the difference is to the baseline's."""
     metrics = record.metrics
-    if REPLICATED not in metrics:
+    if record.run_id not in among:
         return None
+    on_test = f"{DIFFERENCE}/test"
     return {
         "seeds": int(metrics[REPLICATES]),
         "objective": metrics[REPLICATED],
         "std": metrics[REPLICATED_STD],
         "baseline": f"trial {record.tags[BASELINE]}",
         **{key: metrics.get(f"{DIFFERENCE}/{key}") for key in ("difference", "low", "high")},
+        "test": {key: metrics.get(f"{on_test}/{key}") for key in ("difference", "low", "high")},
     }
 
 
@@ -143,7 +148,7 @@ def _teacher_row(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
         "objective": None,
         **_scores(record, devices),
         "run_id": record.run_id,
-        "key": record.tags[_TEACHER_KEY],
+        "key": record.tags[TEACHER_KEY],
     }
 
 

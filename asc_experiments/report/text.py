@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -35,7 +35,7 @@ def percent(value: float | None, std: float | None = None) -> str:
 
 def replicate_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings and cells of the trials that were tried again with fresh seeds, best first; none if there are none."""
-    headings = ["tried again", "fresh seeds", comparison.objective, "difference", "95 % interval over clips"]
+    headings = ["tried again", "fresh seeds", comparison.objective, "difference", "95 % interval", "on the test fold"]
     tried = [row for row in comparison.rows if row.get("replicated")]
     rows = []
     for row in sorted(
@@ -44,10 +44,16 @@ def replicate_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]
         again = row["replicated"]
         cells = [row["name"], str(again["seeds"]), f"{again['objective']:.4f} ± {again['std']:.4f}"]
         if again["difference"] is None:
-            rows.append([*cells, "baseline", ""])
+            rows.append([*cells, "baseline", "", ""])
         else:
-            rows.append([*cells, f"{again['difference']:+.4f}", f"[{again['low']:+.4f}, {again['high']:+.4f}]"])
+            on_test = again["test"]
+            shown = "" if on_test["low"] is None else f"{on_test['difference']:+.4f} {_interval(on_test)}"
+            rows.append([*cells, f"{again['difference']:+.4f}", _interval(again), shown])
     return headings, rows
+
+
+def _interval(values: Mapping[str, float]) -> str:
+    return f"[{values['low']:+.4f}, {values['high']:+.4f}]"
 
 
 def published_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:

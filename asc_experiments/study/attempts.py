@@ -8,15 +8,18 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from asc_experiments.study.searchable import Scalar
-from asc_experiments.study.status import INTERRUPTED, was_interrupted
-from asc_experiments.tracking import Tracking
+from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, counted, superseded, was_interrupted
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.run import ERROR, KIND
 from asc_experiments.tracking.trials import AGAINST_VALUE, OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
 
 _QUEUED_WITH = "fixed_params"
 """The system attribute under which Optuna keeps the parameters of a queued trial."""
 NUMBER_IN_FILE = "asc.enqueued"
 """Which of the study file's own trials, or of a grid's cells, a trial is; the first is the baseline."""
-_AGAIN = "asc.asked_again"
+PRUNED_NOTE = "pruned"
+"""How the note of a pruned trial's run begins."""
+_VALUES = (OBJECTIVE_VALUE, AGAINST_VALUE)
 
 
 def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple[int, int]:
@@ -28,28 +31,42 @@ def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple
     swept = tracking.sweep()
     abandoned = [t for t in study.get_trials(deepcopy=False) if _is_abandoned(t)]
     for frozen in abandoned:
-        values = _logged_values(study, tracking, experiment_id, frozen.number)
         trial = Trial(study, frozen._trial_id)
-        if values is None:
+        run = _ended_run(study, tracking, experiment_id, frozen.number)
+        if run is None:
             ask_again(study, trial)
-        else:  # killed between the last line in MLflow and the first in Optuna
-            study.tell(trial, values)
+        elif run.status == "FINISHED":  # killed between the last line in MLflow and the first in Optuna
+            study.tell(trial, [run.metrics[name] for name in _VALUES[: len(study.directions)]])
+        else:
+            study.tell(trial, state=TrialState.PRUNED)
     return len(abandoned), swept
 
 
 def ask_again(study: optuna.Study, trial: Trial) -> None:
     """Queue a trial's parameters again, those it was queued with and those it was given, and end it as interrupted.
 
-    Marked as interrupted last but for the end itself: killed in between, nothing is lost and nothing asked twice.
+    Queueing names the trial that it supersedes: killed in between, nothing is lost and nothing asked twice.
     """
-    frozen = study.get_trials(deepcopy=False)[trial.number]
-    params = dict(frozen.system_attrs.get(_QUEUED_WITH, {})) | dict(trial.params)
-    if params and _AGAIN not in trial.user_attrs:
-        number = frozen.user_attrs.get(NUMBER_IN_FILE)
-        study.enqueue_trial(params, user_attrs={} if number is None else {NUMBER_IN_FILE: number})
-        trial.set_user_attr(_AGAIN, True)
+    _queue_again(study, trial.number)
     trial.set_user_attr(INTERRUPTED, True)
     study.tell(trial, state=TrialState.FAIL)
+
+
+def ask_failed_again(study: optuna.Study) -> int:
+    """Queue every failed trial once more; how many there were."""
+    failed = [t for t in counted(study.get_trials(deepcopy=False)) if t.state == TrialState.FAIL]
+    for trial in failed:
+        _queue_again(study, trial.number)
+    return len(failed)
+
+
+def _queue_again(study: optuna.Study, number: int) -> None:
+    trials = study.get_trials(deepcopy=False)
+    frozen = trials[number]
+    params = dict(frozen.system_attrs.get(_QUEUED_WITH, {})) | dict(frozen.params)
+    if number not in superseded(trials):
+        kept = {key: value for key, value in frozen.user_attrs.items() if key == NUMBER_IN_FILE}
+        study.enqueue_trial(params, user_attrs=kept | {AGAIN_OF: number})
 
 
 def enqueue(study: optuna.Study, trials: Sequence[Mapping[str, Scalar]]) -> None:
@@ -60,21 +77,19 @@ def enqueue(study: optuna.Study, trials: Sequence[Mapping[str, Scalar]]) -> None
             study.enqueue_trial(dict(params), user_attrs={NUMBER_IN_FILE: number})
 
 
-def _logged_values(
-    study: optuna.Study, tracking: Tracking, experiment_id: str, number: int
-) -> tuple[float, ...] | None:
-    """The objectives of a trial that had finished in the tracking server."""
+def _ended_run(study: optuna.Study, tracking: Tracking, experiment_id: str, number: int) -> RunRecord | None:
+    """The run of a trial that had finished, or been pruned, in the tracking server."""
     starts = [t.datetime_start for t in study.get_trials(deepcopy=False) if t.datetime_start]
     begun_ms = int(min(starts).timestamp() * 1_000)
     query = (
-        f"attributes.status = 'FINISHED' AND tags.`asc.kind` = '{TRIAL_KIND}' AND tags.`{TRIAL}` = '{number}'"
+        f"tags.`{KIND}` = '{TRIAL_KIND}' AND tags.`{TRIAL}` = '{number}'"
         f" AND attributes.start_time >= {begun_ms}"  # not of an older study of that name
     )
-    records = tracking.search([experiment_id], query, limit=1)
-    if not records or OBJECTIVE_VALUE not in records[0].metrics:
-        return None
-    metrics = records[0].metrics
-    return tuple(metrics[name] for name in (OBJECTIVE_VALUE, AGAINST_VALUE)[: len(study.directions)])
+    for record in tracking.search([experiment_id], query):
+        pruned = record.status == "KILLED" and record.tags.get(ERROR, "").startswith(PRUNED_NOTE)
+        if pruned or (record.status == "FINISHED" and OBJECTIVE_VALUE in record.metrics):
+            return record
+    return None
 
 
 def _is_abandoned(trial: FrozenTrial) -> bool:

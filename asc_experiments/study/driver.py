@@ -17,13 +17,13 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.attempts import ask_again, enqueue, settle
+from asc_experiments.study.attempts import NUMBER_IN_FILE, ask_again, ask_failed_again, enqueue, settle
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import about_study, check_study, open_study
 from asc_experiments.study.replication import replicate
 from asc_experiments.study.search import sampler, set_constraints
-from asc_experiments.study.space import SearchSpace, TrialPlan
+from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import OWNER, StudyStatus, study_status
 from asc_experiments.study.trial import Steps, TrialContext, run_trial
 from asc_experiments.study.work import Pruned, Reporter
@@ -74,8 +74,7 @@ class Driver:
         check_study(self.space, bench, bank)
         for recipe in self.space.recipes():
             bench.weights_for(recipe)  # fetched now, or refused before hours of training
-        self.queue = [params for params, _ in self.space.cells()] if file.sampler == "grid" else list(file.enqueue)
-        self.asked = min(file.trials or len(self.queue), len(self.queue)) if file.sampler == "grid" else file.asked
+        self.queue, self.asked = self.space.queue()
         locks = bench.cache / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(locks / f"study-{file.name}.lock")
@@ -87,13 +86,14 @@ class Driver:
         self.context = TrialContext(file, bench, bank, experiment_id, self.executor)
         self._under_way: list[_UnderWay] = []
 
-    def run(self, timeout: float | None = None) -> StudyStatus:
+    def run(self, timeout: float | None = None, retry_failed: bool = False) -> StudyStatus:
         """Run trials until the asked total is reached.
 
         Interrupted (Ctrl-C, SIGTERM), it ends what it was doing truthfully and raises on; killed, the next call does.
 
         Args:
             timeout: seconds after which no further trial is begun.
+            retry_failed: whether trials that failed are tried once more.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with self.lock:
@@ -101,10 +101,11 @@ class Driver:
             if trials or runs:
                 say(f"study {self.file.name}: {trials} killed trials settled, {runs} runs ended as KILLED")
             enqueue(self.study, self.queue[: self.asked])
+            if retry_failed:
+                say(f"study {self.file.name}: {ask_failed_again(self.study)} failed trials once more")
         try:
             self._run_all(deadline)
-            status = study_status(self.study)
-            if self.file.replicate is not None and status.done >= self.asked and not _is_past(deadline):
+            if self._is_whole(deadline) and self.file.replicate is not None:
                 with self.replicates_lock:
                     replicate(self.study, self.space, self.context, self.file.replicate)
         except BaseException as stop:
@@ -124,8 +125,15 @@ class Driver:
             wait(futures, _LOOK_EVERY_S, FIRST_COMPLETED)
             for each in [each for each in self._under_way if each.is_ready]:
                 self._advance(each)
-        if _is_past(deadline) and study_status(self.study).done < self.asked:
+
+    def _is_whole(self, deadline: float | None) -> bool:
+        """Whether all trials are done and there is time for more; says what is missing."""
+        status = study_status(self.study)
+        if _is_past(deadline):
             say(f"study {self.file.name}: the time is up; the same command goes on")
+        elif status.running:
+            say(f"study {self.file.name}: {status.running} trials are under way in another process")
+        return status.done >= self.asked and not _is_past(deadline)
 
     def _has_room(self) -> bool:
         waiting = {future for each in self._under_way for future in each.waits_for if not future.done()}
@@ -138,8 +146,8 @@ class Driver:
             status = study_status(self.study)
             if status.done + status.running >= self.asked:
                 return None
-            self.study.sampler = sampler(self.file, len(self.study.get_trials(deepcopy=False)))
             trial = self.study.ask()
+            self.study.sampler = sampler(self.file, trial.number)
             trial.set_user_attr(OWNER, this_process())
             return trial
 
@@ -156,14 +164,11 @@ class Driver:
         if self.file.constraints:
             complexity = complexity_of(plan.student, self.bench.corpus.scenes)
             set_constraints(self.file, trial, complexity)
-        return (
-            yield from run_trial(
-                self.context, plan, trial.number, trial.params, complexity, self._reporter(trial, plan)
-            )
-        )
+        return (yield from run_trial(self.context, plan, trial.number, trial.params, complexity, self._reporter(trial)))
 
-    def _reporter(self, trial: Trial, plan: TrialPlan) -> Reporter | None:
-        if self.file.pruner == "none" or self.file.objective.split == "test":
+    def _reporter(self, trial: Trial) -> Reporter | None:
+        """Who tells the pruner; nobody tells it of the baseline, which the others are to be compared with."""
+        if self.file.pruner == "none" or trial.user_attrs.get(NUMBER_IN_FILE) == 0:
             return None
         return Reporter(trial, self.file.objective.logged_name)
 
@@ -191,6 +196,8 @@ class Driver:
     def _stop(self, reason: BaseException) -> None:
         """End what is under way: first the trainings, then their trials; all are asked again."""
         self.executor.stop()
+        with contextlib.suppress(Exception):  # the server is gone: the next call sweeps
+            self.bench.tracking.sweep()
         for each in self._under_way:
             with contextlib.suppress(BaseException):  # what is thrown in; or the server is gone: the sweep ends the run
                 each.steps.throw(reason if isinstance(reason, KeyboardInterrupt | SystemExit) else KeyboardInterrupt())

@@ -21,12 +21,13 @@ from types import FrameType
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.processors import processors
 from asc_experiments.base.progress import plain_progress, say
 from asc_experiments.tracking.run import Stopped
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_ATTEMPTS = 4
+_ATTEMPTS = 10
 _GRACE_S = 15.0
 
 
@@ -39,6 +40,10 @@ class WorkError(Exception):
 
     def __str__(self) -> str:
         return self.text
+
+
+class WorkerLost(Exception):  # noqa: N818 - it is the worker that is lost
+    """A training was begun again so often that something kills whoever does it."""
 
 
 class InProcess(Executor):
@@ -71,7 +76,7 @@ class WorkerPool(Executor):
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        threads = max(1, (os.cpu_count() or 1) // workers)
+        threads = max(1, processors() // workers)
         self._slots: SimpleQueue[_Slot] = SimpleQueue()
         self._all = [_Slot(threads) for _ in range(workers)]
         for slot in self._all:
@@ -113,12 +118,12 @@ class WorkerPool(Executor):
                     if self._stopping.is_set():  # nobody could tell this worker before it had started
                         raise BrokenProcessPool("stopped before it began")
                     return slot.do(fn, *args, **kwargs)
-                except BrokenProcessPool:
+                except (BrokenProcessPool, SystemExit):  # killed, or told to end by somebody else
                     slot.close()
                     if self._stopping.is_set():
                         raise
                     say("a worker was killed; a new one goes on with its training")
-            raise AscError("worker", f"was killed {_ATTEMPTS} times in one training", "is there enough memory?")
+            raise WorkerLost(f"its worker was killed {_ATTEMPTS} times in one training; is there enough memory?")
         finally:
             self._slots.put(slot)
 
@@ -135,7 +140,12 @@ class _Slot:
         if self._executor is None:
             context = multiprocessing.get_context("spawn")  # a fork would share the parent's locks, and CUDA forbids it
             self._executor = ProcessPoolExecutor(1, context, _begin, (self.threads,))
-            self._pid = self._executor.submit(os.getpid).result()
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C while the worker starts
+            try:
+                started = self._executor.submit(os.getpid)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            self._pid = started.result()
 
     def do(self, fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         assert self._executor is not None
@@ -157,6 +167,7 @@ class _Slot:
 def _begin(threads: int) -> None:
     """Make a new worker's process ready: the driver decides when it ends, and how many processors it takes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)
     parent = multiprocessing.parent_process()
     if parent is not None:

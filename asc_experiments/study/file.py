@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -82,7 +83,7 @@ class StudyFile(Settings):
     published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
     objective: Objective = Objective()
     against: Objective | None = None
-    constraints: dict[str, int | float] = Field(default_factory=dict)
+    constraints: dict[str, float] = Field(default_factory=dict)
     trials: int | None = Field(None, ge=1, le=100_000)
     seeds: int = Field(1, ge=1, le=100)
     sampler: Literal["tpe", "gp", "random", "grid", "nsga2"] = "tpe"
@@ -110,7 +111,7 @@ class StudyFile(Settings):
 
     @field_validator("constraints")
     @classmethod
-    def _limits_something(cls, constraints: dict[str, int | float]) -> dict[str, int | float]:
+    def _limits_something(cls, constraints: dict[str, float]) -> dict[str, float]:
         for metric, limit in constraints.items():
             if metric not in COMPLEXITIES:
                 raise ValueError(f"'{metric}' cannot be limited; {nearest(metric, COMPLEXITIES)}")
@@ -168,22 +169,34 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None, scale: str |
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise AscError(path, "is not a study", "begin with `name:`; see studies/quickstart.yaml")
+    scaled = {name: _at_scale(values, name, path) for name in StudyFile.parse(values, str(path)).scales}
     if scale is not None:
-        scales = StudyFile.parse(values, str(path)).scales
-        if scale not in scales:
-            raise AscError(f"--scale {scale}", f"is not a scale of {path}", nearest(scale, scales) if scales else "")
-        values["name"] = f"{values['name']}-{scale}"
-        overrides = scales[scale] | (overrides or {})
+        if scale not in scaled:
+            raise AscError(f"--scale {scale}", f"is not a scale of {path}", nearest(scale, scaled) if scaled else "")
+        values = scaled[scale]
     for key, value in (overrides or {}).items():
-        _set(values, key, value)
+        _set(values, key, value, "--set")
     return StudyFile.parse(values, str(path))
 
 
-def _set(values: dict[str, Any], key: str, value: Any) -> None:
+def _at_scale(values: dict[str, Any], scale: str, path: Path) -> dict[str, Any]:
+    """The file's values with what a scale changes; checked, so that a mistake does not wait for somebody to use it."""
+    scaled = copy.deepcopy(values)
+    scaled["name"] = f"{values['name']}-{scale}"
+    where = f"{path}: scales.{scale}"
+    for key, value in values["scales"][scale].items():
+        _set(scaled, key, value, where)
+    StudyFile.parse(scaled, where)
+    return scaled
+
+
+def _set(values: dict[str, Any], key: str, value: Any, where: str) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         inner = values.setdefault(parent, {})
         if not isinstance(inner, dict):
-            raise AscError(f"--set {key}", f"'{parent}' is not a group of settings", "name a setting of the study file")
+            raise AscError(
+                f"{where} {key}", f"'{parent}' is not a group of settings", "name a setting of the study file"
+            )
         values = inner
     values[last] = value

@@ -8,14 +8,19 @@ import optuna
 from optuna.storages import BaseStorage
 
 from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.distill.teacher import CORPUS as TEACHER_CORPUS
+from asc_experiments.distill.teacher import IMPORTED
 from asc_experiments.study.file import Objective, StudyFile
 from asc_experiments.study.search import pruner
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import ASKED, CORPUS, DEFINITION, DIRS, METRIC
 from asc_experiments.tracking.trials import PUBLISHED
 from asc_experiments.training.scorecard import metric_names
+
+_LONGEST_TAG = 4_900
+"""In characters; a tracking server takes 5,000."""
 
 
 def check_study(space: SearchSpace, bench: Workbench, bank: TeacherBank) -> None:
@@ -41,15 +46,7 @@ def open_study(space: SearchSpace, asked: int, bench: Workbench, storage: BaseSt
         AscError: if a study of that name was begun with another definition, corpus or impulse responses.
     """
     file = space.study
-    digests = {found.digest for recipe in space.recipes() if (found := bench.responses_for(recipe))}
-    dirs = digests.pop() if digests else "none"
-    wanted = {DEFINITION: file.definition_digest(), CORPUS: bench.store.corpus_digest, DIRS: dirs}
-    if file.name in optuna.get_all_study_names(storage):
-        known = optuna.load_study(study_name=file.name, storage=storage).user_attrs
-        for key, what in ((DEFINITION, "settings"), (CORPUS, "corpus content"), (DIRS, "impulse responses")):
-            if known.get(key, wanted[key]) != wanted[key]:
-                where = f"study '{file.name}'"
-                raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
+    wanted = refuse_changed(space, bench, storage)
     study = optuna.create_study(
         study_name=file.name,
         storage=storage,
@@ -63,12 +60,32 @@ def open_study(space: SearchSpace, asked: int, bench: Workbench, storage: BaseSt
     return study
 
 
+def refuse_changed(space: SearchSpace, bench: Workbench, storage: BaseStorage) -> dict[str, str]:
+    """Refuse to go on with a study that was begun as another one; what identifies this one.
+
+    Raises:
+        AscError: if a study of that name was begun with another definition, corpus or impulse responses.
+    """
+    file = space.study
+    digests = {found.digest for recipe in space.recipes() if (found := bench.responses_for(recipe))}
+    dirs = digests.pop() if digests else "none"
+    wanted = {DEFINITION: file.definition_digest(), CORPUS: bench.store.corpus_digest, DIRS: dirs}
+    if file.name in optuna.get_all_study_names(storage):
+        known = optuna.load_study(study_name=file.name, storage=storage).user_attrs
+        for key, what in ((DEFINITION, "settings"), (CORPUS, "corpus content"), (DIRS, "impulse responses")):
+            if known.get(key, wanted[key]) != wanted[key]:
+                where = f"study '{file.name}'"
+                raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
+    return wanted
+
+
 def about_study(file: StudyFile) -> tuple[str, dict[str, str]]:
     """What a study's experiment says of it in the tracking server: a description, and published figures as a tag."""
     on_test = "Chosen on the **test fold**, to reproduce a published table." if file.objective.split == "test" else ""
     note = "\n\n".join(part for part in (file.description, on_test, file.citation) if part)
     published = [figure.model_dump(mode="json") for figure in file.published]
-    return note or file.name, {PUBLISHED: json.dumps(published)} if published else {}
+    tags = {PUBLISHED: text} if published and len(text := json.dumps(published)) <= _LONGEST_TAG else {}
+    return (note or file.name)[:_LONGEST_TAG], tags
 
 
 def _check_metric(study: str, objective: Objective, bench: Workbench) -> None:
@@ -85,6 +102,8 @@ def _check_banked(key: str, study: StudyFile, bench: Workbench, bank: TeacherBan
     teacher = bank.named(key)
     if teacher.record.tags[TEACHER_CORPUS] != bench.store.corpus_digest:
         raise AscError(f"teacher {key}", "was trained on another corpus", "give --corpus that one, or other keys")
-    if teacher.split.normalised() != study.validation.normalised():
+    if IMPORTED in teacher.record.tags:
+        say(f"teacher {key} was trained elsewhere, maybe on the clips held out here: validation scores may flatter it")
+    elif teacher.split.normalised() != study.validation.normalised():
         remedy = f"set validation of study '{study.name}' to its own, or give other keys"
         raise AscError(f"teacher {key}", "held out other clips than this study does", remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,11 @@ from asc_experiments.base.progress import progress
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.attempts import NUMBER_IN_FILE
 from asc_experiments.study.file import StudyFile
-from asc_experiments.study.opening import check_study
+from asc_experiments.study.opening import check_study, refuse_changed
 from asc_experiments.study.search import sampler
+from asc_experiments.study.searchable import Scalar
 from asc_experiments.study.space import SearchSpace, TrialPlan
-from asc_experiments.study.status import study_status, was_interrupted
+from asc_experiments.study.status import counted, study_status
 from asc_experiments.study.suggest import Given
 from asc_experiments.training import Recipe
 from asc_experiments.training.recipe import PaSSTShape
@@ -97,23 +98,21 @@ def plan_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> Study
     """
     space, bank = SearchSpace(file), TeacherBank(bench.tracking)
     check_study(space, bench, bank)
+    refuse_changed(space, bench, storage)
     finished, done = _finished(file, storage)
-    known = [(plan, True) for _, plan in space.cells()] if file.sampler == "grid" else _queued(space)
-    asked = min(file.trials or len(known), len(known)) if file.sampler == "grid" else file.asked
-    ahead = [each for number, each in enumerate(known[:asked]) if number not in finished][: max(0, asked - done)]
+    queue, asked = space.queue()
+    known = [_planned(space, params) for params in queue[:asked]]
+    ahead = [each for number, each in enumerate(known) if number not in finished][: max(0, asked - done)]
     drawn = _drawn(space, asked - done - len(ahead))
     trainings = _trainings(file, bench, bank, [plan for plan, _ in ahead] + drawn, asked)
     is_exact = not drawn and all(is_whole for _, is_whole in ahead)
     return StudyPlan(file.name, asked, done, is_exact, tuple(trainings))
 
 
-def _queued(space: SearchSpace) -> list[tuple[TrialPlan, bool]]:
-    """The plans of the file's own trials, and whether it gives all of their parameters: a sampler draws the rest."""
-    plans = []
-    for params in space.study.enqueue:
-        asked = Given(params, "enqueue")
-        plans.append((space.plan(asked), asked.used <= params.keys()))
-    return plans
+def _planned(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[TrialPlan, bool]:
+    """The plan of a queued trial, and whether all of its parameters are given: a sampler draws the rest."""
+    asked = Given(params, "enqueue")
+    return space.plan(asked), asked.used <= params.keys()
 
 
 def _finished(file: StudyFile, storage: BaseStorage) -> tuple[set[int], int]:
@@ -122,7 +121,7 @@ def _finished(file: StudyFile, storage: BaseStorage) -> tuple[set[int], int]:
         return set(), 0
     study = optuna.load_study(study_name=file.name, storage=storage)
     trials = study.get_trials(deepcopy=False)
-    over = [trial for trial in trials if trial.state.is_finished() and not was_interrupted(trial)]
+    over = [trial for trial in counted(trials) if trial.state.is_finished()]
     numbers = {trial.user_attrs[NUMBER_IN_FILE] for trial in over if NUMBER_IN_FILE in trial.user_attrs}
     return numbers, study_status(study).done
 

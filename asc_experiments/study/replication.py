@@ -7,6 +7,7 @@ paired bootstrap over clips how sure its difference to the baseline is.
 from __future__ import annotations
 
 import statistics
+import time
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
@@ -16,8 +17,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from asc_experiments.base.progress import say
+from asc_experiments.corpus.segments import recordings
 from asc_experiments.distill import LogitTable, Workbench
-from asc_experiments.distill.student import TEACHERS
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.study.attempts import NUMBER_IN_FILE
 from asc_experiments.study.file import Objective, Replication
@@ -30,12 +31,14 @@ from asc_experiments.tracking.trials import (
     DIFFERENCE,
     REPLICATE_KIND,
     REPLICATED,
+    REPLICATED_AT,
     REPLICATED_STD,
     REPLICATES,
+    TEACHERS,
     TRIAL,
     finished_trials,
 )
-from asc_experiments.training.bootstrap import ScoredClips, paired_interval
+from asc_experiments.training.bootstrap import Interval, ScoredClips, paired_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +57,12 @@ def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, re
     Raises:
         Exception: what a student died of.
     """
-    chosen = candidates(study, replication.best)
+    records = {int(record.tags[TRIAL]): record for record in finished_trials(context.bench.tracking, study.study_name)}
+    chosen = [trial for trial in candidates(study, replication.best) if trial.number in records]  # else: deleted
     if not chosen:
         return
-    records = {int(record.tags[TRIAL]): record for record in finished_trials(context.bench.tracking, study.study_name)}
+    if chosen[0].user_attrs.get(NUMBER_IN_FILE, 0) != 0:
+        say(f"study {study.study_name}: its first trial has not finished; trial {chosen[0].number} is the baseline")
     trying = [_candidate(context, space, trial, records[trial.number]) for trial in chosen]
     numbers = ", ".join(str(each.job.trial) for each in trying)
     say(f"study {study.study_name}: trials {numbers} once more, with {replication.seeds} fresh seeds each")
@@ -65,8 +70,14 @@ def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, re
         _fresh(context.executor, context.bench, each.job, replication.seeds, context.study.seeds) for each in trying
     ]
     wait([future for each in futures for future in each])
-    results = [[future.result() for future in each] for each in futures]
-    _log(context, trying, results)
+    finished = []
+    for each, students in zip(trying, futures, strict=True):
+        try:
+            finished.append((each, [student.result() for student in students]))
+        except Exception as error:
+            context.bench.tracking.check_answers()  # else nothing can be logged: stop
+            say(f"trial {each.job.trial}: trying again failed ({type(error).__name__}: {error})")
+    _log(context, finished, chosen[0].number)
 
 
 def candidates(study: optuna.Study, best: int) -> list[FrozenTrial]:
@@ -108,20 +119,34 @@ def _fresh(executor: Executor, bench: Workbench, job: SeedJob, seeds: int, used:
     return [executor.submit(train_seed, bench, seed_job(job, seed)) for seed in range(first, first + seeds)]
 
 
-def _log(context: TrialContext, trying: list[_Candidate], results: list[list[SeedResult]]) -> None:
+def _log(context: TrialContext, finished: list[tuple[_Candidate, list[SeedResult]]], baseline: int) -> None:
+    """Log what each candidate reached, and its difference to the baseline on the objective's split and on the test."""
     bench, objective = context.bench, context.study.objective
-    rows = bench.rows[1] if objective.split == "validation" else bench.corpus.test_rows
-    labels, devices = bench.corpus.labels[rows], bench.corpus.device_of[rows]
-    clips = ScoredClips(labels, devices, bench.device_groups, bench.corpus.scenes)
-    logits = [[_logits(bench, seed, rows) for seed in seeds] for seeds in results]
-    for number, (each, seeds) in enumerate(zip(trying, results, strict=True)):
-        metrics = _means(objective, seeds)
-        if number:
-            interval = paired_interval(logits[number], logits[0], clips, objective.metric)
-            metrics |= {f"{DIFFERENCE}/{key}": value for key, value in vars(interval).items()}
+    splits = {"test": bench.corpus.test_rows}
+    if objective.split == "validation":
+        splits["validation"] = bench.rows[1]
+    of_baseline = next((students for each, students in finished if each.job.trial == baseline), None)
+    when = str(time.time_ns())
+    for each, students in finished:
+        metrics = _means(objective, students)
+        if of_baseline is not None and each.job.trial != baseline:
+            for split, rows in splits.items():
+                interval = _difference(bench, objective.metric, rows, students, of_baseline)
+                prefix = DIFFERENCE if split == objective.split else f"{DIFFERENCE}/{split}"
+                metrics |= {f"{prefix}/{key}": value for key, value in vars(interval).items()}
         run = bench.tracking.writer(each.record.run_id, each.record.experiment_id)
         run.metrics(metrics)
-        run.tags({BASELINE: str(trying[0].job.trial)})
+        run.tags({BASELINE: str(baseline), REPLICATED_AT: when})
+
+
+def _difference(
+    bench: Workbench, metric: str, rows: np.ndarray, ours: list[SeedResult], theirs: list[SeedResult]
+) -> Interval:
+    labels, devices = bench.corpus.labels[rows], bench.corpus.device_of[rows]
+    cut_from = recordings(bench.corpus, rows)
+    clips = ScoredClips(labels, devices, bench.device_groups, bench.corpus.scenes, cut_from)
+    mine, others = ([_logits(bench, student, rows) for student in students] for students in (ours, theirs))
+    return paired_interval(mine, others, clips, metric)
 
 
 def _means(objective: Objective, seeds: list[SeedResult]) -> dict[str, float]:

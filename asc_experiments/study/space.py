@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,10 @@ from asc_experiments.training.loop import check_learns_from_logits
 SIZE, TEAM, RULE = "ensemble_size", "team", "ensemble_rule"
 _SIZES = ("base_channels", "embed_dim", "num_heads", "depth", "size", "pretrained")
 """Settings that must fit each other; others are valid by themselves."""
-_MOST_COMBINATIONS = 20_000
+_MOST_COMBINATIONS, _WIDEST = 20_000, 100_000
 
+FIRST_STUDENT_SEED = 1_000
+"""Teachers begin at 0: a student must not begin as the same network, with the same augmentation, as one of them."""
 Wanted = Recipe | str
 """A teacher that a trial wants: by the Recipe it is trained by, or by the key it has in the bank."""
 
@@ -85,6 +87,13 @@ class SearchSpace:
         for params, plan in every_cell(self.plan, where):
             distinct.setdefault(plan, params)
         return [(params, plan) for plan, params in distinct.items()]
+
+    def queue(self) -> tuple[list[dict[str, Scalar]], int]:
+        """The parameters of the study's own trials, a grid's cells or those that the file lists; how many to run."""
+        if self.study.sampler != "grid":
+            return [dict(params) for params in self.study.enqueue], self.study.asked
+        cells = [params for params, _ in self.cells()]
+        return cells, min(self.study.trials or len(cells), len(cells))
 
     def recipes(self, where: str = "study") -> list[Recipe]:
         """A Recipe for every choice and both ends of every range: of the teachers, then of the student.
@@ -188,10 +197,10 @@ def _variants(settings: Searchables) -> list[dict[str, Scalar]]:
     return [base, *others, *(base | dict(zip(sizes, values, strict=True)) for values in combinations)]
 
 
-def _all_values(setting: Searchable) -> tuple[Scalar, ...]:
+def _all_values(setting: Searchable) -> Sequence[Scalar]:
     """Every value of a whole range; of others what :func:`candidates` gives."""
-    if isinstance(setting, Range) and setting.is_whole:
-        return tuple(range(int(setting.low), int(setting.high) + 1, int(setting.step or 1)))
+    if isinstance(setting, Range) and setting.is_whole and setting.high <= _WIDEST:
+        return range(int(setting.low), int(setting.high) + 1, int(setting.step or 1))
     return candidates(setting)
 
 
@@ -203,7 +212,7 @@ def _recipe(values: Mapping[str, Any], where: str) -> Recipe:
 
 
 def _student(values: Mapping[str, Any], where: str) -> Recipe:
-    return _recipe({"arch": "cp_mobile", "augment": "dirfms"} | dict(values), where)
+    return _recipe({"arch": "cp_mobile", "augment": "dirfms", "seed": FIRST_STUDENT_SEED} | dict(values), where)
 
 
 def _name(wanted: Wanted) -> str:

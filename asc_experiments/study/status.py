@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,14 +14,16 @@ from asc_experiments.base.ownership import is_gone
 
 ASKED, METRIC = "asc.asked", "asc.metric"
 DEFINITION, CORPUS, DIRS = "asc.definition", "asc.corpus", "asc.dirs"
-OWNER, INTERRUPTED = "asc.owner", "asc.interrupted"
+OWNER, INTERRUPTED, AGAIN_OF = "asc.owner", "asc.interrupted", "asc.again_of"
+"""``AGAIN_OF`` names the trial that a queued one asks for again: one line in the storage both queues and supersedes."""
 
 
 @dataclass(frozen=True)
 class StudyStatus:
     """Counts of a study's trials. ``finished``, ``pruned`` and ``failed`` together make up ``asked`` in the end.
 
-    ``interrupted`` counts attempts that were killed or stopped; each was asked again and is part of no other count.
+    ``interrupted`` counts attempts that were killed, stopped, or failed and tried once more; each was asked again and
+    is part of no other count.
     """
 
     name: str
@@ -51,6 +54,17 @@ def was_interrupted(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and INTERRUPTED in trial.user_attrs
 
 
+def superseded(trials: Sequence[FrozenTrial]) -> set[int]:
+    """The numbers of trials that a later one asks for again."""
+    return {trial.user_attrs[AGAIN_OF] for trial in trials if AGAIN_OF in trial.user_attrs}
+
+
+def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials that count: neither interrupted nor asked for again."""
+    again = superseded(trials)
+    return [trial for trial in trials if trial.number not in again and not was_interrupted(trial)]
+
+
 def _best(study: optuna.Study, complete: list[FrozenTrial]) -> FrozenTrial | None:
     """The trial with the best first objective, the earlier of equals. (Optuna has no best of several objectives.)"""
     sign = 1.0 if study.directions[0] == StudyDirection.MAXIMIZE else -1.0
@@ -60,19 +74,18 @@ def _best(study: optuna.Study, complete: list[FrozenTrial]) -> FrozenTrial | Non
 def study_status(study: optuna.Study) -> StudyStatus:
     """Count a study's trials."""
     trials = study.get_trials(deepcopy=False)
-    interrupted = [trial for trial in trials if was_interrupted(trial)]
-    counted = [trial for trial in trials if not was_interrupted(trial)]
-    complete = [trial for trial in counted if trial.state == TrialState.COMPLETE]
+    counting = counted(trials)
+    complete = [trial for trial in counting if trial.state == TrialState.COMPLETE]
     best = _best(study, complete)
     return StudyStatus(
         name=study.study_name,
         metric=study.user_attrs.get(METRIC, ""),
         asked=int(study.user_attrs.get(ASKED, 0)),
         finished=len(complete),
-        pruned=sum(trial.state == TrialState.PRUNED for trial in counted),
-        failed=sum(trial.state == TrialState.FAIL for trial in counted),
-        running=sum(trial.state == TrialState.RUNNING for trial in counted),
-        interrupted=len(interrupted),
+        pruned=sum(trial.state == TrialState.PRUNED for trial in counting),
+        failed=sum(trial.state == TrialState.FAIL for trial in counting),
+        running=sum(trial.state == TrialState.RUNNING for trial in counting),
+        interrupted=len(trials) - len(counting),
         best_trial=best.number if best else None,
         best_value=best.values[0] if best else None,
     )

@@ -5,16 +5,18 @@ Each is a function of a Workbench and a small description, so that it runs in th
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from optuna.trial import Trial
 
+from asc_experiments.base.errors import NotFiniteError
 from asc_experiments.base.progress import say
 from asc_experiments.distill import Distillation, Ensemble, TeacherBank, Workbench, train_student
-from asc_experiments.distill.student import TEACHERS, log_ensemble, soft_targets, student_identity
-from asc_experiments.distill.teacher import MODEL_ID, RECIPE
+from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
+from asc_experiments.distill.teacher import RECIPE
 from asc_experiments.study.file import Objective
 from asc_experiments.study.space import TrialPlan
 from asc_experiments.tracking.run import Stopped
@@ -22,9 +24,11 @@ from asc_experiments.tracking.trials import (
     AGAINST_VALUE,
     IDENTITY,
     LABELS_ALONE,
+    MODEL_ID,
     OBJECTIVE_VALUE,
     SEED,
     STUDY,
+    TEACHERS,
     TRIAL,
     adopt_seed,
 )
@@ -125,7 +129,7 @@ def train_seed(bench: Workbench, job: SeedJob) -> SeedResult:
         log_ensemble(bench, bench.tracking.writer(job.parent, job.experiment_id), ensemble)
     targets = soft_targets(bench, ensemble, job.distillation)
     identity = student_identity(bench, job.student, targets)
-    adopted = adopt_seed(bench.tracking, job.experiment_id, job.kind, identity, job.parent)
+    adopted = adopt_seed(bench.tracking, job.experiment_id, job.kind, identity, job.parent, job.trial)
     if adopted is not None:
         say(f"trial {job.trial}: student {job.student.name} was finished before the interruption")
         return SeedResult(adopted.run_id, adopted.tags[MODEL_ID], job.student.seed, dict(adopted.metrics))
@@ -154,6 +158,8 @@ def conclude(bench: Workbench, conclusion: Conclusion) -> tuple[float, ...]:
     sign = 1.0 if objective.direction == "maximize" else -1.0
     best = max(seeds, key=lambda seed: sign * seed.metrics[objective.logged_name])
     values = tuple(mean[each.logged_name] for each in conclusion.objectives)
+    if not all(map(math.isfinite, values)):
+        raise NotFiniteError(plan.student.name, f"its objective is {values[0]}", "lower the learning_rate")
     student = plan.student
     settings = student.flat() | {"size": student.size, "augment": student.augment}
     params = {f"search.{key}": value for key, value in conclusion.searched.items()}

@@ -11,9 +11,16 @@ from mlflow.exceptions import MlflowException
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.run import RunRecord
-from asc_experiments.tracking.trials import OBJECTIVE, STUDY, TRIAL, best_trial, finished_trials
+from asc_experiments.tracking.trials import (
+    MODEL_ID,
+    OBJECTIVE,
+    STUDY,
+    TEACHERS,
+    TRIAL,
+    best_trial,
+    finished_trials,
+)
 
-_MODEL_ID, _TEACHERS = "asc.model_id", "asc.teachers"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _ALIAS = re.compile(r"(?!(?i:v\d+|latest)$)[A-Za-z0-9_-]{1,80}")
 
@@ -52,7 +59,7 @@ def register_best(tracking: Tracking, study: str, model: str = "asc-student", al
             raise AscError(f"{option} {name}", "is no valid name", "use letters, digits, _ and -; not 'latest' or 'v1'")
     trial = best_trial(finished_trials(tracking, study), study)
     tags = _tags(trial)
-    source = f"models:/{trial.tags[_MODEL_ID]}"
+    source = f"models:/{trial.tags[MODEL_ID]}"
     client = tracking.client
     try:
         client.create_registered_model(model, description="Low-complexity acoustic scene classifiers")
@@ -60,14 +67,14 @@ def register_best(tracking: Tracking, study: str, model: str = "asc-student", al
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     known = client.search_model_versions(f"name = '{model}'")
-    same = [version for version in known if version.tags.get(_MODEL_ID) == trial.tags[_MODEL_ID]]
+    same = [version for version in known if version.tags.get(MODEL_ID) == trial.tags[MODEL_ID]]
     if same:
         version = int(same[0].version)
         for key, value in tags.items():
             client.set_model_version_tag(model, str(version), key, value)
     else:
         with tracking.current():
-            made = client.create_model_version(model, source, trial.run_id, tags, model_id=trial.tags[_MODEL_ID])
+            made = client.create_model_version(model, source, trial.run_id, tags, model_id=trial.tags[MODEL_ID])
         version = int(made.version)
     client.set_registered_model_alias(model, alias, str(version))
     return Registered(model, version, alias, int(trial.tags[TRIAL]), not same, tags)
@@ -79,9 +86,9 @@ def _tags(trial: RunRecord) -> dict[str, str]:
         "study": trial.tags[STUDY],
         "trial": trial.tags[TRIAL],
         "teachers": trial.params.get("teachers", "none"),
-        "teacher_keys": trial.tags.get(_TEACHERS, ""),
+        "teacher_keys": trial.tags.get(TEACHERS, ""),
         "objective": trial.tags[OBJECTIVE],
-        _MODEL_ID: trial.tags[_MODEL_ID],
+        MODEL_ID: trial.tags[MODEL_ID],
     }
     for name, value in trial.metrics.items():
         if name.startswith("complexity/"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, M
 
 KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
 NOTE = "mlflow.note.content"
+_TABLES = "mlflow.loggedArtifacts"
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 800, 90  # a call takes 1,000 entries, 100 of them params
 
 
@@ -86,8 +88,10 @@ class Run:
         self.client.log_artifact(self.run_id, str(path), folder)
 
     def table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
-        """Log a table that MLflow's UI shows as one."""
-        self.client.log_table(self.run_id, dict(columns), name)
+        """Log a table that MLflow's UI shows as one. (MLflow's own call adds to a table that is there already.)"""
+        rows = [list(row) for row in zip(*columns.values(), strict=True)]
+        self.client.log_text(self.run_id, json.dumps({"columns": list(columns), "data": rows}), name)
+        self.tags({_TABLES: json.dumps([{"path": name, "type": "table"}])})
 
     def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
         """Log what the run was trained on, by our own digest (MLflow's misses changes in long tables)."""

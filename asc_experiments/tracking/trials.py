@@ -12,6 +12,8 @@ from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.run import KIND, RunRecord
 
 STUDY, TRIAL = "asc.study", "asc.trial"
+TEACHER_KEY, TEACHERS, MODEL_ID = "asc.teacher", "asc.teachers", "asc.model_id"
+"""A teacher's key; the keys of the teachers that a run learned from; the network that a run made."""
 OBJECTIVE, DIRECTION, SPLIT = "asc.objective", "asc.direction", "asc.objective_split"
 AGAINST, PUBLISHED = "asc.against", "asc.published"
 OBJECTIVE_VALUE, AGAINST_VALUE = "objective", "objective_against"
@@ -19,6 +21,8 @@ REPLICATED, REPLICATED_STD = "replicated/objective", "replicated/objective_std"
 """The objective's mean and standard deviation over students with fresh seeds: what a winner is chosen by."""
 REPLICATES, DIFFERENCE, BASELINE = "replicated/count", "difference", "asc.baseline"
 """How many fresh seeds; the objective's difference to the baseline (``difference/low``, …); which trial that is."""
+REPLICATED_AT = "asc.replicated_at"
+"""The same for all trials that were tried again together; only those compare."""
 SEED, IDENTITY, SEARCHED = "asc.seed", "asc.identity", "asc.searched"
 TRIAL_KIND, SEED_KIND, REPLICATE_KIND = "trial", "seed", "replicate"
 LABELS_ALONE = {"teachers": "labels alone", "ensemble_size": 0}
@@ -62,12 +66,20 @@ def best_trial(records: Sequence[RunRecord], study: str) -> RunRecord:
     if not records:
         raise AscError(f"study '{study}'", "has no finished trial", f"run `asc study status {study}`")
     sign = 1.0 if records[0].tags[DIRECTION] == "maximize" else -1.0
-    replicated = [record for record in records if REPLICATED in record.metrics]
+    replicated = last_replicated(records)
     value = REPLICATED if replicated else OBJECTIVE_VALUE
     return max(replicated or records, key=lambda record: sign * record.metrics[value])
 
 
-def adopt_seed(tracking: Tracking, experiment_id: str, kind: str, identity: str, parent: str) -> RunRecord | None:
+def last_replicated(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """The trials that were tried again with fresh seeds the last time that any were."""
+    last = max((int(record.tags.get(REPLICATED_AT, 0)) for record in records), default=0)
+    return [record for record in records if last and int(record.tags.get(REPLICATED_AT, 0)) == last]
+
+
+def adopt_seed(
+    tracking: Tracking, experiment_id: str, kind: str, identity: str, parent: str, trial: int
+) -> RunRecord | None:
     """Find a student that an interrupted attempt had finished, and make its run a child of this attempt's.
 
     Args:
@@ -76,6 +88,7 @@ def adopt_seed(tracking: Tracking, experiment_id: str, kind: str, identity: str,
         kind: of the child run.
         identity: names the student by everything that decides how it comes out.
         parent: run id of the attempt that goes on.
+        trial: its number.
 
     Returns:
         Its run, or None. A student of a trial that has finished, or is under way, stays where it is.
@@ -86,6 +99,6 @@ def adopt_seed(tracking: Tracking, experiment_id: str, kind: str, identity: str,
         if before == parent:
             return record
         if before and tracking.get(before).status in ("KILLED", "FAILED"):
-            tracking.writer(record.run_id, experiment_id).tags({_PARENT: parent})
+            tracking.writer(record.run_id, experiment_id).tags({_PARENT: parent, TRIAL: str(trial)})
             return record
     return None

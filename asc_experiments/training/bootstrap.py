@@ -1,7 +1,8 @@
 """How sure a difference between two networks is: a paired bootstrap over clips.
 
-Both networks are scored on the same resampled clips, so that what is hard for both does not blur their difference
-(Efron and Tibshirani, "An Introduction to the Bootstrap", chapter 8).
+Both are scored on the same resampled clips, so that what is hard for both does not blur their difference (Efron and
+Tibshirani, "An Introduction to the Bootstrap", chapter 8). Clips of one recording are drawn together: ten seconds of
+one place are not ten independent ones.
 """
 
 from __future__ import annotations
@@ -36,12 +37,14 @@ class ScoredClips:
         devices: ``(clips,)`` the device of each clip.
         groups: the group of each device.
         scenes: the scenes' names.
+        recordings: ``(clips,)`` int64, which recording each clip was cut from; None where each is one by itself.
     """
 
     labels: np.ndarray
     devices: np.ndarray
     groups: Mapping[str, str]
     scenes: Sequence[str]
+    recordings: np.ndarray | None = None
 
 
 def paired_interval(
@@ -50,7 +53,7 @@ def paired_interval(
     """The difference of a Scorecard metric between two settings, ours less theirs, with its interval.
 
     Args:
-        ours: logits ``(clips, scenes)`` of each seed; what a clip scores is averaged over seeds.
+        ours: logits ``(clips, scenes)`` of each seed; the metric is averaged over seeds.
         theirs: the same for the other setting.
         clips: what the rows are.
         metric: a Scorecard metric, such as ``accuracy/macro`` or ``device_generalization``.
@@ -60,30 +63,35 @@ def paired_interval(
         ValueError: if the metric concerns none of the clips.
     """
     cells = _cells(metric, clips)
-    mine, other = (_per_clip(metric, logits, clips) for logits in (ours, theirs))
     inside = cells >= 0
     if not inside.any():
         raise ValueError(f"no clip counts for {metric}")
-    cells, values = cells[inside], np.stack([mine[inside], other[inside]])
-    n_cells = int(cells.max()) + 1
-    whole = _combine(metric, _cell_means(values, cells, n_cells, np.ones((1, cells.size))))
+    every_clip = np.arange(len(cells)) if clips.recordings is None else clips.recordings
+    cells, unit = cells[inside], np.unique(every_clip[inside], return_inverse=True)[1]
+    values = np.stack([_per_clip(metric, logits, clips)[inside] for logits in (*ours, *theirs)])
+    mine = np.arange(len(values)) < len(ours)
+
+    def differences(times: np.ndarray) -> np.ndarray:
+        scores = _combine(metric, _cell_means(values, cells, times))
+        return scores[mine].mean(axis=0) - scores[~mine].mean(axis=0)
+
     rng = np.random.default_rng(seed)
-    differences: list[np.ndarray] = []
-    block = max(1, min(RESAMPLES, _BLOCK // cells.size))
+    n_units, block = int(unit.max()) + 1, max(1, min(RESAMPLES, _BLOCK // cells.size))
+    resampled = []
     for first in range(0, RESAMPLES, block):
-        times = rng.multinomial(cells.size, np.full(cells.size, 1 / cells.size), size=min(block, RESAMPLES - first))
-        scores = _combine(metric, _cell_means(values, cells, n_cells, times.astype(np.float64)))
-        differences.append(scores[0] - scores[1])
+        drawn = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=min(block, RESAMPLES - first))
+        resampled.append(differences(drawn[:, unit].astype(np.float64)))
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(np.concatenate(differences), [tail, 100 - tail])
-    return Interval(float(whole[0, 0] - whole[1, 0]), float(low), float(high))
+    low, high = np.percentile(np.concatenate(resampled), [tail, 100 - tail])
+    whole = differences(np.ones((1, cells.size)))
+    return Interval(float(whole[0]), float(low), float(high))
 
 
-def _per_clip(metric: str, logits: Sequence[np.ndarray], clips: ScoredClips) -> np.ndarray:
-    """What each clip scores, averaged over seeds: loss, or 1 where the answer is right."""
+def _per_clip(metric: str, logits: np.ndarray, clips: ScoredClips) -> np.ndarray:
+    """What each clip scores: its loss, or 1 where the answer is right."""
     if metric.startswith("loss/"):
-        return np.mean([losses_of(each, clips.labels) for each in logits], axis=0)
-    return np.mean([each.argmax(axis=1) == clips.labels for each in logits], axis=0)
+        return losses_of(logits, clips.labels)
+    return (logits.argmax(axis=1) == clips.labels).astype(np.float64)
 
 
 def _cells(metric: str, clips: ScoredClips) -> np.ndarray:
@@ -103,14 +111,14 @@ def _cells(metric: str, clips: ScoredClips) -> np.ndarray:
     return np.where(member == "/".join(rest), 0, -1)
 
 
-def _cell_means(values: np.ndarray, cells: np.ndarray, n_cells: int, times: np.ndarray) -> np.ndarray:
-    """Means ``(2, resamples, cells)`` of two values per clip, each clip counted so many times."""
-    belongs = np.eye(n_cells)[cells]
+def _cell_means(values: np.ndarray, cells: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Means ``(networks, resamples, cells)`` of values ``(networks, clips)``, each clip counted so many times."""
+    belongs = np.eye(int(cells.max()) + 1)[cells]
     counts = times @ belongs
     sums = np.stack([times @ (belongs * value[:, None]) for value in values])
     return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
 def _combine(metric: str, means: np.ndarray) -> np.ndarray:
-    """``(2, resamples)``: the standard deviation over cells for DG, else the mean over cells."""
+    """``(networks, resamples)``: the standard deviation over cells for DG, else the mean over cells."""
     return np.nanstd(means, axis=2) if metric == DG else np.nanmean(means, axis=2)

@@ -10,12 +10,12 @@ import pytest
 
 from asc_experiments.distill import Distillation, Ensemble, LogitTable, Workbench
 from asc_experiments.distill.bank import log_logits
-from asc_experiments.distill.teacher import MODEL_ID
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.file import read_study
 from asc_experiments.study.storage import open_storage
 from asc_experiments.study.work import SeedJob, SeedResult
 from asc_experiments.tracking import Run
+from asc_experiments.tracking.trials import MODEL_ID
 from asc_experiments.training import Recipe
 from asc_experiments.training.network import complexity_of
 from asc_experiments.training.scorecard import metric_names

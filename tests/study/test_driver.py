@@ -55,7 +55,7 @@ def test_seeds_are_children_of_their_trial_and_averaged(driver: Callable[..., Dr
     tracking = made.bench.tracking
     trial = finished_trials(tracking, "tiny")[0]
     children = tracking.search([trial.experiment_id], f"tags.`mlflow.parentRunId` = '{trial.run_id}'")
-    assert [child.name for child in children] == ["seed 0", "seed 1"]
+    assert [child.name for child in children] == ["seed 1000", "seed 1001"]
     mean = sum(child.metrics["accuracy/overall"] for child in children) / 2
     assert trial.metrics["accuracy/overall"] == pytest.approx(mean)
     assert "accuracy/overall_std" in trial.metrics

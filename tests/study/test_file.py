@@ -195,11 +195,11 @@ def test_unknown_scale_is_one_line(study_file: Write, scales: str, message: str)
 
 
 def test_scale_is_read_as_strictly_as_the_file(study_file: Write) -> None:
-    path = study_file(scales="{small: {trails: 3}, tiny: {student.epochs.low: 1}}")
-    with pytest.raises(AscError, match=r"unknown key 'trails'; did you mean 'trials'\?"):
-        read_study(path, scale="small")
-    with pytest.raises(AscError, match=r"'epochs' is not a group of settings"):
-        read_study(path, scale="tiny")
+    """Also where nobody asks for that scale: the mistake should not wait for somebody who does."""
+    with pytest.raises(AscError, match=r"scales\.small: unknown key 'trails'; did you mean 'trials'\?"):
+        read_study(study_file(scales="{small: {trails: 3}}"))
+    with pytest.raises(AscError, match=r"scales\.tiny student\.epochs\.low: 'epochs' is not a group of settings"):
+        read_study(study_file(scales="{tiny: {student.epochs.low: 1}}"))
 
 
 @settings(max_examples=60)

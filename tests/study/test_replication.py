@@ -92,13 +92,13 @@ def test_best_and_baseline_are_tried_again_with_fresh_seeds(make: Make, quick_st
     made = make(replicate={"best": 1, "seeds": 3})
     status = made.run()
     assert status.finished == 3
-    own, fresh = [(rate, 0) for rate in RATES], [(rate, seed) for rate in (0.3, 0.9) for seed in (1, 2, 3)]
+    own, fresh = [(rate, 1000) for rate in RATES], [(rate, 1000 + n) for rate in (0.3, 0.9) for n in (1, 2, 3)]
     assert sorted(quick_students.trained) == sorted(own + fresh)
     replicated = [record for record in trials(made) if REPLICATED in record.metrics]
     assert [record.tags[TRIAL] for record in replicated] == ["0", "1"]
     for record in replicated:
         again = children(made, record, "replicate")
-        assert sorted(child.name for child in again) == ["replicate 1", "replicate 2", "replicate 3"]
+        assert sorted(child.name for child in again) == ["replicate 1001", "replicate 1002", "replicate 1003"]
         values = [child.metrics["validation/accuracy/macro"] for child in again]
         assert record.metrics[REPLICATED] == pytest.approx(np.mean(values))
         assert record.metrics[REPLICATED_STD] == pytest.approx(np.std(values, ddof=1))
@@ -140,13 +140,13 @@ def test_more_seeds_later_train_only_those(make: Make, quick_students: Any) -> N
     before = len(quick_students.trained)
     made = make(replicate={"best": 1, "seeds": 2})
     made.run()
-    assert sorted(quick_students.trained[before:]) == [(0.3, 2), (0.9, 2)]
+    assert sorted(quick_students.trained[before:]) == [(0.3, 1002), (0.9, 1002)]
     assert [record.metrics.get(REPLICATES) for record in trials(made)] == [2, 2, None]
 
 
 def test_interrupted_replication_goes_on(make: Make, quick_students: Any) -> None:
     def interrupt(recipe: Any) -> None:
-        if recipe.seed == 2:
+        if recipe.seed == 1002:
             raise KeyboardInterrupt
 
     quick_students.before = interrupt
@@ -157,7 +157,7 @@ def test_interrupted_replication_goes_on(make: Make, quick_students: Any) -> Non
     made = make(replicate={"best": 1, "seeds": 2})
     status = made.run()
     assert (status.finished, status.interrupted) == (3, 0)
-    assert quick_students.trained[before:] == [(0.3, 2), (0.9, 1), (0.9, 2)]
+    assert quick_students.trained[before:] == [(0.3, 1002), (0.9, 1001), (0.9, 1002)]
     statuses = [record.status for record in made.bench.tracking.search([made.context.experiment_id])]
     assert "RUNNING" not in statuses
 
@@ -189,7 +189,7 @@ def test_any_objective_can_be_replicated(make: Make, objective: str) -> None:
 
 def interrupted_at_its_second_seed(make: Make, quick_students: Any) -> Driver:
     def interrupt(recipe: Any) -> None:
-        if recipe.seed == 1:
+        if recipe.seed == 1001:
             raise KeyboardInterrupt
 
     made = make(trials=1, seeds=2)
@@ -202,13 +202,16 @@ def interrupted_at_its_second_seed(make: Make, quick_students: Any) -> Driver:
 
 def test_student_of_an_interrupted_trial_is_adopted_by_the_next_attempt(make: Make, quick_students: Any) -> None:
     interrupted_at_its_second_seed(make, quick_students)
-    assert quick_students.trained == [(0.3, 0)]
+    assert quick_students.trained == [(0.3, 1000)]
     made = make(trials=1, seeds=2)
     assert made.run().finished == 1
-    assert quick_students.trained == [(0.3, 0), (0.3, 1)]
+    assert quick_students.trained == [(0.3, 1000), (0.3, 1001)]
     (trial,) = trials(made)
     seeds = children(made, trial, "seed")
-    assert sorted((seed.name, seed.status) for seed in seeds) == [("seed 0", "FINISHED"), ("seed 1", "FINISHED")]
+    assert sorted((seed.name, seed.status) for seed in seeds) == [
+        ("seed 1000", "FINISHED"),
+        ("seed 1001", "FINISHED"),
+    ]
     assert trial.metrics["accuracy/overall"] == pytest.approx(np.mean([s.metrics["accuracy/overall"] for s in seeds]))
     records = made.bench.tracking.search([trial.experiment_id], "tags.`asc.kind` = 'seed'")
     assert len(records) == 3, "the two and the one that was interrupted"
@@ -217,5 +220,5 @@ def test_student_of_an_interrupted_trial_is_adopted_by_the_next_attempt(make: Ma
 def test_student_of_a_finished_trial_stays_where_it_is(make: Make, quick_students: Any) -> None:
     made = make(trials=2, enqueue=[{"student.learning_rate": 0.3}] * 2)
     made.run()
-    assert quick_students.trained == [(0.3, 0)] * 2
+    assert quick_students.trained == [(0.3, 1000)] * 2
     assert [len(children(made, trial, "seed")) for trial in trials(made)] == [1, 1]

@@ -24,7 +24,7 @@ CELLS = {
     ("paper_device_generalisation", "small"): 4,
     ("paper_ensemble_size", None): 6,
     ("paper_ensemble_size", "small"): 4,
-    ("paper_ensemble_strategy", None): 8,
+    ("paper_ensemble_strategy", None): 9,
     ("paper_ensemble_strategy", "small"): 4,
     ("paper_teacher_size", None): 12,
     ("paper_teacher_size", "small"): 6,

@@ -84,7 +84,7 @@ def test_order_of_the_members_does_not_matter(study_file: Write) -> None:
 
 def test_student_is_the_published_one_by_default(study_file: Write) -> None:
     plan = space(study_file(student="{}")).plan(FixedTrial({"ensemble_size": 1, "teacher_1": "cp_resnet"}))
-    assert plan.student.name == "cp_mobile-32-dirfms-s0"
+    assert plan.student.name == "cp_mobile-32-dirfms-s1000"
     assert plan.student.optimisation.epochs == 150
     assert (plan.distillation.temperature, plan.distillation.label_weight) == (2.0, 0.02)
 
