@@ -69,7 +69,7 @@ def prune(bank: TeacherBank, verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         if verdict.goes:
             for record in bank.records(verdict.teacher.key):
-                bank.tracking.client.delete_run(record.run_id)
+                bank.tracking.delete(record.run_id)
                 model_id = Teacher.from_record(record, bank.tracking).model_id
                 if model_id:
                     delete_network(bank.tracking, model_id)

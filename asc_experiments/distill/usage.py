@@ -52,7 +52,7 @@ class Usage:
     @classmethod
     def read(cls, tracking: Tracking) -> Usage:
         """Ask the tracking server. A run whose process is dead counts as ended."""
-        names = {e.experiment_id: e.name for e in tracking.client.search_experiments(max_results=1_000)}
+        names = tracking.experiments()
         by_key: dict[str, list[Use]] = defaultdict(list)
         for record in tracking.search(list(names), f"tags.`{TEACHERS}` LIKE '%'"):
             for key in record.tags[TEACHERS].split(","):

@@ -6,12 +6,13 @@ Pure functions from run records to rows; drawing is done elsewhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.trials import (
+    AGAINST,
     AGAINST_VALUE,
     BASELINE,
     DIFFERENCE,
@@ -22,6 +23,7 @@ from asc_experiments.tracking.trials import (
     REPLICATED,
     REPLICATED_STD,
     REPLICATES,
+    SEARCHED,
     SPLIT,
     STUDY,
     TEACHER_KEY,
@@ -30,6 +32,7 @@ from asc_experiments.tracking.trials import (
     finished_trials,
     last_replicated,
 )
+from asc_experiments.training.scorecard import is_better_higher
 
 GROUPS = ("real", "seen", "unseen")
 _COLUMNS = {"overall": "accuracy/overall", "DG": "device_generalization"} | {g: f"accuracy/group/{g}" for g in GROUPS}
@@ -46,7 +49,8 @@ class Comparison:
         direction: ``maximize`` or ``minimize``.
         devices: the devices of the test fold, the columns of ``rows``.
         rows: students first, best objective first, then the teachers they learned from.
-        published: figures to be read beside them; those of teachers are called ``teacher/…``.
+        published: figures to be read beside them, with ``ours``; those of teachers are called ``teacher/…``.
+        against: the metric that the objective was traded against, and its direction.
     """
 
     study: str
@@ -56,6 +60,7 @@ class Comparison:
     devices: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
     published: tuple[dict[str, Any], ...] = ()
+    against: tuple[str, str] | None = None
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -97,7 +102,24 @@ def build_comparison(
     again = {record.run_id for record in last_replicated(trials)}
     rows = [_student_row(record, devices, again) for record in ordered] + [_teacher_row(t, devices) for t in teachers]
     told = (first.get(OBJECTIVE, ""), first.get(SPLIT, ""), first.get(DIRECTION, "maximize"))
-    return Comparison(study, *told, devices, tuple(rows), tuple(published))
+    figures = [figure | {"ours": _ours(figure, trials)} for figure in published]
+    against = None
+    if AGAINST in first:
+        better_higher = is_better_higher(first[AGAINST].removeprefix("validation/"))
+        against = (first[AGAINST], "maximize" if better_higher else "minimize")
+    return Comparison(study, *told, devices, tuple(rows), tuple(figures), against)
+
+
+def _ours(figure: Mapping[str, Any], trials: Sequence[RunRecord]) -> dict[str, float]:
+    """Our value of each metric of a published figure, of the first trial with its parameters; none if it names none."""
+    for record in trials:
+        searched = json.loads(record.tags.get(SEARCHED, "{}"))
+        if figure["params"] and figure["params"].items() <= searched.items():
+            names = {
+                name: name.replace("teacher/", "ensemble/") for name in figure["metrics"]
+            }  # of one teacher: itself
+            return {name: record.metrics[ours] for name, ours in names.items() if ours in record.metrics}
+    return {}
 
 
 def _teachers(tracking: Tracking, keys: Sequence[str]) -> list[RunRecord]:

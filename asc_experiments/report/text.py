@@ -13,10 +13,12 @@ from asc_experiments.report.comparison import GROUPS, Comparison
 
 def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings and cells of a comparison; accuracies and DG in percent."""
+    front = pareto_front(comparison)
     headings = ["", "student or teacher", "objective", "overall", *GROUPS, "DG", *comparison.devices, "params", "MMACs"]
     rows = []
     for row in comparison.rows:
         about = f"{row['name']} ({row['trained']})" if row["kind"] == "student" else row["name"]
+        about += " *" if row["run_id"] in front else ""
         scores = [percent(row[name], row["std"].get(name)) for name in ("overall", *GROUPS, "DG")]
         scores += [percent(row["devices"][device]) for device in comparison.devices]
         macs = "" if row["macs"] is None else f"{row['macs'] / 1e6:.1f}"
@@ -24,6 +26,23 @@ def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]
         objective = "" if row["objective"] is None else f"{row['objective']:.4f}"
         rows.append([row["kind"], about, objective, *scores, parameters, macs])
     return headings, rows
+
+
+def pareto_front(comparison: Comparison) -> set[str]:
+    """The run ids of students that no other beats in both objectives; empty where a study has one."""
+    if not comparison.against:
+        return set()
+    signs = [-1.0 if direction == "maximize" else 1.0 for direction in (comparison.direction, comparison.against[1])]
+    points = {
+        row["run_id"]: (signs[0] * row["objective"], signs[1] * row["against"])
+        for row in comparison.rows
+        if row["kind"] == "student"
+    }
+
+    def is_beaten(point: tuple[float, float]) -> bool:
+        return any(o != point and o[0] <= point[0] and o[1] <= point[1] for o in points.values())
+
+    return {run_id for run_id, point in points.items() if not is_beaten(point)}
 
 
 def percent(value: float | None, std: float | None = None) -> str:
@@ -59,9 +78,18 @@ def _interval(values: Mapping[str, float]) -> str:
 def published_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings and cells of the published figures, in percent."""
     names = list(dict.fromkeys(name for figure in comparison.published for name in figure["metrics"]))
-    headings = ["published", *(name.replace("device_generalization", "DG").replace("accuracy/", "") for name in names)]
-    rows = [[f["name"], *(percent(f["metrics"].get(name)) for name in names)] for f in comparison.published]
+    headings = [
+        "published (ours)",
+        *(name.replace("device_generalization", "DG").replace("accuracy/", "") for name in names),
+    ]
+    rows = [[f["name"], *(_beside_ours(f, name) for name in names)] for f in comparison.published]
     return headings, rows
+
+
+def _beside_ours(figure: Mapping[str, Any], name: str) -> str:
+    """A published figure, and ours in brackets where the trial that stands for it has finished."""
+    ours = figure.get("ours", {}).get(name)
+    return percent(figure["metrics"].get(name)) + ("" if ours is None else f" ({percent(ours)})")
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -135,6 +163,8 @@ def _table(title: str, legend: str, headings: Sequence[str], rows: Sequence[Sequ
 def caption(comparison: Comparison) -> str:
     """What the rows are and how they were chosen."""
     chosen = f"chosen by {comparison.objective} on the {comparison.split} split"
+    if comparison.against:
+        chosen += f" against {comparison.against[0]}, * on the Pareto front"
     return f"{comparison.study}: accuracy in % on the test fold, best first, {chosen}"
 
 

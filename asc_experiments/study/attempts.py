@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from asc_experiments.study.searchable import Scalar
 from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, counted, superseded, was_interrupted
+from asc_experiments.study.work import PRUNED_NOTE
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import ERROR, KIND
 from asc_experiments.tracking.trials import AGAINST_VALUE, OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
@@ -17,8 +18,6 @@ _QUEUED_WITH = "fixed_params"
 """The system attribute under which Optuna keeps the parameters of a queued trial."""
 NUMBER_IN_FILE = "asc.enqueued"
 """Which of the study file's own trials, or of a grid's cells, a trial is; the first is the baseline."""
-PRUNED_NOTE = "pruned"
-"""How the note of a pruned trial's run begins."""
 _VALUES = (OBJECTIVE_VALUE, AGAINST_VALUE)
 
 

@@ -88,6 +88,7 @@ class StudyFile(Settings):
     seeds: int = Field(1, ge=1, le=100)
     sampler: Literal["tpe", "gp", "random", "grid", "nsga2"] = "tpe"
     sampler_seed: int = Field(0, ge=0)
+    population: int = Field(12, ge=2, le=1_000)
     pruner: Literal["none", "median", "hyperband"] = "none"
     validation: ValidationSplit = ValidationSplit(fraction=0.2)
     ensemble: EnsembleSpace

@@ -10,8 +10,6 @@ from asc_experiments.models.complexity import Complexity
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.searchable import candidates
 
-_MOST_POPULATION, _GENERATIONS = 50, 5
-
 
 def sampler(file: StudyFile, number: int) -> optuna.samplers.BaseSampler:
     """The sampler of one trial, seeded by the trial's number.
@@ -25,8 +23,7 @@ def sampler(file: StudyFile, number: int) -> optuna.samplers.BaseSampler:
     if file.sampler == "gp":
         return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
     if file.sampler == "nsga2":
-        population = min(_MOST_POPULATION, max(4, file.asked // _GENERATIONS))
-        return optuna.samplers.NSGAIISampler(seed=seed, population_size=population)
+        return optuna.samplers.NSGAIISampler(seed=seed, population_size=file.population)
     return optuna.samplers.RandomSampler(seed=seed)
 
 

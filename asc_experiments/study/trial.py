@@ -18,6 +18,7 @@ from asc_experiments.models.complexity import Complexity
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.space import TrialPlan, Wanted
 from asc_experiments.study.work import (
+    PRUNED_NOTE,
     Conclusion,
     Pruned,
     Reporter,
@@ -159,7 +160,7 @@ def _check_limits(study: StudyFile, complexity: Complexity) -> None:
     for metric, limit in study.constraints.items():
         value = getattr(complexity, metric.removeprefix("complexity/"))
         if value > limit:
-            raise Pruned(f"not trained: {metric} is {value:,.0f}, the study's limit {limit:,.0f}")
+            raise Pruned(f"{PRUNED_NOTE}, not trained: {metric} is {value:,.0f}, the study's limit {limit:,.0f}")
 
 
 def _tags(study: StudyFile, number: int, params: Mapping[str, object]) -> dict[str, str]:

@@ -34,9 +34,12 @@ from asc_experiments.tracking.trials import (
 )
 from asc_experiments.training import Recipe
 
+PRUNED_NOTE = "pruned"
+"""How the note of a pruned trial's run begins."""
+
 
 class Pruned(Stopped):
-    """The pruner stopped this trial."""
+    """The pruner stopped this trial, or its student is larger than the study allows."""
 
 
 class Reporter:
@@ -60,7 +63,7 @@ class Reporter:
         if epoch not in trial.storage.get_trial(trial._trial_id).intermediate_values:  # else: a worker was killed
             trial.report(metrics[self.metric], epoch)
         if trial.should_prune():
-            raise Pruned(f"pruned after epoch {epoch + 1}")
+            raise Pruned(f"{PRUNED_NOTE} after epoch {epoch + 1}")
 
 
 @dataclass(frozen=True)

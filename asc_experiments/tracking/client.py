@@ -133,6 +133,14 @@ class Tracking:
             raise AscError(name, "this experiment was deleted in the tracking server", "restore it there")
         return str(found.experiment_id)
 
+    def experiments(self) -> dict[str, str]:
+        """The names of all active experiments, by their ids."""
+        return {str(found.experiment_id): found.name for found in self.client.search_experiments(max_results=1_000)}
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run; it can be restored in MLflow until its `gc`."""
+        self.client.delete_run(run_id)
+
     def describe(self, experiment_id: str, note: str, tags: Mapping[str, str]) -> None:
         """Set an experiment's description, Markdown, and tags; what stands there already is not written again."""
         known = self.client.get_experiment(experiment_id).tags
@@ -208,8 +216,7 @@ class Tracking:
     def sweep(self) -> int:
         """End, as KILLED, every RUNNING run of ours whose process is dead; returns how many there were."""
         swept = 0
-        experiment_ids = [experiment.experiment_id for experiment in self.client.search_experiments(max_results=1_000)]
-        for record in self.search(experiment_ids, "attributes.status = 'RUNNING'"):
+        for record in self.search(list(self.experiments()), "attributes.status = 'RUNNING'"):
             if OWNER in record.tags and is_gone(record.tags[OWNER]):
                 Run(self.client, record.run_id, record.experiment_id).end("KILLED", "its process was killed")
                 swept += 1

@@ -36,8 +36,7 @@ def study_experiment(tracking: Tracking, study: str) -> str:
         AscError: if the tracking server knows no study of that name.
     """
     if not tracking.has_experiment(study):
-        names = [experiment.name for experiment in tracking.client.search_experiments(max_results=1_000)]
-        names = [name for name in names if name not in ("Default", "teachers", "students")]
+        names = [name for name in tracking.experiments().values() if name not in ("Default", "teachers", "students")]
         hint = nearest(study, names) if names else "run one with `asc study run`"
         raise AscError(f"study '{study}'", "is not in the tracking server", hint)
     return tracking.experiment(study)

@@ -1,0 +1,138 @@
+"""Attempts: nothing is lost and nothing asked for twice, wherever a driver dies; failures can be tried once more."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import Trial, TrialState
+
+from asc_experiments.distill import Workbench
+from asc_experiments.study.attempts import ask_again, ask_failed_again
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.file import StudyFile
+from asc_experiments.study.status import study_status
+from asc_experiments.study.storage import open_storage
+from asc_experiments.study.work import SeedJob, SeedResult
+
+GRID = {
+    "name": "tiny",
+    "sampler": "grid",
+    "validation": {"fraction": 0.3},
+    "ensemble": {"pool": [{"arch": "cp_mobile", "base_channels": [8, 16, 24]}]},
+}
+Make = Callable[..., Driver]
+
+
+@pytest.fixture
+def make(open_bench: Callable[..., Workbench], workspace: Path, answers: Any) -> Make:
+    def make_(**changed: object) -> Driver:
+        study = StudyFile.parse(GRID | changed, "test")
+        return Driver(study, open_bench(study.validation), open_storage(workspace, None))
+
+    return make_
+
+
+class Killed(BaseException):
+    """What cannot be caught, like a kill."""
+
+
+def states(driver: Driver) -> list[str]:
+    return [trial.state.name for trial in driver.study.get_trials()]
+
+
+def test_failed_cells_of_a_grid_are_tried_once_more_when_asked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from asc_experiments.study import trial as trial_module
+
+    real = trial_module.train_seed
+
+    def out_of_memory(bench: Workbench, job: SeedJob) -> SeedResult:
+        if job.trial == 1:
+            raise RuntimeError("out of memory")
+        return real(bench, job)
+
+    monkeypatch.setattr(trial_module, "train_seed", out_of_memory)
+    status = make().run()
+    assert (status.finished, status.failed) == (2, 1)
+    assert make().run() == status, "not by itself"
+    status = make().run(retry_failed=True)
+    assert (status.asked, status.finished, status.failed, status.interrupted) == (3, 3, 0, 1)
+    complete = [trial for trial in make().study.get_trials() if trial.state == TrialState.COMPLETE]
+    assert sorted(trial.params["teacher_1.cp_mobile.base_channels"] for trial in complete) == [8, 16, 24]
+    assert make().run(retry_failed=True) == status
+
+
+def test_killed_between_queueing_a_trial_again_and_ending_it_asks_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = make()
+    monkeypatch.setattr("asc_experiments.study.status.is_gone", lambda owner: True)
+    driver.study.enqueue_trial({"teacher_1.cp_mobile.base_channels": 16}, user_attrs={"asc.enqueued": 1})
+    trial = driver.study.ask()
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Trial, "set_user_attr", killed)
+        ask_again(driver.study, trial)
+    ask_again(driver.study, Trial(driver.study, trial._trial_id))
+    assert states(driver) == ["FAIL", "WAITING"]
+    waiting = driver.study.get_trials()[1]
+    assert waiting.user_attrs["asc.enqueued"] == 1
+    assert study_status(driver.study).interrupted == 1
+
+
+def test_failed_trial_is_queued_once_however_often_it_is_asked_for(make: Make) -> None:
+    driver = make()
+    driver.study.tell(driver.study.ask(), state=TrialState.FAIL)
+    assert (ask_failed_again(driver.study), ask_failed_again(driver.study)) == (1, 0)
+    assert states(driver) == ["FAIL", "WAITING"]
+
+
+def test_trial_pruned_in_mlflow_before_a_kill_is_not_trained_again(
+    make: Make, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"constraints": {"complexity/parameters": 20_000}, "student": {"base_channels": [32, 8]}}
+    driver = make(**limits)
+
+    def killed(*_: object, **arguments: object) -> None:
+        if arguments.get("state") == TrialState.PRUNED:
+            raise Killed
+        raise AssertionError("the first student is too large")
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(driver.study, "tell", killed)
+        patch.setattr(driver, "_stop", lambda reason: None)
+        driver.run()
+    monkeypatch.setattr("asc_experiments.study.status.is_gone", lambda owner: owner is not None)
+    status = make(**limits).run()
+    assert (status.finished, status.pruned, status.interrupted) == (3, 3, 0)
+
+
+def test_baseline_is_never_pruned(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from asc_experiments.study import trial as trial_module
+
+    real = trial_module.train_seed
+
+    def reports(bench: Workbench, job: SeedJob) -> SeedResult:
+        if job.reporter is not None:
+            job.reporter(0, {"validation/accuracy/macro": 0.0})
+        return real(bench, job)
+
+    monkeypatch.setattr(trial_module, "train_seed", reports)
+    monkeypatch.setattr(optuna.trial.Trial, "should_prune", lambda trial: True)
+    driver = make(sampler="random", trials=3, pruner="median", enqueue=[{"teacher_1.cp_mobile.base_channels": 8}])
+    driver.run()
+    assert states(driver) == ["COMPLETE", "PRUNED", "PRUNED"]
+
+
+def test_every_trial_draws_what_it_was_not_given_by_itself(make: Make) -> None:
+    given = {"teacher_1.cp_mobile.base_channels": 8}
+    driver = make(
+        sampler="random", trials=3, enqueue=[given] * 3, distillation={"temperature": {"low": 1.0, "high": 4.0}}
+    )
+    driver.run()
+    drawn = [trial.params["distillation.temperature"] for trial in driver.study.get_trials()]
+    assert len(set(drawn)) == 3
