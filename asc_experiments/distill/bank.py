@@ -18,6 +18,7 @@ from asc_experiments.distill.teacher import (
     LOGITS,
     LOGITS_DIGEST,
     RECIPE,
+    RESPONSES,
     SPLIT,
     Teacher,
     teacher_key,
@@ -124,12 +125,13 @@ class TeacherBank:
 
     def _train(self, recipe: Recipe, key: str, bench: Workbench) -> None:
         bench.weights_for(recipe)  # refuse before there is a run
+        responses = bench.responses_for(recipe)
         tags = {
             KEY: key,
             RECIPE: recipe.model_dump_json(),
             CORPUS: bench.store.corpus_digest,
             SPLIT: bench.split.model_dump_json(),
-        }
+        } | ({RESPONSES: responses.digest} if responses else {})
         with self.tracking.run(self.experiment_id, recipe.name, "teacher", tags) as run:
             trained = train_network(bench, recipe, run, f"teacher {recipe.name}", key)
             model_id = log_network(run, trained.network)

@@ -17,7 +17,7 @@ from asc_experiments.training import Recipe
 SCHEMA = 1
 """Part of every key: raised when the code changes what a Recipe means, so that no stale Teacher is used again."""
 KEY, LOGITS_DIGEST = TEACHER_KEY, "asc.logits_digest"
-RECIPE, CORPUS, SPLIT = "asc.recipe", "asc.corpus", "asc.split"
+RECIPE, CORPUS, SPLIT, RESPONSES = "asc.recipe", "asc.corpus", "asc.split", "asc.impulse_responses"
 IMPORTED = "asc.imported"
 """Tag of a Teacher that was not trained here: the digest of what was imported, and the file's name."""
 LOGITS = "logits/logits.npz"

@@ -22,8 +22,10 @@ from asc_experiments.distill.teacher import (
     KEY,
     LOGITS_DIGEST,
     RECIPE,
+    RESPONSES,
     SPLIT,
     Teacher,
+    teacher_key,
 )
 from asc_experiments.tracking.networks import fetch_network, log_network
 from asc_experiments.tracking.trials import MODEL_ID
@@ -40,7 +42,7 @@ class TeacherFile(Settings):
     Attributes:
         format: of the folder.
         key, name, recipe, split: the Teacher's; no recipe where there is no network.
-        corpus: the digest of the corpus it was trained on.
+        corpus, impulse_responses: the digests of what it was trained on.
         imported: the tag of a Teacher that was itself imported, else empty.
         scorecard: its metrics.
         files: the digest of every other file of the folder.
@@ -53,10 +55,16 @@ class TeacherFile(Settings):
     recipe: Recipe | None
     split: ValidationSplit
     corpus: str = Field(pattern=r"^[0-9a-f]{32}$")
+    impulse_responses: str | None = None
     imported: str = ""
     scorecard: dict[str, float]
     files: dict[str, str]
     checksum: str = ""
+
+    def true_key(self) -> str:
+        """The key that belongs to everything else in here; another version may have hashed it differently."""
+        weights = self.imported.partition(" ")[0] or None
+        return teacher_key(self.recipe, self.corpus, self.split, self.impulse_responses, weights)
 
     def digest(self) -> str:
         """What the checksum must be."""
@@ -133,6 +141,8 @@ def read_teacher_file(folder: Path) -> TeacherFile:
         raise AscError(path, what, "export the teacher again, with this version") from None
     if about.checksum != about.digest():
         raise AscError(path, "was changed since it was written", "export the teacher again")
+    if about.key != about.true_key() or _LOGITS not in about.files:
+        raise AscError(path, "its key does not belong to what it describes", "export it again, with this version")
     for name, digest in about.files.items():
         if name not in _FILES or not (folder / name).is_file() or digest_file(folder / name) != digest:
             raise AscError(folder / name, "is missing or damaged", "copy or export the teacher again")
@@ -151,6 +161,7 @@ def _write(teacher: Teacher, folder: Path) -> None:
         recipe=teacher.recipe,
         split=teacher.split,
         corpus=teacher.record.tags[CORPUS],
+        impulse_responses=teacher.record.tags.get(RESPONSES),
         imported=teacher.record.tags.get(IMPORTED, ""),
         scorecard={name: value for name, value in sorted(teacher.metrics.items()) if math.isfinite(value)},
         files={name: digest_file(folder / name) for name in names},
@@ -184,4 +195,5 @@ def _network(folder: Path, about: TeacherFile) -> SceneNetwork | None:
 def _tags(about: TeacherFile) -> dict[str, str]:
     tags = {KEY: about.key, CORPUS: about.corpus, SPLIT: about.split.model_dump_json()}
     tags |= {RECIPE: about.recipe.model_dump_json()} if about.recipe else {}
+    tags |= {RESPONSES: about.impulse_responses} if about.impulse_responses else {}
     return tags | ({IMPORTED: about.imported} if about.imported else {})

@@ -12,6 +12,7 @@ import torch
 from filelock import FileLock
 
 from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill.transfer import TeacherFile
 from asc_experiments.models import build_model
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import make_recipe
@@ -153,6 +154,14 @@ def change(name: str) -> Callable[[Path], None]:
     return flip
 
 
+def foreign_key(folder: Path) -> None:
+    """Somebody else's key, with a checksum that fits."""
+    about = TeacherFile.model_validate_json((folder / "teacher.json").read_text())
+    changed = about.model_copy(update={"key": "0" * 16})
+    whole = changed.model_copy(update={"checksum": changed.digest()})
+    (folder / "teacher.json").write_text(whole.model_dump_json())
+
+
 def other_key(folder: Path) -> None:
     about = json.loads((folder / "teacher.json").read_text())
     (folder / "teacher.json").write_text(json.dumps(about | {"key": "0" * KEY_LENGTH}))
@@ -167,8 +176,9 @@ def other_key(folder: Path) -> None:
         (lambda folder: (folder / "teacher.json").unlink(), "holds no teacher.json"),
         (lambda folder: (folder / "teacher.json").write_text("{"), "teacher.json: cannot be read"),
         (other_key, "was changed since it was written"),
+        (foreign_key, "its key does not belong to what it describes"),
     ],
-    ids=["weights", "logits", "no network", "no description", "no json", "key"],
+    ids=["weights", "logits", "no network", "no description", "no json", "key", "foreign key"],
 )
 def test_damaged_export_is_refused_and_leaves_nothing(
     asc: Callable, workspace: Path, teach: Callable, tmp_path: Path, damage: Callable, message: str
