@@ -129,7 +129,7 @@ class Driver:
     def _is_whole(self, deadline: float | None) -> bool:
         """Whether all trials are done and there is time for more; says what is missing."""
         status = study_status(self.study)
-        if _is_past(deadline):
+        if _is_past(deadline) and (status.done < self.asked or self.file.replicate is not None):
             say(f"study {self.file.name}: the time is up; the same command goes on")
         elif status.running:
             say(f"study {self.file.name}: {status.running} trials are under way in another process")

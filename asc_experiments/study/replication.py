@@ -52,10 +52,11 @@ class _Candidate:
 def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, replication: Replication) -> None:
     """Train the best trials' students and the baseline's with fresh seeds, and log what they reach into their runs.
 
-    Students that an earlier call finished are found again. Interrupted, the next call goes on.
+    Students that an earlier call finished are found again. Interrupted, the next call goes on. A candidate whose student
+    cannot be trained is left out, and a line says so.
 
     Raises:
-        Exception: what a student died of.
+        AscError: if the tracking server is gone.
     """
     records = {int(record.tags[TRIAL]): record for record in finished_trials(context.bench.tracking, study.study_name)}
     chosen = [trial for trial in candidates(study, replication.best) if trial.number in records]  # else: deleted
