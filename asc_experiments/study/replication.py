@@ -52,8 +52,8 @@ class _Candidate:
 def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, replication: Replication) -> None:
     """Train the best trials' students and the baseline's with fresh seeds, and log what they reach into their runs.
 
-    Students that an earlier call finished are found again. Interrupted, the next call goes on. A candidate whose student
-    cannot be trained is left out, and a line says so.
+    Students that an earlier call finished are found again. Interrupted, the next call goes on. A candidate that has a
+    student which cannot be trained is left out, and a line says so.
 
     Raises:
         AscError: if the tracking server is gone.
