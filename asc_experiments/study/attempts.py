@@ -30,15 +30,21 @@ def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple
     swept = tracking.sweep()
     abandoned = [t for t in study.get_trials(deepcopy=False) if _is_abandoned(t)]
     for frozen in abandoned:
-        trial = Trial(study, frozen._trial_id)
-        run = _ended_run(study, tracking, experiment_id, frozen.number)
-        if run is None:
-            ask_again(study, trial)
-        elif run.status == "FINISHED":  # killed between the last line in MLflow and the first in Optuna
-            study.tell(trial, [run.metrics[name] for name in _VALUES[: len(study.directions)]])
-        else:
-            study.tell(trial, state=TrialState.PRUNED)
+        settle_trial(study, tracking, experiment_id, Trial(study, frozen._trial_id))
     return len(abandoned), swept
+
+
+def settle_trial(study: optuna.Study, tracking: Tracking, experiment_id: str, trial: Trial) -> None:
+    """End a trial that nobody works on any more: as its run ended, if it did; else it is asked again."""
+    run = None
+    if trial.number not in superseded(study.get_trials(deepcopy=False)):
+        run = _ended_run(study, tracking, experiment_id, trial.number)
+    if run is None:
+        ask_again(study, trial)
+    elif run.status == "FINISHED":  # stopped between the last line in MLflow and the first in Optuna
+        study.tell(trial, [run.metrics[name] for name in _VALUES[: len(study.directions)]])
+    else:
+        study.tell(trial, state=TrialState.PRUNED)
 
 
 def ask_again(study: optuna.Study, trial: Trial) -> None:

@@ -17,7 +17,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.attempts import NUMBER_IN_FILE, ask_again, ask_failed_again, enqueue, settle
+from asc_experiments.study.attempts import NUMBER_IN_FILE, ask_again, ask_failed_again, enqueue, settle, settle_trial
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import about_study, check_study, open_study
@@ -203,8 +203,17 @@ class Driver:
                 each.steps.throw(reason if isinstance(reason, KeyboardInterrupt | SystemExit) else KeyboardInterrupt())
         with self.lock:
             for each in self._under_way:
-                ask_again(self.study, each.trial)
+                self._settle(each.trial)
         self._under_way.clear()
+
+    def _settle(self, trial: Trial) -> None:
+        """End a trial as its run ended; without the tracking server, which would know, it is asked again."""
+        try:
+            self.bench.tracking.check_answers()
+        except AscError:
+            ask_again(self.study, trial)
+        else:
+            settle_trial(self.study, self.bench.tracking, self.context.experiment_id, trial)
 
 
 def _say_failed(number: int, error: Exception) -> None:

@@ -107,7 +107,7 @@ class Tracking:
             yield
         finally:
             # Global again as it was; MLflow also writes the environment, and child processes would follow it.
-            mlflow.set_tracking_uri(before or "")
+            mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # as it is before anybody sets one
             os.environ.pop(_URI_VARIABLE, None)
             if before is not None:
                 os.environ[_URI_VARIABLE] = before
