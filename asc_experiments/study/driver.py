@@ -132,7 +132,7 @@ class Driver:
         if _is_past(deadline) and (status.done < self.asked or self.file.replicate is not None):
             say(f"study {self.file.name}: the time is up; the same command goes on")
         elif status.running:
-            say(f"study {self.file.name}: {status.running} trials are under way in another process")
+            say(f"study {self.file.name}: under way in another process: {status.running}")
         return status.done >= self.asked and not _is_past(deadline)
 
     def _has_room(self) -> bool:
