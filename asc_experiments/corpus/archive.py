@@ -13,6 +13,7 @@ from asc_experiments.base.progress import progress
 
 _ENCRYPTED = 1
 """The bit of a member's flags that says so."""
+# What zipfile raises of content that it cannot read; RuntimeError where a member asks for a password.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError)
 
 

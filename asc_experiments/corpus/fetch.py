@@ -21,6 +21,7 @@ from filelock import FileLock
 from asc_experiments.base.download import RemoteFile, download
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.hashing import digest_bytes
+from asc_experiments.base.locks import lock_path
 from asc_experiments.base.progress import say
 from asc_experiments.corpus.archive import unpack
 from asc_experiments.corpus.index import Corpus
@@ -114,7 +115,8 @@ def fetch_corpus(
         ProblemsError: if the tables that arrived are no corpus.
     """
     _refuse_folder_in_use(folder)
-    with FileLock(_lock_path(folder, cache)):
+    place = digest_bytes(os.fsencode(folder.resolve()), 16)
+    with FileLock(lock_path(cache, f"fetch-{place}")):
         fetched = _fetched(folder)
         left = [archive for archive in published.archives if fetched.get(archive.name) != archive.checksum]
         if left:
@@ -132,15 +134,6 @@ def fetch_corpus(
             if not keep_archives:
                 path.unlink()
     return Corpus.open(folder)
-
-
-def _lock_path(folder: Path, cache: Path) -> Path:
-    locks = cache / "locks"
-    try:
-        locks.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AscError(cache, f"cannot be written ({error.strerror})", "give another --workspace") from None
-    return locks / f"fetch-{digest_bytes(os.fsencode(folder.resolve()), 16)}.lock"
 
 
 def _refuse_folder_in_use(folder: Path) -> None:

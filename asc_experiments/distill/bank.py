@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
+from asc_experiments.base.locks import lock_path
 from asc_experiments.base.progress import say
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import (
@@ -77,9 +78,7 @@ class TeacherBank:
             say(f"teacher {key} {name}: already in the bank")
             return found
         self.tracking.sweep()
-        locks = cache / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / f"teacher-{key}.lock"):
+        with FileLock(lock_path(cache, f"teacher-{key}")):
             found = self.find(key)
             if found is None:
                 make()

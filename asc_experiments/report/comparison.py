@@ -68,6 +68,8 @@ class Comparison:
             "study": self.study,
             "objective": self.objective,
             "split": self.split,
+            "direction": self.direction,
+            "against": self.against,
             "rows": list(self.rows),
             "published": list(self.published),
         }
@@ -115,9 +117,8 @@ def _ours(figure: Mapping[str, Any], trials: Sequence[RunRecord]) -> dict[str, f
     for record in trials:
         searched = json.loads(record.tags.get(SEARCHED, "{}"))
         if figure["params"] and figure["params"].items() <= searched.items():
-            names = {
-                name: name.replace("teacher/", "ensemble/") for name in figure["metrics"]
-            }  # of one teacher: itself
+            # An ensemble of one teacher is that teacher.
+            names = {name: name.replace("teacher/", "ensemble/") for name in figure["metrics"]}
             return {name: record.metrics[ours] for name, ours in names.items() if ours in record.metrics}
     return {}
 

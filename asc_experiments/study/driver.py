@@ -14,6 +14,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.locks import lock_path
 from asc_experiments.base.ownership import this_process
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
@@ -75,10 +76,8 @@ class Driver:
         for recipe in self.space.recipes():
             bench.weights_for(recipe)  # fetched now, or refused before hours of training
         self.queue, self.asked = self.space.queue()
-        locks = bench.cache / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        self.lock = FileLock(locks / f"study-{file.name}.lock")
-        self.replicates_lock = FileLock(locks / f"replicates-{file.name}.lock")
+        self.lock = FileLock(lock_path(bench.cache, f"study-{file.name}"))
+        self.replicates_lock = FileLock(lock_path(bench.cache, f"replicates-{file.name}"))
         with self.lock:
             self.study = open_study(self.space, self.asked, bench, storage)
         experiment_id = bench.tracking.experiment(file.name)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from asc_experiments.base.download import RemoteFile, download
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.locks import lock_path
 
 AUDIOSET = RemoteFile(
     "https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/passt-s-f128-p16-s10-ap.476-swa.pt",
@@ -31,7 +32,7 @@ def audioset_weights(cache: Path) -> dict[str, Tensor]:
         AscError: if they are not there and cannot be downloaded, or the file holds something else.
     """
     path = cache / "weights" / AUDIOSET.url.rpartition("/")[2]
-    with FileLock(_lock_path(cache, path.name)):
+    with FileLock(lock_path(cache, path.name)):
         download(AUDIOSET, path, "fetching AudioSet weights")
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
@@ -58,15 +59,6 @@ def start_from(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
         if given[name].shape != wanted[name].shape:
             raise _mismatch(name, f"has the shape {tuple(given[name].shape)}, not {tuple(wanted[name].shape)}")
     model.load_state_dict(own | given)
-
-
-def _lock_path(cache: Path, name: str) -> Path:
-    locks = cache / "locks"
-    try:
-        locks.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AscError(cache, f"cannot be written ({error.strerror})", "give another --workspace") from None
-    return locks / f"{name}.lock"
 
 
 def _mismatch(name: str, what: str) -> AscError:

@@ -110,12 +110,15 @@ def test_student_above_a_limit_is_infeasible_to_optuna() -> None:
 def test_pruner_is_made_for_any_number_of_epochs(name: str, epochs: int) -> None:
     file = study_file(pruner=name, student={"epochs": [1, epochs]})
     study = open_study(file)
+    answers = []
     for _ in range(6):
         trial, _ = ask(study, file)
         for epoch in range(epochs):
             trial.report(0.5, epoch)
-            trial.should_prune()
+            answers.append(bool(trial.should_prune()))
         study.tell(trial, 0.5)
+    assert len(answers) == 6 * epochs
+    assert not any(answers[:epochs]), "the first trial has nobody to be worse than"
 
 
 @pytest.mark.parametrize("name", ["median", "hyperband"])
