@@ -9,7 +9,7 @@ CORPUS := demo_corpus
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
             $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint browser clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -37,7 +37,15 @@ lint: install
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --config setup.cfg
 
-test: lint
+# The browser of the tests that look at pages. Where it cannot be installed, those are skipped and say so.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	  if command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then \
+	    as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); $$as_root apt-get update -qq; \
+	    $$as_root apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; \
+	  fi; } || echo "Chromium cannot be installed here: tests that need it are skipped"
+
+test: lint browser
 	$(VENV)/bin/python -m pytest
 
 clean:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -52,6 +52,28 @@ def fits(table: Table) -> bool:
 def show(table: Table) -> None:
     """Print a table on standard output; nothing is cut off where it is piped into a file or another program."""
     (console if console.is_terminal else _wide).print(table)
+
+
+def live(look: Callable[[], Table], every: float) -> None:
+    """Show a table that is looked up again and again until Ctrl-C; where there is no terminal, one after the other.
+
+    Args:
+        look: gives the table as it is now.
+        every: seconds between two looks.
+    """
+    from rich.live import Live
+
+    try:
+        if not console.is_terminal:
+            while True:
+                show(look())
+                time.sleep(every)
+        with Live(look(), console=console, auto_refresh=False) as display:
+            while True:
+                time.sleep(every)
+                display.update(look(), refresh=True)
+    except KeyboardInterrupt:
+        return
 
 
 def say(text: str) -> None:

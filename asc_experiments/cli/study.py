@@ -132,6 +132,30 @@ def status(settings: Settings, name: Name, as_json: Json = False) -> None:
     print_json(facts) if as_json else print_facts(facts, f"study {name}")
 
 
+@app.command("watch", epilog="Example: asc study watch quickstart --every 2")
+@with_settings
+def watch(
+    settings: Settings,
+    name: Name,
+    every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.2, max=3_600)] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once; so does --json.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Watch a study live: trainings under way, epochs, accuracy so far, the best trial, the time left."""
+    from asc_experiments.base.progress import live, show
+    from asc_experiments.study.storage import load_study, open_storage
+    from asc_experiments.study.watch import view_study, watch_table
+
+    study, tracking = load_study(open_storage(settings.workspace, settings.storage), name), settings.tracking()
+    view = view_study(study, tracking)
+    if as_json:
+        print_json(view.facts())
+    elif once:
+        show(watch_table(view))
+    else:
+        live(lambda: watch_table(view_study(study, tracking)), every)
+
+
 @app.command("list", epilog="Example: asc study list")
 @with_settings
 def list_studies(settings: Settings, as_json: Json = False) -> None:

@@ -12,6 +12,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
 from asc_experiments.base.locks import lock_path
 from asc_experiments.base.progress import say
+from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import (
     CORPUS,
@@ -29,9 +30,12 @@ from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.networks import log_network
 from asc_experiments.tracking.trials import MODEL_ID
+from asc_experiments.tracking.view import page_view
 from asc_experiments.training import Recipe
 
 EXPERIMENT = "teachers"
+_NOTE = "Every teacher that was trained or imported, once. Students of all studies learn from their logits."
+_COLUMNS = ("arch", "size", "augment", "epochs", "seed")
 
 
 class TeacherBank:
@@ -131,12 +135,15 @@ class TeacherBank:
             CORPUS: bench.store.corpus_digest,
             SPLIT: bench.split.model_dump_json(),
         } | ({RESPONSES: responses.digest} if responses else {})
+        view = page_view("teacher", _COLUMNS, _tested(bench), "accuracy/overall")
+        self.tracking.describe(self.experiment_id, _NOTE, view)
         with self.tracking.run(self.experiment_id, recipe.name, "teacher", tags) as run:
             trained = train_network(bench, recipe, run, f"teacher {recipe.name}", key)
             model_id = log_network(run, trained.network)
             digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
             metrics = bench.scorecards(trained.logits)
             run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
+            log_figures(bench, run, f"teacher {recipe.name}", [trained.logits], bars_of(recipe.name, metrics))
             run.tags({LOGITS_DIGEST: digest, MODEL_ID: model_id})
         accuracy = 100 * metrics["accuracy/overall"]
         say(f"teacher {key} {recipe.name}: trained, accuracy {accuracy:.1f} % on the test fold")
@@ -149,6 +156,11 @@ def log_logits(run: Run, table: LogitTable, name: str = LOGITS) -> str:
         table.save(path)
         run.file(path, str(Path(name).parent))
         return digest_file(path)
+
+
+def _tested(bench: Workbench) -> list[str]:
+    """The devices of the test fold."""
+    return sorted(set(bench.corpus.device_of[bench.corpus.test_rows].tolist()))
 
 
 def _finished() -> str:

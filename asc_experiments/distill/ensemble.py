@@ -9,6 +9,7 @@ import numpy as np
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill.teacher import IMPORTED, Teacher
+from asc_experiments.training.understanding import softmax
 
 RULES = ("mean_logits", "mean_probabilities", "accuracy_weighted")
 """How an Ensemble's logits combine. The published systems use the first."""
@@ -49,16 +50,20 @@ class Ensemble:
         Raises:
             AscError: if a member has no logits for a clip that needs them, or no accuracy to be weighed by.
         """
-        members = [
-            teacher.logits.of(filenames, f"teacher {teacher.key} ({teacher.name})", optional).astype(np.float64)
-            for teacher in self.teachers
-        ]
+        members = [member.astype(np.float64) for member in self.members(filenames, optional)]
         if self.rule == "mean_probabilities":
-            combined = np.log(np.mean([_softmax(member) for member in members], axis=0))
+            combined = np.log(np.maximum(np.mean([softmax(member) for member in members], axis=0), 1e-12))
         else:
             weights = self._weights()
             combined = sum(weight * member for weight, member in zip(weights, members, strict=True)) / sum(weights)
         return np.asarray(combined, dtype=np.float32)
+
+    def members(self, filenames: Sequence[str], optional: Collection[str] = ()) -> list[np.ndarray]:
+        """The logits of each member; see :meth:`logits`."""
+        return [
+            teacher.logits.of(filenames, f"teacher {teacher.key} ({teacher.name})", optional)
+            for teacher in self.teachers
+        ]
 
     def _weights(self) -> list[float]:
         if self.rule == "mean_logits":
@@ -68,8 +73,3 @@ class Ensemble:
                 where = f"teacher {teacher.key} ({teacher.name})"
                 raise AscError(where, "has no accuracy on held-out clips to be weighed by", "use rule: mean_logits")
         return [max(teacher.metrics[WEIGHED_BY], 1e-6) for teacher in self.teachers]
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.maximum(exponentials / exponentials.sum(axis=1, keepdims=True), 1e-12)

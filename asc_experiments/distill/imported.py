@@ -13,6 +13,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.progress import progress, say
 from asc_experiments.distill.bank import TeacherBank, log_logits
+from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import (
     CORPUS,
@@ -69,7 +70,7 @@ def import_network(
             log_setting(bench, run, recipe)
             model_id = log_network(run, network)
             run.tags({MODEL_ID: model_id})
-            _log_logits(bench, run, LogitTable(bench.corpus.filenames, logits), model_id)
+            _log_logits(bench, run, name or path.stem, LogitTable(bench.corpus.filenames, logits), model_id)
 
     bank = TeacherBank(bench.tracking)
     return bank.once(key, name or path.stem, bench.cache, store)
@@ -96,7 +97,7 @@ def import_logits(bench: Workbench, path: Path, name: str = "") -> Teacher:
         tags = _tags(bench, key, digest, path)
         with bench.tracking.run(bank.experiment_id, name or path.stem, "teacher", tags) as run:
             log_corpus(bench, run)
-            _log_logits(bench, run, table)
+            _log_logits(bench, run, name or path.stem, table)
 
     bank = TeacherBank(bench.tracking)
     return bank.once(key, name or path.stem, bench.cache, store)
@@ -123,11 +124,13 @@ def _tags(bench: Workbench, key: str, digest: str, path: Path) -> dict[str, str]
     }
 
 
-def _log_logits(bench: Workbench, run: Run, table: LogitTable, model_id: str | None = None) -> None:
+def _log_logits(bench: Workbench, run: Run, name: str, table: LogitTable, model_id: str | None = None) -> None:
     """Log what a Teacher is asked for, and the Scorecards of the splits that it has logits for."""
     digest = log_logits(run, table)
-    metrics = bench.scorecards(table.of(bench.corpus.filenames, "", set(bench.corpus.filenames)))
+    logits = table.of(bench.corpus.filenames, "", set(bench.corpus.filenames))
+    metrics = bench.scorecards(logits)
     run.metrics(metrics, model_id=model_id)
+    log_figures(bench, run, f"teacher {name}", [logits], bars_of(name, metrics))
     run.tags({LOGITS_DIGEST: digest})
 
 

@@ -19,6 +19,7 @@ from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
 from asc_experiments.tracking.trials import MODEL_ID, TEACHERS
 from asc_experiments.training import Recipe, SoftTargets
+from asc_experiments.training.understanding import agreement, disagreement, entropy
 
 ENSEMBLE_SIZE = "ensemble_size"
 
@@ -69,6 +70,8 @@ def train_student(
     model_id = log_network(run, trained.network)
     log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
     metrics = bench.scorecards(trained.logits)
+    if targets is not None:
+        metrics |= _beside_targets(bench, trained.logits, targets)
     run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
     run.tags({MODEL_ID: model_id, RECIPE: recipe.model_dump_json(), CORPUS: bench.store.corpus_digest})
     return metrics
@@ -84,6 +87,22 @@ def soft_targets(bench: Workbench, ensemble: Ensemble | None, distillation: Dist
         return None
     logits = ensemble.logits(bench.corpus.filenames, bench.untaught)
     return SoftTargets(logits, distillation.temperature, distillation.label_weight)
+
+
+def _beside_targets(bench: Workbench, logits: np.ndarray, targets: SoftTargets) -> dict[str, float]:
+    """How far a Student agrees with its Ensemble on the test fold, and what the Ensemble said of the training clips.
+
+    Teachers that know the training clips by heart have targets of little entropy: those say no more than labels.
+    """
+    taught, test = bench.rows[0], bench.corpus.test_rows
+    said = targets.logits[taught]
+    metrics = {
+        "targets/entropy": float(entropy(said, targets.temperature).mean()),
+        "targets/accuracy": float((said.argmax(axis=1) == bench.corpus.labels[taught]).mean()),
+    }
+    if np.isnan(targets.logits[test]).any():  # imported logits may lack the test clips
+        return metrics
+    return metrics | agreement(logits[test], targets.logits[test], bench.corpus.device_of[test], bench.device_groups)
 
 
 def student_identity(bench: Workbench, recipe: Recipe, targets: SoftTargets | None) -> str:
@@ -118,10 +137,20 @@ def log_ensemble(bench: Workbench, run: Run, ensemble: Ensemble) -> None:
     run.uses_models([teacher.model_id for teacher in teachers if teacher.model_id])
     logits = ensemble.logits(bench.corpus.filenames, bench.untaught)
     log_logits(run, LogitTable(bench.corpus.filenames, logits).known(), "ensemble/logits.npz")
-    metrics = bench.scorecards(logits)
+    metrics = bench.scorecards(logits) | _diversity(bench, ensemble)
     run.metrics({f"ensemble/{name}": value for name, value in metrics.items()})
     run.table(_teacher_table(ensemble, metrics), "teachers.json")
     run.tags({TEACHERS: ",".join(teacher.key for teacher in teachers)})  # last: tells that the rest is there
+
+
+def _diversity(bench: Workbench, ensemble: Ensemble) -> dict[str, float]:
+    """How often two members disagree on a test clip; nothing where there is one member, or one lacks test clips."""
+    test = bench.corpus.test_rows
+    names = [bench.corpus.filenames[row] for row in test]
+    members = ensemble.members(names, bench.untaught)
+    if any(np.isnan(member).any() for member in members):
+        return {}
+    return disagreement(members, bench.corpus.device_of[test], bench.device_groups)
 
 
 def _teacher_table(ensemble: Ensemble, ensemble_metrics: Mapping[str, float]) -> dict[str, list[object]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from asc_experiments.base.progress import progress
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.run import Stopped
+from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, TRAINING_SECONDS
 from asc_experiments.training import (
     Checkpoint,
     EpochRecord,
@@ -70,16 +72,23 @@ def train_network(
 
     for epoch in range(len(history)):
         tell(epoch)
+    began = time.perf_counter()
     with progress(recipe.optimisation.epochs, title, "epochs", done=len(history)) as advance:
 
         def after_epoch(report: EpochReport) -> None:
-            history.append(_record(bench, report))
+            nonlocal began
+            record = _record(bench, report)
+            spent = time.perf_counter() - began
+            began += spent
+            curves = record.curves | {EPOCH: report.epoch + 1.0, EPOCH_SECONDS: spent}
+            history.append(replace(record, curves=curves, seconds=spent))
             if checkpoint:
                 checkpoint.save(trainer, history)
             advance(note=f"loss {report.loss:.3f}")
             tell(report.epoch)
 
         network = trainer.fit(bench.rows[0], after_epoch)
+    run.metrics({TRAINING_SECONDS: sum(record.seconds for record in history)})
     every_row = np.arange(len(bench.corpus.clips))
     return Trained(network, predict_logits(network, bench.clips, every_row))
 

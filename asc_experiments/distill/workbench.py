@@ -30,6 +30,7 @@ from asc_experiments.training import (
 )
 from asc_experiments.training.loop import best_device
 from asc_experiments.training.pretrained import audioset_weights
+from asc_experiments.training.understanding import calibration
 
 CORPUS_DIRS = "dirs"
 """A corpus may bring its own impulse responses in this folder."""
@@ -125,7 +126,7 @@ class Workbench:
         return self._audioset_weights if recipe.pretrained != "none" else None
 
     def scorecards(self, logits: np.ndarray) -> dict[str, float]:
-        """The test Scorecard under its plain names, and the validation Scorecard under ``validation/…``.
+        """Scorecard and calibration of the test fold, and under ``validation/…`` those of the held-out clips.
 
         A split of which a clip has no logits (its row is NaN) gets no Scorecard.
 
@@ -135,10 +136,16 @@ class Workbench:
         metrics: dict[str, float] = {}
         test_rows, validation_rows = self.corpus.test_rows, self.rows[1]
         if not np.isnan(logits[test_rows]).any():
-            metrics |= self.score(logits[test_rows], test_rows).metrics
+            metrics |= self._measures(logits, test_rows)
         if len(validation_rows) and not np.isnan(logits[validation_rows]).any():
-            metrics |= self.score(logits[validation_rows], validation_rows).prefixed("validation")
+            validation = self._measures(logits, validation_rows)
+            metrics |= {f"validation/{name}": value for name, value in validation.items()}
         return metrics
+
+    def _measures(self, logits: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+        labels, devices = self.corpus.labels[rows], self.corpus.device_of[rows]
+        explained = calibration(logits[rows], labels, devices, self.device_groups)
+        return dict(self.score(logits[rows], rows).metrics) | explained
 
     def trainer(self, recipe: Recipe, soft_targets: SoftTargets | None = None) -> Trainer:
         """What trains a Recipe on this corpus, before its first epoch."""

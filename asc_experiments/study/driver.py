@@ -21,11 +21,12 @@ from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.attempts import NUMBER_IN_FILE, ask_again, ask_failed_again, enqueue, settle, settle_trial
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.file import StudyFile
-from asc_experiments.study.opening import about_study, check_study, open_study
+from asc_experiments.study.opening import check_study, open_study
 from asc_experiments.study.replication import replicate
 from asc_experiments.study.search import sampler, set_constraints
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import OWNER, StudyStatus, study_status
+from asc_experiments.study.summary import describe_study
 from asc_experiments.study.trial import Steps, TrialContext, run_trial
 from asc_experiments.study.work import Pruned, Reporter
 from asc_experiments.training.network import complexity_of
@@ -81,7 +82,7 @@ class Driver:
         with self.lock:
             self.study = open_study(self.space, self.asked, bench, storage)
         experiment_id = bench.tracking.experiment(file.name)
-        bench.tracking.describe(experiment_id, *about_study(file))
+        describe_study(file, self.study, bench, experiment_id)
         self.context = TrialContext(file, bench, bank, experiment_id, self.executor)
         self._under_way: list[_UnderWay] = []
 
@@ -112,6 +113,7 @@ class Driver:
             raise
         self.executor.shutdown()
         self.bench.tracking.sweep()
+        describe_study(self.file, self.study, self.bench, self.context.experiment_id)
         return study_status(self.study)
 
     def _run_all(self, deadline: float | None) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import optuna
 from optuna.storages import BaseStorage
 
@@ -16,11 +14,7 @@ from asc_experiments.study.file import Objective, StudyFile
 from asc_experiments.study.search import pruner
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import ASKED, CORPUS, DEFINITION, DIRS, METRIC
-from asc_experiments.tracking.trials import PUBLISHED
 from asc_experiments.training.scorecard import metric_names
-
-_LONGEST_TAG = 4_900
-"""In characters; a tracking server takes 5,000."""
 
 
 def check_study(space: SearchSpace, bench: Workbench, bank: TeacherBank) -> None:
@@ -77,15 +71,6 @@ def refuse_changed(space: SearchSpace, bench: Workbench, storage: BaseStorage) -
                 where = f"study '{file.name}'"
                 raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
     return wanted
-
-
-def about_study(file: StudyFile) -> tuple[str, dict[str, str]]:
-    """What a study's experiment says of it in the tracking server: a description, and published figures as a tag."""
-    on_test = "Chosen on the **test fold**, to reproduce a published table." if file.objective.split == "test" else ""
-    note = "\n\n".join(part for part in (file.description, on_test, file.citation) if part)
-    published = [figure.model_dump(mode="json") for figure in file.published]
-    tags = {PUBLISHED: text} if published and len(text := json.dumps(published)) <= _LONGEST_TAG else {}
-    return (note or file.name)[:_LONGEST_TAG], tags
 
 
 def _check_metric(study: str, objective: Objective, bench: Workbench) -> None:

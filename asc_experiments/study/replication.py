@@ -18,14 +18,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from asc_experiments.base.progress import say
 from asc_experiments.corpus.segments import recordings
-from asc_experiments.distill import LogitTable, Workbench
-from asc_experiments.distill.teacher import LOGITS
+from asc_experiments.distill import Workbench
 from asc_experiments.study.attempts import NUMBER_IN_FILE
+from asc_experiments.study.conclusion import student_logits
 from asc_experiments.study.file import Objective, Replication
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.trial import TrialContext, seed_job
 from asc_experiments.study.work import SeedJob, SeedResult, train_seed
-from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import (
     BASELINE,
     DIFFERENCE,
@@ -37,6 +37,7 @@ from asc_experiments.tracking.trials import (
     TEACHERS,
     TRIAL,
     finished_trials,
+    spread_of,
 )
 from asc_experiments.training.bootstrap import Interval, ScoredClips, paired_interval
 
@@ -146,7 +147,9 @@ def _difference(
     labels, devices = bench.corpus.labels[rows], bench.corpus.device_of[rows]
     cut_from = recordings(bench.corpus, rows)
     clips = ScoredClips(labels, devices, bench.device_groups, bench.corpus.scenes, cut_from)
-    mine, others = ([_logits(bench, student, rows) for student in students] for students in (ours, theirs))
+    mine, others = (
+        [student_logits(bench, student.run_id, rows) for student in students] for students in (ours, theirs)
+    )
     return paired_interval(mine, others, clips, metric)
 
 
@@ -158,15 +161,8 @@ def _means(objective: Objective, seeds: list[SeedResult]) -> dict[str, float]:
         values = [seed.metrics[name] for seed in seeds]
         metrics[f"replicated/{name}"] = statistics.fmean(values)
         if len(values) > 1:
-            metrics[f"replicated/{name}_std"] = statistics.stdev(values)
+            metrics[f"replicated/{spread_of(name)}"] = statistics.stdev(values)
     values = [seed.metrics[objective.logged_name] for seed in seeds]
     metrics[REPLICATED] = statistics.fmean(values)
     metrics[REPLICATED_STD] = statistics.stdev(values) if len(values) > 1 else 0.0
     return metrics
-
-
-def _logits(bench: Workbench, seed: SeedResult, rows: np.ndarray) -> np.ndarray:
-    tracking: Tracking = bench.tracking
-    with tracking.artifacts(seed.run_id, LOGITS) as path:
-        table = LogitTable.load(path)
-    return table.of([bench.corpus.filenames[row] for row in rows], f"run {seed.run_id}")

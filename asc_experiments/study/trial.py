@@ -15,16 +15,15 @@ from typing import Any, TypeVar
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.models.complexity import Complexity
+from asc_experiments.study.conclusion import Conclusion, conclude
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.space import TrialPlan, Wanted
 from asc_experiments.study.work import (
     PRUNED_NOTE,
-    Conclusion,
     Pruned,
     Reporter,
     SeedJob,
     SeedResult,
-    conclude,
     train_seed,
     train_teacher,
 )

@@ -1,31 +1,22 @@
-"""The pieces of work that an executor does: train a teacher, train a student of one seed, conclude a trial.
+"""The pieces of work that an executor does: train a teacher, train a student of one seed. (The last: its conclusion.)
 
 Each is a function of a Workbench and a small description, so that it runs in this process or in another one.
 """
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from optuna.trial import Trial
 
-from asc_experiments.base.errors import NotFiniteError
 from asc_experiments.base.progress import say
 from asc_experiments.distill import Distillation, Ensemble, TeacherBank, Workbench, train_student
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
-from asc_experiments.distill.teacher import RECIPE
-from asc_experiments.study.file import Objective
-from asc_experiments.study.space import TrialPlan
 from asc_experiments.tracking.run import Stopped
 from asc_experiments.tracking.trials import (
-    AGAINST_VALUE,
     IDENTITY,
-    LABELS_ALONE,
     MODEL_ID,
-    OBJECTIVE_VALUE,
     SEED,
     STUDY,
     TEACHERS,
@@ -103,18 +94,6 @@ class SeedResult:
     metrics: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class Conclusion:
-    """Everything that is logged about a trial once its students are trained."""
-
-    run_id: str
-    experiment_id: str
-    objectives: tuple[Objective, ...]
-    plan: TrialPlan
-    searched: Mapping[str, object]
-    seeds: tuple[SeedResult, ...]
-
-
 def train_teacher(bench: Workbench, recipe: Recipe) -> str:
     """Have the bank train a teacher, or find it; its key."""
     return TeacherBank(bench.tracking).get(recipe, bench).key
@@ -144,55 +123,8 @@ def train_seed(bench: Workbench, job: SeedJob) -> SeedResult:
     return SeedResult(run.run_id, record.tags[MODEL_ID], job.student.seed, dict(record.metrics))
 
 
-def conclude(bench: Workbench, conclusion: Conclusion) -> tuple[float, ...]:
-    """Log the mean Scorecard over seeds under a teacher's metric names, and the best seed's network.
-
-    Returns:
-        The value of each objective: the mean over seeds.
-    """
-    seeds, plan = conclusion.seeds, conclusion.plan
-    names = [name for name in seeds[0].metrics if not name.startswith("train/")]
-    mean = {name: statistics.fmean(seed.metrics[name] for seed in seeds) for name in names}
-    spread = {}
-    if len(seeds) > 1:
-        scores = [name for name in names if not name.startswith("complexity/")]
-        spread = {f"{name}_std": statistics.stdev(seed.metrics[name] for seed in seeds) for name in scores}
-    objective = conclusion.objectives[0]
-    sign = 1.0 if objective.direction == "maximize" else -1.0
-    best = max(seeds, key=lambda seed: sign * seed.metrics[objective.logged_name])
-    values = tuple(mean[each.logged_name] for each in conclusion.objectives)
-    if not all(map(math.isfinite, values)):
-        raise NotFiniteError(plan.student.name, f"its objective is {values[0]}", "lower the learning_rate")
-    student = plan.student
-    settings = student.flat() | {"size": student.size, "augment": student.augment}
-    params = {f"search.{key}": value for key, value in conclusion.searched.items()}
-    params |= {f"student.{key}": value for key, value in settings.items()}
-    run = bench.tracking.writer(conclusion.run_id, conclusion.experiment_id)
-    run.log(
-        params=params | (plan.distillation.model_dump() if plan.teachers else LABELS_ALONE),
-        metrics=mean | spread | dict(zip((OBJECTIVE_VALUE, AGAINST_VALUE), values, strict=False)),
-        tags={
-            MODEL_ID: best.model_id,
-            RECIPE: student.model_copy(update={"seed": best.seed}).model_dump_json(),
-        },
-        note=_note(plan, mean, len(seeds)),
-    )
-    return values
-
-
 def _ensemble(bench: Workbench, job: SeedJob) -> Ensemble | None:
     if not job.teachers:
         return None
     bank = TeacherBank(bench.tracking)
     return Ensemble(tuple(bank.named(key) for key in job.teachers), job.rule)
-
-
-def _note(plan: TrialPlan, metrics: Mapping[str, float], seeds: int) -> str:
-    members = "\n".join(f"- {name}" for name in plan.teacher_names.split(" + "))
-    groups = sorted(name for name in metrics if name.startswith("accuracy/group/"))
-    scores = ", ".join(f"{name.rsplit('/', 1)[1]} {100 * metrics[name]:.1f} %" for name in groups)
-    return (
-        f"Student **{plan.student.name}** taught by\n{members}\n\n"
-        f"Test fold: {100 * metrics['accuracy/overall']:.1f} % overall ({scores}), "
-        f"DG {100 * metrics['device_generalization']:.1f}. Seeds: {seeds}."
-    )

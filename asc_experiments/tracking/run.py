@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 800, 90  # a call takes 1,000 entries, 1
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as it was read back."""
+    """A run as it was read back; its times are in milliseconds since 1970."""
 
     run_id: str
     experiment_id: str
@@ -31,6 +32,7 @@ class RunRecord:
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     start_time: int
+    end_time: int | None = None
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error
@@ -87,6 +89,13 @@ class Run:
         """Log a file, under ``folder`` of the run's artifacts."""
         self.client.log_artifact(self.run_id, str(path), folder)
 
+    def content(self, content: bytes, name: str) -> None:
+        """Log bytes as a file of this name, which may hold folders."""
+        with tempfile.TemporaryDirectory(prefix="asc-") as folder:
+            path = Path(folder, Path(name).name)
+            path.write_bytes(content)
+            self.file(path, str(Path(name).parent))
+
     def table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
         """Log a table that MLflow's UI shows as one. (MLflow's own call adds to a table that is there already.)"""
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
@@ -114,4 +123,4 @@ def record_of(run: Any) -> RunRecord:
     """Read back a run as MLflow returns it."""
     info, data = run.info, run.data
     names = (info.run_id, info.experiment_id, info.run_name, info.status)
-    return RunRecord(*names, data.params, data.metrics, data.tags, info.start_time)
+    return RunRecord(*names, data.params, data.metrics, data.tags, info.start_time, info.end_time)

@@ -6,7 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from asc_experiments.base.errors import AscError, without_secrets
 from asc_experiments.tracking.client import Tracking
@@ -14,35 +15,29 @@ from asc_experiments.tracking.client import Tracking
 HOST = "127.0.0.1"
 
 
-def serve_ui(tracking: Tracking, port: int, say: Callable[[str], None]) -> int:
-    """Run MLflow's server until it is stopped.
+@contextmanager
+def serving(tracking: Tracking, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes] | None]]:
+    """Run MLflow's server for the time of a block; its address and its process.
 
     Args:
-        tracking: whose database is served; a tracking server already has its own pages.
+        tracking: whose database is served; a tracking server has its own pages, and no process is started.
         port: on the loopback.
-        say: told where to look.
-
-    Returns:
-        The exit status.
 
     Raises:
         AscError: if the port is taken.
     """
     if tracking.uri.startswith(("http://", "https://")):
-        say(f"open {without_secrets(tracking.uri)}")
-        return 0
+        yield without_secrets(tracking.uri).rstrip("/"), None
+        return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
             raise AscError(f"port {port}", "is in use", "give another: asc ui --port 5001") from None
-    say(f"open http://{HOST}:{port} (Ctrl-C stops it)")
     server = subprocess.Popen(server_command(tracking.uri, port), env=os.environ | server_environment())
     try:
-        return server.wait()
-    except (KeyboardInterrupt, SystemExit):
-        return 0
+        yield f"http://{HOST}:{port}", server
     finally:
         server.terminate()
         server.wait()

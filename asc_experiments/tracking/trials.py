@@ -17,16 +17,27 @@ TEACHER_KEY, TEACHERS, MODEL_ID = "asc.teacher", "asc.teachers", "asc.model_id"
 OBJECTIVE, DIRECTION, SPLIT = "asc.objective", "asc.direction", "asc.objective_split"
 AGAINST, PUBLISHED = "asc.against", "asc.published"
 OBJECTIVE_VALUE, AGAINST_VALUE = "objective", "objective_against"
-REPLICATED, REPLICATED_STD = "replicated/objective", "replicated/objective_std"
+REPLICATED, REPLICATED_STD = "replicated/objective", "replicated/std/objective"
 """The objective's mean and standard deviation over students with fresh seeds: what a winner is chosen by."""
 REPLICATES, DIFFERENCE, BASELINE = "replicated/count", "difference", "asc.baseline"
 """How many fresh seeds; the objective's difference to the baseline (``difference/low``, …); which trial that is."""
 REPLICATED_AT = "asc.replicated_at"
 """The same for all trials that were tried again together; only those compare."""
+TRAINING_SECONDS = "time/training_s"
+"""The seconds that a training took, those of interrupted attempts too; a trial's are those of its students together."""
+EPOCH, EPOCH_SECONDS = "train/epoch", "time/epoch_s"
+"""Curves of every training: how many epochs are done, and how long the last one took."""
+IMPORTANCES = "asc.importances"
+"""A study's tag: how much of the objective's variation each parameter explains, parts of one, as JSON."""
 SEED, IDENTITY, SEARCHED = "asc.seed", "asc.identity", "asc.searched"
 TRIAL_KIND, SEED_KIND, REPLICATE_KIND = "trial", "seed", "replicate"
 LABELS_ALONE = {"teachers": "labels alone", "ensemble_size": 0}
 _PARENT = "mlflow.parentRunId"
+
+
+def spread_of(name: str) -> str:
+    """The name of a metric's standard deviation over seeds; MLflow's pages show these together, after the means."""
+    return f"std/{name}"
 
 
 def study_experiment(tracking: Tracking, study: str) -> str:

@@ -35,10 +35,11 @@ _UNUSABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeEr
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What was reported of one epoch: its curves, and its validation Scorecard, empty where nothing is held out."""
+    """One epoch: its curves, its validation Scorecard, empty where nothing is held out, and the seconds it took."""
 
     curves: dict[str, float]
     validation: dict[str, float]
+    seconds: float = 0.0
 
 
 class Checkpoint:

@@ -58,7 +58,7 @@ def test_seeds_are_children_of_their_trial_and_averaged(driver: Callable[..., Dr
     assert [child.name for child in children] == ["seed 1000", "seed 1001"]
     mean = sum(child.metrics["accuracy/overall"] for child in children) / 2
     assert trial.metrics["accuracy/overall"] == pytest.approx(mean)
-    assert "accuracy/overall_std" in trial.metrics
+    assert "std/accuracy/overall" in trial.metrics
 
 
 def test_enqueued_trials_come_first_and_once(driver: Callable[..., Driver]) -> None:

@@ -105,7 +105,7 @@ def test_best_and_baseline_are_tried_again_with_fresh_seeds(make: Make, quick_st
         assert record.metrics[REPLICATES] == 3
         overall = [child.metrics["accuracy/overall"] for child in again]
         assert record.metrics["replicated/accuracy/overall"] == pytest.approx(np.mean(overall))
-        assert record.metrics["replicated/accuracy/overall_std"] == pytest.approx(np.std(overall, ddof=1))
+        assert record.metrics["replicated/std/accuracy/overall"] == pytest.approx(np.std(overall, ddof=1))
         assert record.metrics[OBJECTIVE_VALUE] == record.metrics["validation/accuracy/macro"], "its own stays"
         assert record.tags[BASELINE] == "0"
         assert len(children(made, record, "seed")) == 1

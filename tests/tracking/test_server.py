@@ -64,25 +64,30 @@ def test_study_registration_and_prediction_through_a_server(
 
 
 def test_ui_serves_the_workspace_on_the_loopback_until_it_is_stopped(workspace: Path) -> None:
-    port = free_port()
-    command = [sys.executable, "-m", "asc_experiments", "ui", "--port", str(port), "--workspace", str(workspace)]
+    port, optuna_port = free_port(), free_port()
+    command = [sys.executable, "-m", "asc_experiments", "ui", "--port", str(port), "--optuna-port", str(optuna_port)]
+    command += ["--workspace", str(workspace)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         wait_until_healthy(f"http://{HOST}:{port}")
+        assert "<html" in requests.get(f"http://{HOST}:{optuna_port}/dashboard/", timeout=10).text
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) in (0, 143)
     finally:
         process.kill()
     assert process.stdout is not None
-    assert f"open http://{HOST}:{port}" in process.stdout.read()
-    with socket.socket() as probe:
-        assert probe.connect_ex((HOST, port)) != 0, "the server is gone"
+    told = process.stdout.read()
+    for each in (port, optuna_port):
+        assert f"http://{HOST}:{each}" in told
+        with socket.socket() as probe:
+            assert probe.connect_ex((HOST, each)) != 0, "the server is gone"
 
 
-def test_port_that_is_taken_is_one_line(asc: Callable, workspace: Path) -> None:
+@pytest.mark.parametrize(("option", "other"), [("--port", "--optuna-port"), ("--optuna-port", "--port")])
+def test_port_that_is_taken_is_one_line(asc: Callable, workspace: Path, option: str, other: str) -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         taken.listen()
-        result = asc("ui", "--port", taken.getsockname()[1], "--workspace", workspace)
+        result = asc("ui", option, taken.getsockname()[1], other, free_port(), "--workspace", workspace)
     assert result.code == 2
     assert "is in use" in result.err

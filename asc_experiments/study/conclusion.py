@@ -1,0 +1,133 @@
+"""The conclusion of a trial: what its students of all seeds reached together, logged into the trial's run."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from asc_experiments.base.errors import NotFiniteError
+from asc_experiments.distill import LogitTable, Workbench
+from asc_experiments.distill.figures import bars_of, log_figures
+from asc_experiments.distill.teacher import LOGITS, RECIPE
+from asc_experiments.distill.train import log_corpus
+from asc_experiments.study.file import Objective
+from asc_experiments.study.space import TrialPlan
+from asc_experiments.study.work import SeedResult
+from asc_experiments.tracking import Run
+from asc_experiments.tracking.trials import (
+    AGAINST_VALUE,
+    LABELS_ALONE,
+    MODEL_ID,
+    OBJECTIVE_VALUE,
+    TRAINING_SECONDS,
+    spread_of,
+)
+
+_NO_SCORE = ("train/", "time/")
+_NO_SPREAD = ("complexity/", "targets/")
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """Everything that is logged about a trial once its students are trained."""
+
+    run_id: str
+    experiment_id: str
+    objectives: tuple[Objective, ...]
+    plan: TrialPlan
+    searched: Mapping[str, object]
+    seeds: tuple[SeedResult, ...]
+
+
+def conclude(bench: Workbench, conclusion: Conclusion) -> tuple[float, ...]:
+    """Log the mean Scorecard over seeds under a teacher's metric names, the best seed's network, and figures.
+
+    Returns:
+        The value of each objective: the mean over seeds.
+
+    Raises:
+        NotFiniteError: if that is infinite or not a number.
+    """
+    plan, seeds = conclusion.plan, conclusion.seeds
+    scores = _over_seeds(seeds)
+    values = tuple(scores[objective.logged_name] for objective in conclusion.objectives)
+    if not all(map(math.isfinite, values)):
+        raise NotFiniteError(plan.student.name, f"its objective is {values[0]}", "lower the learning_rate")
+    run = bench.tracking.writer(conclusion.run_id, conclusion.experiment_id)
+    log_corpus(bench, run)
+    _log_figures(bench, run, conclusion, scores)
+    best = _best(conclusion)
+    run.log(
+        params=_params(conclusion),
+        metrics=scores | dict(zip((OBJECTIVE_VALUE, AGAINST_VALUE), values, strict=False)),
+        tags={
+            MODEL_ID: best.model_id,
+            RECIPE: plan.student.model_copy(update={"seed": best.seed}).model_dump_json(),
+        },
+        note=_note(plan, scores, len(seeds)),
+    )
+    return values
+
+
+def student_logits(bench: Workbench, run_id: str, rows: np.ndarray) -> np.ndarray:
+    """The logits that a student's run keeps, of these rows of the corpus; ``(rows, scenes)`` float32.
+
+    Raises:
+        AscError: if they are gone.
+    """
+    with bench.tracking.artifacts(run_id, LOGITS) as path:
+        table = LogitTable.load(path)
+    return table.of([bench.corpus.filenames[row] for row in rows], f"run {run_id}")
+
+
+def _over_seeds(seeds: tuple[SeedResult, ...]) -> dict[str, float]:
+    """The mean of every score, its standard deviation where there are several seeds, and the time of all trainings."""
+    names = [name for name in seeds[0].metrics if not name.startswith(_NO_SCORE)]
+    scores = {name: statistics.fmean(seed.metrics[name] for seed in seeds) for name in names}
+    scores[TRAINING_SECONDS] = sum(seed.metrics.get(TRAINING_SECONDS, 0.0) for seed in seeds)
+    if len(seeds) > 1:
+        for name in names:
+            if not name.startswith(_NO_SPREAD):
+                scores[spread_of(name)] = statistics.stdev(seed.metrics[name] for seed in seeds)
+    return scores
+
+
+def _best(conclusion: Conclusion) -> SeedResult:
+    objective = conclusion.objectives[0]
+    sign = 1.0 if objective.direction == "maximize" else -1.0
+    return max(conclusion.seeds, key=lambda seed: sign * seed.metrics[objective.logged_name])
+
+
+def _log_figures(bench: Workbench, run: Run, conclusion: Conclusion, scores: Mapping[str, float]) -> None:
+    """The students' mean beside their ensemble, and the confusions of all seeds."""
+    every_row = np.arange(len(bench.corpus.clips))
+    logits = [student_logits(bench, seed.run_id, every_row) for seed in conclusion.seeds]
+    several = len(conclusion.seeds) > 1
+    name = f"student, mean of {len(conclusion.seeds)} seeds" if several else "student"
+    bars = bars_of(name, scores, spread=spread_of("") if several else "")
+    if conclusion.plan.teachers:
+        bars += bars_of("its teachers", bench.tracking.get(run.run_id).metrics, "ensemble/")
+    log_figures(bench, run, f"student of {conclusion.plan.teacher_names}", logits, bars)
+
+
+def _params(conclusion: Conclusion) -> dict[str, object]:
+    plan, student = conclusion.plan, conclusion.plan.student
+    settings = student.flat() | {"size": student.size, "augment": student.augment}
+    params: dict[str, object] = {f"search.{key}": value for key, value in conclusion.searched.items()}
+    params |= {f"student.{key}": value for key, value in settings.items()}
+    return params | (plan.distillation.model_dump() if plan.teachers else LABELS_ALONE)
+
+
+def _note(plan: TrialPlan, metrics: Mapping[str, float], seeds: int) -> str:
+    members = "\n".join(f"- {name}" for name in plan.teacher_names.split(" + "))
+    groups = sorted(name for name in metrics if name.startswith("accuracy/group/"))
+    scores = ", ".join(f"{name.rsplit('/', 1)[1]} {100 * metrics[name]:.1f} %" for name in groups)
+    return (
+        f"Student **{plan.student.name}** taught by\n{members}\n\n"
+        f"Test fold: {100 * metrics['accuracy/overall']:.1f} % overall ({scores}), "
+        f"DG {100 * metrics['device_generalization']:.1f}. Seeds: {seeds}."
+    )

@@ -1,0 +1,120 @@
+"""What a study's experiment says of itself in the tracking server: its question, and what was found so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import optuna
+from optuna.trial import TrialState
+
+from asc_experiments.base.progress import say
+from asc_experiments.distill import Workbench
+from asc_experiments.study.file import StudyFile
+from asc_experiments.study.status import study_status
+from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.trials import (
+    DIFFERENCE,
+    IMPORTANCES,
+    OBJECTIVE_VALUE,
+    PUBLISHED,
+    REPLICATED,
+    TRIAL,
+    TRIAL_KIND,
+    best_trial,
+    finished_trials,
+    last_replicated,
+    spread_of,
+)
+from asc_experiments.tracking.view import page_of_run, page_view
+from asc_experiments.training.scorecard import DG
+
+_LONGEST_TAG = 4_900
+"""In characters; a tracking server takes 5,000."""
+_FEWEST_FOR_IMPORTANCES = 5
+_SHOWN = 5
+_PARAMS = ("teachers", "ensemble_size", "student.size", "student.augment", "temperature", "label_weight")
+
+
+def describe_study(file: StudyFile, study: optuna.Study, bench: Workbench, experiment_id: str) -> None:
+    """Write a study's description, published figures, importances and the columns of its page into its experiment."""
+    tracking = bench.tracking
+    records = finished_trials(tracking, file.name)
+    tested = sorted(set(bench.corpus.device_of[bench.corpus.test_rows].tolist()))
+    leading = (OBJECTIVE_VALUE, spread_of("accuracy/overall")) if file.seeds > 1 else (OBJECTIVE_VALUE,)
+    tags = page_view(TRIAL_KIND, _PARAMS, tested, OBJECTIVE_VALUE, leading)
+    published = json.dumps([figure.model_dump(mode="json") for figure in file.published])
+    if file.published and len(published) <= _LONGEST_TAG:
+        tags[PUBLISHED] = published
+    if importances := parameter_importances(study):
+        tags[IMPORTANCES] = json.dumps(importances)
+    tracking.describe(experiment_id, study_note(file, study, records), tags)
+
+
+def study_note(file: StudyFile, study: optuna.Study, records: Sequence[RunRecord]) -> str:
+    """The description, Markdown: the question, the best trials so far, how they were chosen, the citation."""
+    parts = [file.description or file.name]
+    if file.objective.split == "test":
+        parts.append("Chosen on the **test fold**, to reproduce a published table.")
+    if records:
+        status = study_status(study)
+        counts = f"{status.finished} of {status.asked} trials finished, {status.pruned} pruned, {status.failed} failed"
+        parts.append(f"**So far**: {counts}. {_winner(file, records)}")
+        parts.append(_table(file, records))
+    if file.citation:
+        parts.append(file.citation)
+    return "\n\n".join(parts)[:_LONGEST_TAG]
+
+
+def parameter_importances(study: optuna.Study) -> dict[str, float]:
+    """How much of the first objective's variation each parameter explains (PED-ANOVA); none where too little is known.
+
+    Only parameters that every finished trial has are compared.
+    """
+    finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+    if len(finished) < _FEWEST_FOR_IMPORTANCES or len({trial.values[0] for trial in finished}) < 2:
+        return {}
+    try:
+        found = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[0])
+    except (ValueError, RuntimeError) as error:  # a space that the evaluator cannot take apart
+        say(f"study {study.study_name}: no parameter importances ({error})")
+        return {}
+    return {name: round(float(value), 6) for name, value in found.items()}
+
+
+def _winner(file: StudyFile, records: Sequence[RunRecord]) -> str:
+    best = best_trial(records, file.name)
+    metrics = best.metrics
+    unseen = metrics.get("accuracy/group/unseen")
+    scores = f"{100 * metrics['accuracy/overall']:.1f} % on the test fold"
+    scores += "" if unseen is None else f", {100 * unseen:.1f} % on unseen devices"
+    text = f"Best: [trial {best.tags[TRIAL]}]({page_of_run(best.experiment_id, best.run_id)}), {scores}, "
+    text += f"taught by {best.params.get('teachers', 'labels alone')}."
+    low, high = metrics.get(f"{DIFFERENCE}/low"), metrics.get(f"{DIFFERENCE}/high")
+    if best in last_replicated(records):
+        text += f" With fresh seeds its objective is {metrics[REPLICATED]:.4f}"
+        text += "." if low is None else f", [{low:+.4f}, {high:+.4f}] from the baseline's (95 % interval)."
+    elif len(records) > 1:
+        text += f" It was not tried again with fresh seeds: the best of {len(records)} noisy trials is partly luck."
+    return text
+
+
+def _table(file: StudyFile, records: Sequence[RunRecord]) -> str:
+    sign = -1.0 if file.objective.direction == "maximize" else 1.0
+    chosen = sorted(records, key=lambda record: sign * record.metrics[OBJECTIVE_VALUE])[:_SHOWN]
+    lines = [
+        f"| trial | {file.objective.logged_name} | overall | unseen | DG | taught by |",
+        "|---|---|---|---|---|---|",
+    ]
+    for record in chosen:
+        metrics = record.metrics
+        link = f"[{record.tags[TRIAL]}]({page_of_run(record.experiment_id, record.run_id)})"
+        scores = [_percent(metrics.get(name)) for name in ("accuracy/overall", "accuracy/group/unseen", DG)]
+        teachers = record.params.get("teachers", "")
+        teachers = teachers if len(teachers) <= 150 else teachers[:147] + "…"
+        lines.append(f"| {link} | {metrics[OBJECTIVE_VALUE]:.4f} | {' | '.join(scores)} | {teachers} |")
+    return "\n".join(lines)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,178 @@
+"""The live view of a study: what is being trained, how far it is, what was found, and the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import optuna
+from rich.table import Table
+
+from asc_experiments.report.text import duration
+from asc_experiments.study.status import StudyStatus, study_status
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.run import KIND
+from asc_experiments.tracking.trials import (
+    EPOCH,
+    EPOCH_SECONDS,
+    REPLICATE_KIND,
+    SEED_KIND,
+    STUDY,
+    TEACHER_KEY,
+    TEACHERS,
+    TRIAL,
+    TRIAL_KIND,
+    study_experiment,
+)
+
+_BAR_WIDTH = 16
+_TRAININGS = (SEED_KIND, REPLICATE_KIND, "teacher")
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training under way.
+
+    Attributes:
+        name: of the network.
+        role: teacher, seed or replicate.
+        trial: its number; None for a teacher, which belongs to none.
+        epoch: how many are done; 0 before the first is.
+        epochs: how many there will be.
+        accuracy: overall, on held-out clips, after the last epoch; None where nothing is held out.
+        seconds_left: None before the first epoch is done.
+    """
+
+    name: str
+    role: str
+    trial: int | None
+    epoch: int
+    epochs: int
+    accuracy: float | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study as it is now.
+
+    Attributes:
+        status: its counts and its best trial.
+        trainings: those under way: its students, and all teachers, which may serve several studies.
+        teachers: how many distinct ones its finished trials learned from.
+        uses: how often they did.
+        found: how many of those teachers were there before the study began.
+        seconds_left: an estimate from the finished trials; None before there is one.
+    """
+
+    status: StudyStatus
+    trainings: tuple[Training, ...]
+    teachers: int
+    uses: int
+    found: int
+    seconds_left: float | None
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        found = {key: value for key, value in asdict(self).items() if key != "status"}
+        return self.status.facts() | found
+
+
+def view_study(study: optuna.Study, tracking: Tracking) -> StudyView:
+    """Look at a study in Optuna's storage and in the tracking server.
+
+    Raises:
+        AscError: if the tracking server knows no such study.
+    """
+    status = study_status(study)
+    own = study_experiment(tracking, study.study_name)
+    bank = [tracking.experiment("teachers")] if tracking.has_experiment("teachers") else []
+    running = tracking.search([own, *bank], "attributes.status = 'RUNNING'")
+    trials = tracking.search([own], f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'")
+    used = [key for trial in trials for key in trial.tags.get(TEACHERS, "").split(",") if key]
+    return StudyView(
+        status=status,
+        trainings=tuple(_training(record) for record in running if record.tags.get(KIND) in _TRAININGS),
+        teachers=len(set(used)),
+        uses=len(used),
+        found=len(_older(tracking, bank, set(used), trials)),
+        seconds_left=_seconds_left(status, trials, running),
+    )
+
+
+def _training(record: RunRecord) -> Training:
+    metrics = record.metrics
+    epoch, epochs = int(metrics.get(EPOCH, 0)), int(record.params.get("epochs", 0))
+    pace = metrics.get(EPOCH_SECONDS)
+    trial = record.tags.get(TRIAL)
+    return Training(
+        name=record.name if trial is None else record.params.get("arch", ""),
+        role=record.tags[KIND],
+        trial=None if trial is None else int(trial),
+        epoch=epoch,
+        epochs=epochs,
+        accuracy=metrics.get("validation/accuracy/overall"),
+        seconds_left=None if pace is None else pace * (epochs - epoch),
+    )
+
+
+def _older(tracking: Tracking, bank: Sequence[str], used: set[str], trials: Sequence[RunRecord]) -> set[str]:
+    """The keys of teachers that had been made before the study's first trial began."""
+    if not bank or not trials:
+        return set()
+    began = min(trial.start_time for trial in trials)
+    teachers = tracking.search(bank, "attributes.status = 'FINISHED'")
+    return {t.tags[TEACHER_KEY] for t in teachers if t.tags.get(TEACHER_KEY) in used and t.start_time < began}
+
+
+def _seconds_left(status: StudyStatus, trials: Sequence[RunRecord], running: Sequence[RunRecord]) -> float | None:
+    """The trials to come, each as long as those before, so many at a time as are under way."""
+    lengths = [(trial.end_time - trial.start_time) / 1_000 for trial in trials if trial.end_time]
+    if not lengths:
+        return None
+    under_way = [record for record in running if record.tags.get(KIND) == TRIAL_KIND and STUDY in record.tags]
+    each = sum(lengths) / len(lengths)
+    spent = sum(min(each, time.time() - record.start_time / 1_000) for record in under_way)
+    to_come = (status.asked - status.done) * each - spent
+    return max(0.0, to_come) / max(1, len(under_way))
+
+
+def watch_table(view: StudyView) -> Table:
+    """The trainings under way as a table, with the study's counts above and what was found below."""
+    table = Table(title=_title(view), caption=_caption(view), title_justify="left", caption_justify="left")
+    for heading in ("training", "network", "epoch", "", "accuracy so far", "left"):
+        table.add_column(heading, justify="right" if heading in ("epoch", "accuracy so far", "left") else "left")
+    for training in view.trainings:
+        role = training.role if training.trial is None else f"trial {training.trial}, {training.role}"
+        accuracy = "" if training.accuracy is None else f"{100 * training.accuracy:.1f} %"
+        left = "" if training.seconds_left is None else duration(training.seconds_left)
+        epochs = f"{training.epoch} / {training.epochs}"
+        table.add_row(role, training.name, epochs, _bar(training.epoch, training.epochs), accuracy, left)
+    if not view.trainings:
+        table.add_row("nothing is being trained", "", "", "", "", "")
+    return table
+
+
+def _title(view: StudyView) -> str:
+    status = view.status
+    counts = {"pruned": status.pruned, "failed": status.failed}
+    parts = [f"{status.name}: {status.done} of {status.asked} trials done"]
+    parts += [f"{number} {what}" for what, number in counts.items() if number]
+    if view.seconds_left is not None and status.done < status.asked:
+        parts.append(f"about {duration(view.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def _caption(view: StudyView) -> str:
+    status = view.status
+    lines = [f"teachers: {view.teachers}, used {view.uses} times; {view.found} were in the bank before"]
+    if status.best_value is not None:
+        lines.insert(0, f"best so far: trial {status.best_trial}, {status.metric} {status.best_value:.4f}")
+    return "\n".join(lines)
+
+
+def _bar(done: int, total: int) -> str:
+    filled = round(_BAR_WIDTH * done / total) if total else 0
+    return "█" * filled + "░" * (_BAR_WIDTH - filled)

@@ -1,0 +1,68 @@
+"""How MLflow's page shows an experiment: which runs, in which order, and the columns that one compares.
+
+MLflow keeps a page's state under a key in a tag of the experiment, for links that people share. We write such a state,
+so that one link opens the table as it is meant to be read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.run import KIND
+
+_KEY = "compare"
+_STATE = f"mlflow.sharedViewState.{_KEY}"
+_GROUPS = ("unseen", "seen", "real")
+_COSTS = ("complexity/macs", "complexity/parameters")
+_PIXELS_PER_LETTER, _FIRST_PIXELS = 6, 320
+_LONGEST_TAG = 4_900
+"""In characters; a server takes 5,000."""
+
+
+def page_view(
+    kind: str, params: Sequence[str], devices: Sequence[str], order: str, leading: Sequence[str] = ()
+) -> dict[str, str]:
+    """The tags of an experiment whose runs of one kind are compared.
+
+    Args:
+        kind: of the runs in the table; others stay out of it.
+        params: the parameters that are columns, the first one in front of the metrics.
+        devices: those of the test fold.
+        order: the metric that the table is sorted by, highest first, and that charts begin with.
+        leading: metrics that stand before the accuracies.
+    """
+    scores = ["accuracy/overall", *(f"accuracy/group/{group}" for group in _GROUPS), "device_generalization"]
+    per_device = [f"accuracy/device/{device}" for device in devices]
+    metrics = list(dict.fromkeys([*leading, *scores, *per_device, *_COSTS]))
+    columns = [f"metrics.`{name}`" for name in metrics]
+    columns[0:0] = [f"params.`{params[0]}`"]
+    columns += [f"params.`{name}`" for name in params[1:]]
+    state = {
+        "searchFilter": f"tags.`{KIND}` = '{kind}'",
+        "orderByKey": f"metrics.`{order}`",
+        "orderByAsc": False,
+        "selectedColumns": columns,
+        "columnOrder": columns,
+        "columnWidths": {column: _PIXELS_PER_LETTER * len(column) for column in columns} | {columns[0]: _FIRST_PIXELS},
+    }
+    tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.experiment.primaryMetric.name": order}
+    text = json.dumps(state, separators=(",", ":"))
+    return tags | ({_STATE: text} if len(text) <= _LONGEST_TAG else {})
+
+
+def page_of(experiment_id: str) -> str:
+    """The part of a link behind the server's address that opens an experiment so."""
+    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={_KEY}&workflowType=machine_learning"
+
+
+def pages(tracking: Tracking) -> dict[str, str]:
+    """The part of a link behind the server's address that opens each experiment of ours, by its name, newest first."""
+    found = tracking.client.search_experiments(max_results=1_000, order_by=["creation_time DESC"])
+    return {each.name: page_of(each.experiment_id) for each in found if _STATE in each.tags}
+
+
+def page_of_run(experiment_id: str, run_id: str) -> str:
+    """The part of a link behind the server's address that opens a run."""
+    return f"#/experiments/{experiment_id}/runs/{run_id}"

@@ -1,0 +1,67 @@
+"""A study's experiment says what was asked, what was found, and how to read it."""
+
+import json
+from collections.abc import Callable
+
+import optuna
+import pytest
+
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.summary import parameter_importances
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.run import NOTE
+from asc_experiments.tracking.trials import IMPORTANCES
+from tests.study.conftest import Answers
+
+
+def test_description_names_the_best_trial_its_teachers_and_how_it_was_chosen(
+    driver: Callable[..., Driver], answers: Answers, tracking: Tracking
+) -> None:
+    driver({"trials": 3, "description": "What is asked.", "citation": "Who asked."}).run()
+    tags = tracking.experiment_tags(tracking.experiment("tiny"))
+    note = tags[NOTE]
+    assert note.startswith("What is asked.")
+    assert note.endswith("Who asked.")
+    assert "3 of 3 trials finished" in note
+    assert "partly luck" in note
+    assert note.count("(#/experiments/") == 4, "the best one and a row per trial are links"
+    state = json.loads(tags["mlflow.sharedViewState.compare"])
+    assert state["searchFilter"] == "tags.`asc.kind` = 'trial'"
+    assert {"metrics.`objective`", "metrics.`accuracy/device/s4`", "params.`teachers`"} <= set(state["selectedColumns"])
+    assert tags["mlflow.experiment.primaryMetric.name"] == "objective"
+
+
+def test_study_without_finished_trials_has_its_description_alone(
+    driver: Callable[..., Driver], answers: Answers, tracking: Tracking
+) -> None:
+    driver({"description": "What is asked."})
+    assert tracking.experiment_tags(tracking.experiment("tiny"))[NOTE] == "What is asked."
+
+
+def test_importances_are_logged_once_enough_trials_tell_them(
+    driver: Callable[..., Driver], answers: Answers, tracking: Tracking
+) -> None:
+    driver({"trials": 3}).run()
+    assert IMPORTANCES not in tracking.experiment_tags(tracking.experiment("tiny"))
+    driver({"trials": 8}).run()
+    found = json.loads(tracking.experiment_tags(tracking.experiment("tiny"))[IMPORTANCES])
+    assert sum(found.values()) == pytest.approx(1, abs=1e-3)
+
+
+def study_of(*values: float) -> optuna.Study:
+    study = optuna.create_study(direction="maximize")
+    distributions = {"x": optuna.distributions.FloatDistribution(0, 1), "y": optuna.distributions.IntDistribution(0, 3)}
+    for number, value in enumerate(values):
+        params = {"x": number / len(values), "y": number % 4}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, values=[value]))
+    return study
+
+
+def test_parameter_that_decides_the_objective_is_the_important_one() -> None:
+    found = parameter_importances(study_of(*[number / 40 for number in range(40)]))
+    assert found["x"] > found["y"]
+
+
+@pytest.mark.parametrize("values", [(), (1.0, 2.0), (0.5,) * 12])
+def test_too_few_or_equal_values_have_no_importances(values: tuple[float, ...]) -> None:
+    assert parameter_importances(study_of(*values)) == {}

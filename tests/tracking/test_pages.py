@@ -1,0 +1,109 @@
+"""MLflow's own pages in a real browser: the table of trials, three runs compared, a trial's figures."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.ui import WebDriverWait
+
+from asc_experiments.distill import Workbench
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.file import read_study
+from asc_experiments.study.storage import open_storage
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.server import HOST, server_command, server_environment
+from asc_experiments.tracking.trials import finished_trials
+from asc_experiments.tracking.view import page_of, page_of_run, page_view, pages
+from tests.browser import chromium
+from tests.tracking.test_server import free_port, wait_until_healthy
+
+_SECONDS = 60
+
+
+@pytest.fixture
+def studied(open_bench: Callable[..., Workbench], study_file: Callable[..., Path], workspace: Path) -> Tracking:
+    """The tracking server of a workspace with a study of two trials."""
+    study = read_study(study_file(), {"trials": 2})
+    bench = open_bench(study.validation)
+    Driver(study, bench, open_storage(workspace, None)).run()
+    return bench.tracking
+
+
+@pytest.fixture
+def address(studied: Tracking, tmp_path: Path) -> Iterator[str]:
+    """Where a real MLflow server shows that workspace."""
+    port = free_port()
+    with (tmp_path / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            server_command(studied.uri, port), env=os.environ | server_environment(), stdout=log, stderr=log
+        )
+    try:
+        wait_until_healthy(f"http://{HOST}:{port}")
+        yield f"http://{HOST}:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_for(browser: WebDriver, *texts: str) -> None:
+    """Wait until the page shows all of these."""
+    missing = list(texts)
+
+    def shown(page: WebDriver) -> bool:
+        body = page.find_element(By.TAG_NAME, "body").text
+        missing[:] = [text for text in texts if text not in body]
+        return not missing
+
+    try:
+        WebDriverWait(browser, _SECONDS, ignored_exceptions=[StaleElementReferenceException]).until(shown)
+    except TimeoutException:
+        raise AssertionError(f"{browser.current_url} does not show {missing}") from None
+
+
+def test_table_of_trials_opens_with_the_columns_that_one_compares_and_three_runs_compare_per_device(
+    studied: Tracking, address: str, tmp_path: Path
+) -> None:
+    first, second = finished_trials(studied, "tiny")
+    teachers = studied.experiment("teachers")
+    teacher = studied.search([teachers], "attributes.status = 'FINISHED'")[0]
+    with chromium(tmp_path / "profile") as browser:
+        browser.get(f"{address}/{pages(studied)['tiny']}")
+        wait_for(browser, "trial 0", "trial 1", "teachers", "objective", "accuracy/overall")
+        rows = browser.find_element(By.TAG_NAME, "body").text
+        assert "seed 1000" not in rows, "seeds stay out of the table"
+
+        runs = quote(str([first.run_id, second.run_id, teacher.run_id]).replace("'", '"').replace(" ", ""))
+        experiments = quote(f'["{first.experiment_id}","{teachers}"]')
+        browser.get(f"{address}/#/compare-runs?runs={runs}&experiments={experiments}")
+        wait_for(browser, "accuracy/device/s4", teacher.name, "trial 0", "trial 1")
+        table = browser.find_element(By.TAG_NAME, "body").text
+        for record in (first, second, teacher):
+            assert str(round(record.metrics["accuracy/device/s4"], 3)) in table
+
+        browser.get(f"{address}/{page_of_run(first.experiment_id, first.run_id)}")
+        wait_for(browser, "taught by", "Test fold")
+        browser.get(f"{address}/{page_of_run(first.experiment_id, first.run_id)}/artifacts/figures/devices.png")
+        wait_for(browser, "devices.png", "confusion.png")
+        WebDriverWait(browser, _SECONDS).until(
+            lambda page: page.find_elements(
+                By.CSS_SELECTOR, "img[src*='blob:'], img[src^='data:image'], img[src*='get-artifact']"
+            )
+        )
+
+
+def test_view_that_is_too_long_for_a_tag_is_left_away() -> None:
+    devices = [f"device-with-a-long-name-{number}" for number in range(60)]
+    assert not any("sharedViewState" in key for key in page_view("trial", ["teachers"], devices, "objective"))
+
+
+def test_pages_of_an_experiment_are_found_by_its_name(tracking: Tracking) -> None:
+    found = tracking.experiment("seen")
+    tracking.experiment("not of ours")
+    tracking.describe(found, "note", page_view("trial", ["teachers"], ["a", "s4"], "objective"))
+    assert pages(tracking) == {"seen": page_of(found)}
