@@ -1,13 +1,12 @@
-"""Take the README's picture of MLflow's comparison page.
+"""Take the README's pictures: MLflow's table of trials and its comparison page, the report in light, dark and narrow.
 
-What it needs: `make install`, Chromium and its driver (Debian: chromium, chromium-driver), a workspace with a study.
-Command:       .venv/bin/python docs/take_screenshots.py WORKSPACE STUDY docs/images/compare.png
+What it needs: `make install browser`, a workspace with a finished study.
+Command:       .venv/bin/python -m docs.take_screenshots WORKSPACE STUDY   (writes docs/images/*.png)
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,78 +14,96 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-import requests
-from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from asc_experiments.tracking import Tracking, default_tracking_uri
+from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.server import HOST, server_command, server_environment
 from asc_experiments.tracking.trials import best_trial, finished_trials
+from asc_experiments.tracking.view import pages
+from tests.browser import chromium
+from tests.tracking.test_server import free_port, wait_until_healthy
+
+IMAGES = Path(__file__).parent / "images"
 
 
-def main(workspace: Path, study: str, picture: Path) -> None:
-    """Serve the workspace, open the comparison of the best trial, another trial and a teacher, and save the page."""
+def main(workspace: Path, study: str) -> None:
+    """Serve the workspace and take every picture."""
     tracking = Tracking.open(workspace)
+    port = free_port()
+    command = server_command(tracking.uri, port)
+    server = subprocess.Popen(command, env=os.environ | server_environment(), stderr=subprocess.DEVNULL)
+    address = f"http://{HOST}:{port}"
+    try:
+        wait_until_healthy(address)
+        with tempfile.TemporaryDirectory() as folder:
+            with chromium(Path(folder, "wide"), 1500, 760) as browser:
+                take(browser, f"{address}/{pages(tracking)[study]}", "accuracy/overall", "trials.png")
+            with chromium(Path(folder, "compare"), 1300, 1000) as browser:
+                take(
+                    browser,
+                    f"{address}/#/compare-runs?{compared(tracking, study)}",
+                    "accuracy/device/s4",
+                    "compare.png",
+                )
+            take_report(workspace, study, Path(folder))
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def compared(tracking: Tracking, study: str) -> str:
+    """The query that compares the best trial, another one, and a teacher of the best."""
     trials = finished_trials(tracking, study)
     best = best_trial(trials, study)
     other = next(trial for trial in trials if trial.run_id != best.run_id)
     key = best.tags["asc.teachers"].split(",")[0]
     teachers = tracking.experiment("teachers")
     teacher = tracking.search([teachers], f"tags.`asc.teacher` = '{key}' AND attributes.status = 'FINISHED'")[0]
-    runs = quote(str([best.run_id, other.run_id, teacher.run_id]).replace("'", '"').replace(" ", ""))
-    experiments = quote(f'["{best.experiment_id}","{teachers}"]')
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    command = server_command(default_tracking_uri(workspace), port)
-    server = subprocess.Popen(command, env=os.environ | server_environment(), stderr=subprocess.DEVNULL)
-    try:
-        wait_for(f"http://{HOST}:{port}/health")
-        photograph(f"http://{HOST}:{port}/#/compare-runs?runs={runs}&experiments={experiments}", picture)
-    finally:
-        server.terminate()
-        server.wait()
+    runs = str([best.run_id, other.run_id, teacher.run_id]).replace("'", '"').replace(" ", "")
+    experiments = f'["{best.experiment_id}","{teachers}"]'
+    return f"runs={quote(runs)}&experiments={quote(experiments)}"
 
 
-def wait_for(address: str) -> None:
-    """Wait until the server answers."""
-    for _ in range(120):
+def take(browser: WebDriver, address: str, text: str, picture: str) -> None:
+    """Open a page of MLflow, wait for a text, close what is in the way, and save what is seen."""
+    browser.get(address)
+    WebDriverWait(browser, 60).until(lambda page: text in page.page_source)
+    time.sleep(2)
+    for button in browser.find_elements(By.CSS_SELECTOR, "button[aria-label*='lose']"):
         try:
-            if requests.get(address, timeout=2).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.5)
-    raise TimeoutError(address)
+            if button.is_displayed():
+                button.click()  # the assistant's panel
+        except WebDriverException:
+            pass  # another one closed it
+    for heading in browser.find_elements(By.XPATH, "//*[text()='Parameters']"):
+        if picture == "compare.png":
+            heading.click()  # folds them
+    time.sleep(1)
+    if picture == "compare.png":
+        first = browser.find_element(By.XPATH, "//*[text()='accuracy/device/a']")
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", first)
+    time.sleep(1)
+    browser.save_screenshot(str(IMAGES / picture))
 
 
-def photograph(address: str, picture: Path) -> None:
-    """Open a page in headless Chromium, wait for its metrics, scroll to them, save what is seen."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    with tempfile.TemporaryDirectory() as profile:
-        for flag in (
-            "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--window-size=1300,1000", f"--user-data-dir={profile}",
-        ):  # fmt: skip
-            options.add_argument(flag)
-        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
-        try:
-            browser.get(address)
-            WebDriverWait(browser, 60).until(lambda page: "accuracy/device/s4" in page.page_source)
-            time.sleep(2)
-            for button in browser.find_elements(By.CSS_SELECTOR, "button[aria-label*='lose']"):
-                if button.is_displayed():
-                    button.click()  # the assistant's panel
-            browser.find_element(By.XPATH, "//*[text()='Parameters']").click()  # folds them
-            time.sleep(1)
-            first = browser.find_element(By.XPATH, "//*[text()='accuracy/device/a']")
-            browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", first)
-            time.sleep(1)
-            browser.save_screenshot(str(picture))
-        finally:
-            browser.quit()
+def take_report(workspace: Path, study: str, folder: Path) -> None:
+    """Write the report as a page; picture it in light, in dark, and on a phone."""
+    page = folder / "report.html"
+    command = [sys.executable, "-m", "asc_experiments", "report", study, "--workspace", str(workspace)]
+    subprocess.run([*command, "--format", "html", "-o", str(page)], check=True)
+    for name, width, height, scheme in (
+        ("report-light", 1200, 1500, "light"), ("report-dark", 1200, 1500, "dark"), ("report-phone", 420, 900, "dark"),
+    ):  # fmt: skip
+        with chromium(folder / name, width, height) as browser:
+            media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)  # type: ignore[attr-defined]
+            browser.get(page.as_uri())
+            time.sleep(4)
+            browser.save_screenshot(str(IMAGES / f"{name}.png"))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2])

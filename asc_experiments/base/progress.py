@@ -109,7 +109,9 @@ def _bar(total: int, title: str, before: int) -> Iterator[Advance]:
         rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
         rich_progress.TextColumn("{task.fields[note]}", style="dim"),
     )
-    with rich_progress.Progress(*columns, console=errors, transient=True) as display:
+    with rich_progress.Progress(
+        *columns, console=errors, transient=True, redirect_stdout=console.is_terminal
+    ) as display:
         task = display.add_task(title, total=total, completed=before, note="")
 
         def advance(steps: int = 1, note: str = "") -> None:

@@ -1,23 +1,47 @@
-"""``asc register``, ``asc predict`` and ``asc ui``."""
+"""``asc register``, ``asc predict`` and ``asc model card``: ship a student and use it."""
 
 from __future__ import annotations
 
-import json
-import sys
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from asc_experiments.cli.options import Json, Settings, print_facts, print_json, with_settings
+from asc_experiments.cli.predictions import Format, open_writer
 from asc_experiments.cli.study import Name
+
+if TYPE_CHECKING:
+    from asc_experiments.tracking.gates import Measured
+
+_GATES = "Gates"
+ModelUri = Annotated[str, typer.Argument(metavar="MODEL_URI", help="models:/NAME@ALIAS or models:/NAME/VERSION.")]
+
+
+class Precision(StrEnum):
+    """What bytes are counted at."""
+
+    int8 = "int8"
+    float16 = "float16"
+    float32 = "float32"
 
 
 def add_to(root: typer.Typer) -> None:
     """Add these commands to the program."""
-    root.command(epilog="Example: asc register quickstart --model asc-student --alias champion")(register)
-    root.command(epilog="Example: asc predict models:/asc-student@champion recordings/")(predict)
-    root.command(epilog="Example: asc ui --port 5000")(ui)
+    example = "Example: asc register quickstart --alias champion --max-parameters 128000 --min-accuracy 0.55"
+    root.command(epilog=example)(register)
+    root.command(epilog="Example: asc predict models:/asc-student@champion recordings/ --format csv -o out.csv")(
+        predict
+    )
+    model = typer.Typer(help="Look at registered models.", no_args_is_help=True)
+    model.command("card", epilog="Example: asc model card models:/asc-student@champion > card.md")(card)
+    root.add_typer(model, name="model")
+
+
+def _gate(help: str, **limits: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=_GATES, show_default=False, **limits)
 
 
 @with_settings
@@ -25,67 +49,122 @@ def register(
     settings: Settings,
     name: Name,
     model: Annotated[str, typer.Option(help="Name in the Model Registry.")] = "asc-student",
-    alias: Annotated[str, typer.Option(help="Alias that moves to this version.")] = "champion",
+    alias: Annotated[
+        str, typer.Option(help="Alias for this version. 'champion' moves only to what is better by more than noise.")
+    ] = "champion",
+    replace: Annotated[bool, typer.Option("--replace", help="Move 'champion' in any case.")] = False,
+    max_parameters: Annotated[int | None, _gate("Most parameters.", min=1)] = None,
+    max_macs: Annotated[int | None, _gate("Most MACs for one second (DCASE: 30000000).", min=1)] = None,
+    max_bytes: Annotated[
+        int | None,
+        _gate("Most bytes of the parameters alone, as if stored at --precision (DCASE: 128000).", min=1),
+    ] = None,
+    precision: Annotated[
+        Precision,
+        typer.Option(help="For --max-bytes: 1, 2 or 4 bytes each; registered are float32.", rich_help_panel=_GATES),
+    ] = Precision.int8,
+    min_accuracy: Annotated[float | None, _gate("Least accuracy on the test fold, from 0 to 1.")] = None,
+    min_unseen: Annotated[float | None, _gate("Least accuracy on its unseen devices, from 0 to 1.")] = None,
+    max_dg: Annotated[float | None, _gate("Largest standard deviation over its devices, from 0 to 1.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Register the best trial's student."""
+    """Register the best trial's student, with a model card.
+
+    Gates are measured on the network that is shipped, one of the trial's students.
+    If one fails, nothing is registered, and the exit code is 1.
+
+    The champion stays, and the new student becomes 'challenger', unless that is
+    better in the studies' objective by more than noise: 1.96 standard errors of
+    the difference, by the spread over seeds; with one seed by the number of clips.
+    """
+    from asc_experiments.tracking.gates import Gates, GatesFailedError
     from asc_experiments.tracking.registry import register_best
 
-    registered = register_best(settings.tracking(), name, model, alias)
-    facts = {
-        "model": registered.model,
-        "version": registered.version,
-        "alias": registered.alias,
-        "trial": registered.trial,
-        "new": registered.is_new,
-        "uri": registered.uri,
-    }
+    gates = Gates(max_parameters, max_macs, max_bytes, min_accuracy, min_unseen, max_dg, precision.value)
+    try:
+        found = register_best(
+            settings.tracking(), name, model, alias, gates=gates, replace=replace, cache=settings.cache
+        )
+    except GatesFailedError as failed:
+        if as_json:
+            print_json({"registered": False, "gates": [_facts(each) for each in failed.measured]})
+        else:
+            _show_measured(failed.measured, f"{failed.where}: nothing was registered")
+        raise typer.Exit(1) from None
+    facts = {key: getattr(found, key) for key in ("model", "version", "alias", "trial")}
+    facts |= {"new": found.is_new, "uri": found.uri, "decision": found.decision}
     if as_json:
-        print_json(facts | {"tags": dict(registered.tags)})
+        print_json(facts | {"gates": [_facts(each) for each in found.measured], "tags": dict(found.tags)})
         return
     print_facts(facts, f"best student of {name}")
-    typer.echo(f"next: asc predict {registered.uri} FOLDER")
+    _show_measured(found.measured, "the network that is shipped")
+    if found.alias != alias:
+        typer.echo(f"asc register {name} --model {model} --replace makes version {found.version} champion")
+    typer.echo(f"next: asc predict {found.uri} FOLDER")
+
+
+def _facts(measured: Measured) -> dict[str, Any]:
+    return asdict(measured) | {"passed": measured.passed}
+
+
+def _show_measured(measured: tuple[Measured, ...], title: str) -> None:
+    """Print what was measured on the network, what the trial's students reached, and the gates; those failed first."""
+    from rich.table import Table
+
+    from asc_experiments.base.progress import show
+
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "this network", "trial: mean ± std", "limit", ""):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    for each in sorted(measured, key=lambda each: each.passed):
+        mean = each.shown(each.mean) + ("" if each.std is None else f" ± {each.shown(each.std)}")
+        verdict = "" if each.limit is None else "passed" if each.passed else "FAILED"
+        table.add_row(each.name, each.shown(each.value), mean, each.limit_shown, verdict)
+    show(table)
 
 
 @with_settings
 def predict(
     settings: Settings,
-    model_uri: Annotated[str, typer.Argument(metavar="MODEL_URI", show_default=False)],
-    paths: Annotated[list[Path], typer.Argument(metavar="WAV_OR_DIR…", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    model_uri: ModelUri,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Sound files, or folders of them.")],
+    format: Annotated[Format, typer.Option(help="table: scene, probability, file; csv and jsonl: everything.")] = (
+        Format.table
+    ),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
-    """Print scene and probability of sound files of any length and sampling rate."""
-    from asc_experiments.base.progress import progress
+    """Say of sound files of any length and sampling rate which scene they are; exit code 2 if one cannot be read."""
+    from asc_experiments.base.progress import progress, say
     from asc_experiments.tracking.networks import fetch_network
     from asc_experiments.training.inference import classify_files, find_sound_files
 
+    if as_json:
+        format = Format.jsonl
     files = find_sound_files(paths)
     network = fetch_network(settings.tracking(), model_uri)
-    width = max(len(scene) for scene in network.scenes)
     broken = 0
-    with progress(len(files), "predicting", "files") as advance:
+    with (
+        open_writer(format, network.scenes, output) as write,
+        progress(len(files), "predicting", "files") as advance,
+    ):
         for found in classify_files(network, files):
-            advance()
             if found.error:
                 broken += 1
-                typer.echo(f"error: {found.path}: {found.error}", err=True)
-            elif as_json:
-                facts = {"file": str(found.path), "scene": found.scene, "probability": round(found.probability, 6)}
-                distribution = {scene: round(p, 6) for scene, p in (found.distribution or {}).items()}
-                typer.echo(json.dumps(facts | {"distribution": distribution}))
+                say(f"error: {found.path}: {found.error}")
             else:
-                typer.echo(f"{found.scene:<{width}}  {found.probability:5.3f}  {found.path}")
+                write(found)
+            advance()
     if broken:
-        typer.echo(f"{broken} of {len(files)} files could not be read", err=True)
+        say(f"{broken} of {len(files)} files could not be read")
         raise typer.Exit(2)
 
 
 @with_settings
-def ui(
-    settings: Settings,
-    port: Annotated[int, typer.Option(help="Port on the loopback.", min=1, max=65_535)] = 5000,
-) -> None:
-    """Open MLflow's web pages on this workspace, on the loopback only."""
-    from asc_experiments.tracking.server import serve_ui
+def card(settings: Settings, model_uri: ModelUri) -> None:
+    """Print a registered model's card, Markdown."""
+    from asc_experiments.tracking.registry import stored_card
 
-    sys.exit(serve_ui(settings.tracking(), port, typer.echo))
+    typer.echo(stored_card(settings.tracking(), model_uri), nl=False)

@@ -112,7 +112,8 @@ def show_teacher(settings: Settings, key: Key, as_json: Json = False) -> None:
 
 def _whereabouts(teacher: Teacher) -> dict[str, Any]:
     """What a teacher was made from, and where its files are."""
-    from asc_experiments.distill.teacher import CORPUS, LOGITS
+    from asc_experiments.distill.teacher import LOGITS
+    from asc_experiments.tracking.trials import CORPUS
 
     return {
         "recipe": teacher.recipe.model_dump(mode="json") if teacher.recipe else None,

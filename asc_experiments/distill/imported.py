@@ -15,21 +15,12 @@ from asc_experiments.base.progress import progress, say
 from asc_experiments.distill.bank import TeacherBank, log_logits
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import (
-    CORPUS,
-    IMPORTED,
-    KEY,
-    LOGITS_DIGEST,
-    RECIPE,
-    SPLIT,
-    Teacher,
-    teacher_key,
-)
+from asc_experiments.distill.teacher import IMPORTED, KEY, LOGITS_DIGEST, RECIPE, Teacher, teacher_key
 from asc_experiments.distill.train import log_corpus, log_setting
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
-from asc_experiments.tracking.trials import MODEL_ID
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID
 from asc_experiments.training import SceneNetwork, make_recipe
 from asc_experiments.training.loop import predict_logits
 from asc_experiments.training.weights import infer_size, load_weights, read_state_dict, read_tensors, weights_digest
@@ -120,7 +111,7 @@ def _tags(bench: Workbench, key: str, digest: str, path: Path) -> dict[str, str]
         KEY: key,
         IMPORTED: f"{digest} {path.name}",
         CORPUS: bench.store.corpus_digest,
-        SPLIT: bench.split.model_dump_json(),
+        HELD_OUT: bench.split.model_dump_json(),
     }
 
 

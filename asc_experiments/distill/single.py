@@ -10,9 +10,9 @@ from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.student import Distillation, log_ensemble, train_student
-from asc_experiments.distill.teacher import CORPUS
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.trials import CORPUS
 from asc_experiments.training import Recipe
 from asc_experiments.training.loop import check_learns_from_logits
 

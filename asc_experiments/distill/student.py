@@ -12,12 +12,12 @@ from asc_experiments.base.settings import Settings
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import CORPUS, RECIPE, SCHEMA
+from asc_experiments.distill.teacher import RECIPE, SCHEMA
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
-from asc_experiments.tracking.trials import MODEL_ID, TEACHERS
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, TEACHERS
 from asc_experiments.training import Recipe, SoftTargets
 from asc_experiments.training.understanding import agreement, disagreement, entropy
 
@@ -73,7 +73,10 @@ def train_student(
     if targets is not None:
         metrics |= _beside_targets(bench, trained.logits, targets)
     run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
-    run.tags({MODEL_ID: model_id, RECIPE: recipe.model_dump_json(), CORPUS: bench.store.corpus_digest})
+    held_out = bench.split.normalised().model_dump_json()
+    run.tags(
+        {MODEL_ID: model_id, RECIPE: recipe.model_dump_json(), CORPUS: bench.store.corpus_digest, HELD_OUT: held_out}
+    )
     return metrics
 
 

@@ -11,13 +11,13 @@ from asc_experiments.base.hashing import digest_file, digest_json
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.trials import MODEL_ID, TEACHER_KEY
+from asc_experiments.tracking.trials import HELD_OUT, MODEL_ID, TEACHER_KEY
 from asc_experiments.training import Recipe
 
 SCHEMA = 1
 """Part of every key: raised when the code changes what a Recipe means, so that no stale Teacher is used again."""
 KEY, LOGITS_DIGEST = TEACHER_KEY, "asc.logits_digest"
-RECIPE, CORPUS, SPLIT, RESPONSES = "asc.recipe", "asc.corpus", "asc.split", "asc.impulse_responses"
+RECIPE, RESPONSES = "asc.recipe", "asc.impulse_responses"
 IMPORTED = "asc.imported"
 """Tag of a Teacher that was not trained here: the digest of what was imported, and the file's name."""
 LOGITS = "logits/logits.npz"
@@ -76,7 +76,7 @@ class Teacher:
             recipe = None
             if RECIPE in record.tags or IMPORTED not in record.tags:
                 recipe = Recipe.model_validate_json(record.tags[RECIPE])
-            split = ValidationSplit.model_validate_json(record.tags[SPLIT])
+            split = ValidationSplit.model_validate_json(record.tags[HELD_OUT])
         except (KeyError, ValueError):
             raise AscError(where, "was written by another version", "train it again") from None
         return cls(record.tags[KEY], recipe, split, record, tracking)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -104,7 +105,8 @@ def log_setting(bench: Workbench, run: Run, recipe: Recipe) -> None:
 def log_corpus(bench: Workbench, run: Run) -> None:
     """Log the corpus as the run's dataset, by its own digest."""
     training, validation = bench.rows
-    profile = f'{{"training_clips": {len(training)}, "validation_clips": {len(validation)}}}'
+    counts = {"training": len(training), "validation": len(validation), "test": len(bench.corpus.test_rows)}
+    profile = json.dumps({f"{split}_clips": count for split, count in counts.items()})
     root = bench.corpus.root.resolve()
     run.dataset(root.name, bench.store.corpus_digest, str(root), profile)
 

@@ -16,19 +16,9 @@ from asc_experiments.base.settings import Settings
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank, log_logits
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import (
-    CORPUS,
-    IMPORTED,
-    KEY,
-    LOGITS_DIGEST,
-    RECIPE,
-    RESPONSES,
-    SPLIT,
-    Teacher,
-    teacher_key,
-)
+from asc_experiments.distill.teacher import IMPORTED, KEY, LOGITS_DIGEST, RECIPE, RESPONSES, Teacher, teacher_key
 from asc_experiments.tracking.networks import fetch_network, log_network
-from asc_experiments.tracking.trials import MODEL_ID
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID
 from asc_experiments.training import Recipe, SceneNetwork, load_network, save_network
 
 DESCRIPTION, _LOGITS = "teacher.json", "logits.npz"
@@ -193,7 +183,7 @@ def _network(folder: Path, about: TeacherFile) -> SceneNetwork | None:
 
 
 def _tags(about: TeacherFile) -> dict[str, str]:
-    tags = {KEY: about.key, CORPUS: about.corpus, SPLIT: about.split.model_dump_json()}
+    tags = {KEY: about.key, CORPUS: about.corpus, HELD_OUT: about.split.model_dump_json()}
     tags |= {RECIPE: about.recipe.model_dump_json()} if about.recipe else {}
     tags |= {RESPONSES: about.impulse_responses} if about.impulse_responses else {}
     return tags | ({IMPORTED: about.imported} if about.imported else {})

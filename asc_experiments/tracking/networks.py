@@ -10,39 +10,44 @@ from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
-import numpy as np
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import ColSpec, Schema, TensorSpec
+from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
 
 import asc_experiments
 from asc_experiments.base.errors import AscError
-from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.tracking import pyfunc
 from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.run import Run
-from asc_experiments.training import serving
 from asc_experiments.training.network import SceneNetwork, load_network, save_network
+from asc_experiments.training.serving import PROBABILITY, SAMPLING_RATE, SCENE, WAVEFORM, distribution_columns
 
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))?")
 _REQUIREMENTS = (
-    "torch", "torchaudio", "numpy", "scipy", "pandas", "safetensors", "pydantic", "soundfile", "soxr", "filelock",
-    "psutil", "rich", "mlflow",
+    "torch", "torchaudio", "numpy", "pandas", "safetensors", "pydantic", "soundfile", "soxr",
+    "mlflow-skinny", "sqlalchemy", "alembic",
 )  # fmt: skip
-# What the loader needs of this program; the rest stays out of the stored model.
-_CODE = ("__init__.py", "base", "corpus", "models", "augment", "training")
+"""What loading, predicting and ``mlflow models serve`` import. The last two are for ``models:/…`` in a database."""
+_CODE = (
+    "__init__.py", "augment", "models", "base/__init__.py", "base/errors.py", "base/hashing.py", "base/settings.py",
+    "corpus/audio.py", "corpus/index.py", "corpus/segments.py", "training/inference.py", "training/network.py",
+    "training/recipe.py", "training/serving.py", "tracking/pyfunc.py",
+)  # fmt: skip
+"""What the loader needs of this program; the rest stays out of the stored model, and so does what only that needs."""
 
 
 def log_network(run: Run, network: SceneNetwork) -> str:
     """Store a network as the run's logged model, with its signature and its code.
 
-    The signature takes one-second waveforms ``(batch, 32000)`` float32 at 32 kHz and gives one probability per scene.
+    The signature takes rows with a ``waveform`` of any length and, where that is not 32 kHz, its ``sampling_rate``; it
+    gives each row's scene, its probability, and the whole distribution.
 
     Returns:
         The id of the logged model.
     """
     client = run.client
-    inputs = Schema([TensorSpec(np.dtype(np.float32), (-1, SAMPLE_RATE))])
-    outputs = Schema([ColSpec("double", scene) for scene in network.scenes])
     model = client.create_logged_model(run.experiment_id, name="network", source_run_id=run.run_id)
     with tempfile.TemporaryDirectory(prefix="asc-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # no input example: MLflow would store it as JSON
@@ -51,11 +56,11 @@ def log_network(run: Run, network: SceneNetwork) -> str:
         save_network(network, data)
         mlflow.pyfunc.save_model(
             path=str(stored),
-            loader_module=serving.__name__,
+            loader_module=pyfunc.__name__,
             data_path=str(data),
             code_paths=[str(_code(Path(folder)))],
-            signature=ModelSignature(inputs, outputs),
-            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+            signature=_signature(network.scenes),
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS],
             mlflow_model=Model(run_id=run.run_id, model_id=model.model_id, artifact_path=model.artifact_location),
         )
         client.log_model_artifacts(model.model_id, str(stored))
@@ -94,29 +99,54 @@ def delete_network(tracking: Tracking, model_id: str) -> None:
             raise
 
 
-def _location(tracking: Tracking, model_uri: str) -> str:
-    """Where a model's files are; asked through the client, since MLflow resolves such URIs by global settings."""
-    client = tracking.client
-    found = re.fullmatch(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))?", model_uri)
+def find_version(tracking: Tracking, model_uri: str) -> ModelVersion | None:
+    """The registered version that a URI leads to; None where it names a logged model.
+
+    Asked through the client, since MLflow resolves such URIs by global settings.
+
+    Raises:
+        AscError: if it is no model URI.
+        MlflowException: if there is no such version.
+    """
+    found = _URI.fullmatch(model_uri)
     if not found:
         what = "cannot be loaded (no model URI)"
         raise AscError(model_uri, what, "write models:/NAME@ALIAS, models:/NAME/VERSION or models:/MODEL_ID")
     name, alias, version = found["name"], found["alias"], found["version"]
     if alias:
-        version = str(client.get_model_version_by_alias(name, alias).version)
-    if version:
-        return str(client.get_model_version_download_uri(name, version))
-    return str(client.get_logged_model(name).artifact_location)
+        return tracking.client.get_model_version_by_alias(name, alias)
+    return tracking.client.get_model_version(name, version) if version else None
+
+
+def _location(tracking: Tracking, model_uri: str) -> str:
+    """Where a model's files are."""
+    version = find_version(tracking, model_uri)
+    if version is not None:
+        return str(tracking.client.get_model_version_download_uri(version.name, str(version.version)))
+    return str(tracking.client.get_logged_model(model_uri.removeprefix("models:/")).artifact_location)
+
+
+def _signature(scenes: tuple[str, ...]) -> ModelSignature:
+    """What goes in and comes out.
+
+    The sampling rate is of any type, and checked by the predictor: MLflow takes no whole number for a double, and lets
+    no row leave out one of a column of whole numbers.
+    """
+    inputs = Schema([ColSpec(Array(DataType.double), WAVEFORM), ColSpec(AnyType(), SAMPLING_RATE, required=False)])
+    distribution = [ColSpec("double", column) for column in distribution_columns(scenes)]
+    return ModelSignature(inputs, Schema([ColSpec("string", SCENE), ColSpec("double", PROBABILITY), *distribution]))
 
 
 def _code(folder: Path) -> Path:
-    """A copy of the part of this package that a stored model carries."""
+    """A copy of the part of this package that a stored model carries; packages it has a part of export nothing."""
     source = Path(asc_experiments.__file__).parent
     target = folder / "code" / source.name
-    target.mkdir(parents=True)
     for name in _CODE:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(source / name, target)
+            shutil.copy(source / name, target / name)
+    for package in {path.parent for path in target.rglob("*.py")}:
+        (package / "__init__.py").touch()
     return target

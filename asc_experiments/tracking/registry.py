@@ -1,39 +1,61 @@
-"""The Model Registry: a study's best student under a name and an alias, registered once."""
+"""The Model Registry: a study's best student under a name and an alias, registered once.
+
+The alias ``champion`` moves only to what is better by more than noise (see :mod:`asc_experiments.tracking.champion`);
+what is not gets the alias ``challenger``. Any other alias moves freely.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.hashing import digest_bytes
+from asc_experiments.base.locks import lock_path
+from asc_experiments.tracking.candidate import Candidate
+from asc_experiments.tracking.champion import Verdict, compare
 from asc_experiments.tracking.client import Tracking
-from asc_experiments.tracking.run import RunRecord
-from asc_experiments.tracking.trials import (
-    MODEL_ID,
-    OBJECTIVE,
-    STUDY,
-    TEACHERS,
-    TRIAL,
-    best_trial,
-    finished_trials,
-)
+from asc_experiments.tracking.gates import Gates, GatesFailedError, Measured, measure
+from asc_experiments.tracking.model_card import CUT, FILE, About, description, model_card
+from asc_experiments.tracking.networks import find_version
+from asc_experiments.tracking.trials import MODEL_ID, OBJECTIVE, SPLIT, STUDY, TEACHERS, TRIAL
+from asc_experiments.training.scorecard import DG
 
+CHAMPION, CHALLENGER = "champion", "challenger"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _ALIAS = re.compile(r"(?!(?i:v\d+|latest)$)[A-Za-z0-9_-]{1,80}")
+_LONGEST_TAG = 4_900
+_DECISION, _GATE, _CARD = "decision", "gate/", "asc.card"
+"""Tags: why a version is champion or is not; a gate it passed; its card's digest, to tell a person's changes by."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered version: where to load it from, and what it is."""
+    """A registered version: where to load it from, and what it is.
+
+    Attributes:
+        model, version: what it is registered as.
+        alias: that leads to it now.
+        trial: its number.
+        is_new: whether this call made the version.
+        decision: why it has that alias, in words.
+        measured: the network's properties, beside the trial's, and its gates.
+        tags: of the version.
+    """
 
     model: str
     version: int
     alias: str
     trial: int
     is_new: bool
+    decision: str
+    measured: tuple[Measured, ...]
     tags: Mapping[str, str]
 
     @property
@@ -42,59 +64,178 @@ class Registered:
         return f"models:/{self.model}@{self.alias}"
 
 
-def register_best(tracking: Tracking, study: str, model: str = "asc-student", alias: str = "champion") -> Registered:
+def register_best(
+    tracking: Tracking,
+    study: str,
+    model: str = "asc-student",
+    alias: str = CHAMPION,
+    *,
+    gates: Gates | None = None,
+    replace: bool = False,
+    cache: Path | None = None,
+) -> Registered:
     """Register the student of a study's best trial. The same student is never registered twice under one name.
 
     Args:
         tracking: the server.
         study: the study's name.
         model: the name in the registry.
-        alias: moved to this version.
+        alias: moved to this version; ``champion`` only if it is better than the champion by more than noise.
+        gates: what the network must keep to.
+        replace: move ``champion`` in any case.
+        cache: folder of locks: one process at a time registers. Without, and on several machines, two that register
+            the same student at once still leave one version.
 
     Raises:
         AscError: if the study has no finished trial, or a name is not valid.
+        GatesFailedError: if a gate fails; nothing is registered then.
     """
     for option, name, valid in (("--model", model, _NAME), ("--alias", alias, _ALIAS)):
         if not valid.fullmatch(name):
             raise AscError(f"{option} {name}", "is no valid name", "use letters, digits, _ and -; not 'latest' or 'v1'")
-    trial = best_trial(finished_trials(tracking, study), study)
-    tags = _tags(trial)
-    source = f"models:/{trial.tags[MODEL_ID]}"
-    client = tracking.client
+    candidate = Candidate.best_of(tracking, study)
+    measured = measure(candidate, gates or Gates())
+    if not all(each.passed for each in measured):
+        raise GatesFailedError(f"{candidate.trial.name} of study '{study}'", measured)
+    if cache is None:
+        return _Registration(candidate, model, tuple(measured)).carry_out(alias, replace)
+    with FileLock(lock_path(cache, f"register-{model}")):
+        return _Registration(candidate, model, tuple(measured)).carry_out(alias, replace)
+
+
+def stored_card(tracking: Tracking, model_uri: str) -> str:
+    """The whole model card of a registered version.
+
+    Raises:
+        AscError: if there is no such version, or it has no card.
+    """
+    remedy = "register one with `asc register`"
     try:
-        client.create_registered_model(model, description="Low-complexity acoustic scene classifiers")
+        version = find_version(tracking, model_uri)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    known = client.search_model_versions(f"name = '{model}'")
-    same = [version for version in known if version.tags.get(MODEL_ID) == trial.tags[MODEL_ID]]
-    if same:
-        version = int(same[0].version)
-        for key, value in tags.items():
-            client.set_model_version_tag(model, str(version), key, value)
-    else:
-        with tracking.current():
-            made = client.create_model_version(model, source, trial.run_id, tags, model_id=trial.tags[MODEL_ID])
-        version = int(made.version)
-    client.set_registered_model_alias(model, alias, str(version))
-    return Registered(model, version, alias, int(trial.tags[TRIAL]), not same, tags)
+        raise AscError(model_uri, f"is not registered ({str(error).splitlines()[0]})", remedy) from None
+    if version is None or not version.description:
+        raise AscError(model_uri, "has no model card", remedy)
+    if not version.description.endswith(CUT):
+        return str(version.description)
+    with tracking.artifacts(str(version.run_id), FILE) as path:
+        return path.read_text(encoding="utf-8")
 
 
-def _tags(trial: RunRecord) -> dict[str, str]:
-    """What someone wants to know of a version before loading it."""
+@dataclass(frozen=True, eq=False)
+class _Registration:
+    """A candidate that passed, on its way into the registry."""
+
+    candidate: Candidate
+    model: str
+    measured: tuple[Measured, ...]
+
+    def carry_out(self, alias: str, replace: bool) -> Registered:
+        client = self.candidate.tracking.client
+        version, is_new = self._version()
+        aliases = {name: int(number) for name, number in client.get_registered_model(self.model).aliases.items()}
+        facts: dict[str, str] = {}
+        decision = f"Alias {alias} leads to version {version} now, as asked."
+        if alias == CHAMPION:
+            alias, decision, facts = self._judge(version, aliases.get(CHAMPION), replace)
+        for key, value in (self.tags | facts).items():
+            client.set_model_version_tag(self.model, str(version), key, value)
+        self._describe(version)
+        client.set_registered_model_alias(self.model, alias, str(version))
+        if alias == CHAMPION and aliases.get(CHALLENGER) == version:
+            client.delete_registered_model_alias(self.model, CHALLENGER)
+        trial = int(self.candidate.trial.tags[TRIAL])
+        tags = client.get_model_version(self.model, str(version)).tags
+        return Registered(self.model, version, alias, trial, is_new, decision, self.measured, tags)
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """What someone wants to know of a version before loading it: the network's own figures, gates, lineage."""
+        return _tags(self.candidate, self.measured)
+
+    def _version(self) -> tuple[int, bool]:
+        """This student's version, made now if there is none; whether it was."""
+        candidate, client = self.candidate, self.candidate.tracking.client
+        try:
+            client.create_registered_model(self.model, description="Low-complexity acoustic scene classifiers")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        if known := self._same():
+            return known[0], False
+        source = f"models:/{candidate.model_id}"
+        with candidate.tracking.current():
+            made = client.create_model_version(
+                self.model, source, candidate.trial.run_id, self.tags, model_id=candidate.model_id, await_creation_for=0
+            )
+        version, first = int(made.version), self._same()[0]
+        if first < version:  # another machine was quicker
+            client.delete_model_version(self.model, str(version))
+        return first, first == version
+
+    def _same(self) -> list[int]:
+        """The versions of this very student, the first one first."""
+        query = f"name = '{self.model}' and tags.`{MODEL_ID}` = '{self.candidate.model_id}'"
+        return sorted(int(found.version) for found in self.candidate.tracking.client.search_model_versions(query))
+
+    def _judge(self, version: int, champion: int | None, replace: bool) -> tuple[str, str, dict[str, str]]:
+        """The alias that a version may have, why in words, and the tags that keep that; none where nothing changes."""
+        if champion == version:
+            return CHAMPION, f"Version {version} is champion already.", {}
+        if champion is None:
+            decision = f"Version {version} is the first champion."
+            return CHAMPION, decision, {_DECISION: decision}
+        verdict = self._compare(champion)
+        facts = {f"{_DECISION}/against": str(champion)}
+        for name, value in (("difference", verdict.difference), ("noise", verdict.noise)):
+            facts |= {} if value is None else {f"{_DECISION}/{name}": f"{value:.4f}"}
+        alias, what = CHAMPION, f"Version {version} replaces champion {champion}"
+        if not verdict.is_better:
+            what += " as asked (--replace)"
+            if not replace:
+                alias, what = CHALLENGER, f"Version {champion} stays champion and version {version} is challenger"
+        decision = f"{what}: {verdict.why}."
+        return alias, decision, facts | {_DECISION: decision}
+
+    def _compare(self, champion: int) -> Verdict:
+        tracking = self.candidate.tracking
+        try:
+            run_id = str(tracking.client.get_model_version(self.model, str(champion)).run_id)
+            return compare(self.candidate, Candidate.of(tracking, tracking.get(run_id)))
+        except (MlflowException, AscError):
+            return Verdict(False, f"the two do not compare: the trial of version {champion} is gone")
+
+    def _describe(self, version: int) -> None:
+        """Write the card beside the trial and as the version's description, unless a person has changed that."""
+        candidate, client = self.candidate, self.candidate.tracking.client
+        stands = client.get_model_version(self.model, str(version))
+        gates = [value for key, value in sorted(stands.tags.items()) if key.startswith(_GATE)]
+        card = model_card(candidate, About(self.model, version, gates, stands.tags.get(_DECISION, "")))
+        client.log_text(candidate.trial.run_id, card, FILE)
+        if stands.description and digest_bytes(stands.description.encode()) != stands.tags.get(_CARD):
+            return
+        text = description(card)
+        client.update_model_version(self.model, str(version), text)
+        client.set_model_version_tag(self.model, str(version), _CARD, digest_bytes(text.encode()))
+
+
+def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str]:
+    """What someone wants to know of a version before loading it: the network's own figures, gates, lineage."""
+    trial, own = candidate.trial, candidate.own
     tags = {
         "study": trial.tags[STUDY],
         "trial": trial.tags[TRIAL],
         "teachers": trial.params.get("teachers", "none"),
         "teacher_keys": trial.tags.get(TEACHERS, ""),
         "objective": trial.tags[OBJECTIVE],
-        MODEL_ID: trial.tags[MODEL_ID],
+        "objective_split": trial.tags.get(SPLIT, ""),
+        "corpus": candidate.data.digest or "",
+        "network_run": own.run_id,
+        MODEL_ID: candidate.model_id,
+        "complexity/parameters": str(candidate.complexity.parameters),
+        "complexity/macs": str(candidate.complexity.macs),
     }
-    for name, value in trial.metrics.items():
-        if name.startswith("complexity/"):
-            tags[name] = f"{value:.0f}"
-        elif name in ("accuracy/overall", "accuracy/macro", "device_generalization") or (
-            name.startswith(("accuracy/group/", "accuracy/device/")) and not name.endswith("_std")
-        ):
-            tags[name] = f"{value:.4f}"
-    return tags
+    chosen = ("accuracy/overall", "accuracy/macro", "accuracy/group/", "accuracy/device/", "ece/overall", DG)
+    tags |= {name: f"{value:.4f}" for name, value in own.metrics.items() if name.startswith(chosen)}
+    tags |= {_GATE + each.option: f"{each.name} {each.comparison}" for each in measured if each.limit is not None}
+    return {key: value[:_LONGEST_TAG] for key, value in tags.items()}

@@ -14,6 +14,8 @@ from asc_experiments.tracking.run import KIND, RunRecord
 STUDY, TRIAL = "asc.study", "asc.trial"
 TEACHER_KEY, TEACHERS, MODEL_ID = "asc.teacher", "asc.teachers", "asc.model_id"
 """A teacher's key; the keys of the teachers that a run learned from; the network that a run made."""
+CORPUS, HELD_OUT = "asc.corpus", "asc.split"
+"""What a network was trained on: the digest of the corpus, and which clips were held out, as JSON."""
 OBJECTIVE, DIRECTION, SPLIT = "asc.objective", "asc.direction", "asc.objective_split"
 AGAINST, PUBLISHED = "asc.against", "asc.published"
 OBJECTIVE_VALUE, AGAINST_VALUE = "objective", "objective_against"

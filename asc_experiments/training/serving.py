@@ -1,40 +1,126 @@
-"""What ``mlflow.pyfunc`` loads a stored network through: waveforms in, scene probabilities out.
+"""What serves a stored network: a table of waveforms in, a table of scenes with their probabilities out.
 
-A stored model names this module as its loader; nothing is unpickled.
+Rows have any length and any sampling rate; each is heard as a sound file is.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
+from asc_experiments.base.errors import AscError
+from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.training.inference import classify_windows, heard_windows, in_groups
 from asc_experiments.training.network import SceneNetwork, load_network
+
+WAVEFORM, SAMPLING_RATE = "waveform", "sampling_rate"
+"""The columns that go in; the second may be absent or empty: 32 kHz."""
+SCENE, PROBABILITY = "scene", "probability"
+"""The first columns that come out."""
 
 
 class ScenePredictor:
-    """A network behind the interface that pyfunc expects."""
+    """A network behind a table.
+
+    Args:
+        network: in evaluation mode.
+    """
 
     def __init__(self, network: SceneNetwork) -> None:
         self.network = network
 
-    def predict(self, waveforms: np.ndarray, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Waveforms ``(batch, 32000)`` float32 at 32 kHz to a table of probabilities, one column per scene."""
-        return pd.DataFrame(
-            scene_probabilities(self.network, np.asarray(waveforms, dtype=np.float32)),
-            columns=list(self.network.scenes),
-        )
+    @classmethod
+    def load(cls, folder: Path) -> ScenePredictor:
+        """Read the network from its folder.
+
+        Raises:
+            AscError: if there is no readable network.
+        """
+        return cls(load_network(folder))
+
+    def predict(self, sounds: pd.DataFrame | np.ndarray) -> pd.DataFrame:
+        """Say of every row which scene it is.
+
+        Args:
+            sounds: the column ``waveform`` (samples as floats in [-1, 1], any length above zero) and, where it is not
+                32 kHz, ``sampling_rate`` in Hz; or an array ``(rows, samples)`` at 32 kHz.
+
+        Returns:
+            In the same order and under the same index: ``scene``, its ``probability``, and the whole distribution in a
+            column ``probability/SCENE`` per scene.
+
+        Raises:
+            AscError: naming the first row that is no sound, counted from 0.
+        """
+        if not isinstance(sounds, pd.DataFrame):
+            sounds = _as_table(np.asarray(sounds))
+        if WAVEFORM not in sounds:
+            remedy = f"give it, and {SAMPLING_RATE} where that is not {SAMPLE_RATE}"
+            raise AscError("the input", f"has no column '{WAVEFORM}'", remedy)
+        groups = in_groups(_rows(sounds), lambda windows: windows)
+        probabilities = [classify_windows(self.network, group) for group in groups]
+        scenes = self.network.scenes
+        table = np.concatenate(probabilities) if probabilities else np.empty((0, len(scenes)))
+        columns: dict[str, Any] = {
+            SCENE: np.array(scenes, dtype=object)[table.argmax(axis=1)],
+            PROBABILITY: table.max(axis=1),
+        }
+        columns |= {column: table[:, number] for number, column in enumerate(distribution_columns(scenes))}
+        return pd.DataFrame(columns, index=sounds.index)
 
 
-@torch.no_grad()
-def scene_probabilities(network: SceneNetwork, waveforms: np.ndarray) -> np.ndarray:
-    """Waveforms ``(batch, samples)`` float32 at 32 kHz to probabilities ``(batch, scenes)`` float64."""
-    return network(torch.from_numpy(np.array(waveforms))).softmax(dim=-1).double().numpy()
+def distribution_columns(scenes: tuple[str, ...]) -> list[str]:
+    """The columns of the distribution. A scene's bare name could be that of another column, such as ``scene``."""
+    return [f"{PROBABILITY}/{scene}" for scene in scenes]
 
 
-def _load_pyfunc(path: str) -> ScenePredictor:
-    """Called by MLflow with the folder of the stored network."""
-    return ScenePredictor(load_network(Path(path)))
+def _as_table(waveforms: np.ndarray) -> pd.DataFrame:
+    if waveforms.ndim != 2:
+        what = f"is an array of {waveforms.ndim} dimensions"
+        raise AscError("the input", what, f"give (rows, samples) at {SAMPLE_RATE} Hz, or a table with '{WAVEFORM}'")
+    return pd.DataFrame({WAVEFORM: list(waveforms)})
+
+
+def _rows(sounds: pd.DataFrame) -> Iterator[np.ndarray]:
+    """The windows of each row."""
+    rates = sounds[SAMPLING_RATE] if SAMPLING_RATE in sounds else [None] * len(sounds)
+    for row, (waveform, rate) in enumerate(zip(sounds[WAVEFORM], rates, strict=True)):
+        yield _windows(waveform, rate, row)
+
+
+def _windows(waveform: Any, rate: Any, row: int) -> np.ndarray:
+    where, remedy = f"row {row}", f"mend '{WAVEFORM}' or '{SAMPLING_RATE}' there"
+    try:
+        samples = np.asarray(waveform, dtype=np.float32)
+    except (TypeError, ValueError):
+        samples = None
+    if samples is None or samples.ndim != 1:
+        raise AscError(where, f"'{WAVEFORM}' is no list of numbers", "give the samples of one channel, in [-1, 1]")
+    try:
+        return heard_windows(samples, _whole(rate))
+    except ValueError as error:
+        raise AscError(where, str(error), remedy) from None
+
+
+def _whole(rate: Any) -> int:
+    """A sampling rate as a whole number; 32 kHz where it is empty.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if rate is None or rate is pd.NA:
+        return SAMPLE_RATE
+    try:
+        value = float(rate)
+    except (TypeError, ValueError):
+        raise ValueError(f"has a sampling rate that is no number: {rate!r}") from None
+    if math.isnan(value):
+        return SAMPLE_RATE
+    if not value.is_integer():  # infinity is none either
+        raise ValueError(f"has a sampling rate of {value:g} Hz, which is no whole number")
+    return int(value)

@@ -10,7 +10,6 @@ from asc_experiments.report.comparison import compare_study
 from asc_experiments.report.text import as_markdown
 from asc_experiments.study.driver import Driver
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.registry import register_best
 from asc_experiments.tracking.run import ERROR
 from asc_experiments.tracking.trials import AGAINST_VALUE, OBJECTIVE_VALUE, SEARCHED, TRIAL, best_trial, finished_trials
 from asc_experiments.training.network import complexity_of
@@ -104,14 +103,3 @@ def test_student_above_a_limit_is_pruned_without_a_training(
     assert len(answers.students) == 3  # type: ignore[attr-defined]
     assert len(answers.teachers) == 1, "one teacher for all"  # type: ignore[attr-defined]
     assert make(constraints=f"{{complexity/macs: {limit}}}", **against).run() == status, "nothing is left to do"
-
-
-def test_best_of_two_objectives_is_registered_by_the_first(
-    make: Make, answers: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = make(trials="3", **AGAINST)
-    status = made.run()
-    tracking = made.bench.tracking
-    monkeypatch.setattr(tracking.client, "create_model_version", lambda *_, **__: type("Version", (), {"version": 1}))
-    monkeypatch.setattr(tracking.client, "set_registered_model_alias", lambda *_: None)
-    assert register_best(tracking, "tiny").trial == status.best_trial

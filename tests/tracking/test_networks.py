@@ -1,12 +1,9 @@
-"""Networks go into MLflow and come back the same, without pickle."""
+"""Networks go into MLflow and come back the same, without pickle, with no more than they need."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import mlflow
-import numpy as np
 import pytest
 import torch
 
@@ -30,46 +27,45 @@ def model_id(tracking: Tracking, network: SceneNetwork) -> str:
         return log_network(run, network)
 
 
-def waveforms() -> np.ndarray:
-    return np.random.default_rng(0).normal(0, 0.1, (3, 32_000)).astype(np.float32)
+def stored_folder(workspace: Path) -> Path:
+    (found,) = (workspace / "mlruns" / "artifacts").rglob("MLmodel")
+    return found.parent
 
 
 def test_network_comes_back_the_same(tracking: Tracking, network: SceneNetwork, model_id: str) -> None:
     fetched = fetch_network(tracking, f"models:/{model_id}")
     assert fetched.scenes == SCENES
     assert fetched.recipe == network.recipe
+    waveforms = torch.randn(3, 32_000)
     with torch.no_grad():
-        torch.testing.assert_close(fetched(torch.from_numpy(waveforms())), network(torch.from_numpy(waveforms())))
-
-
-def test_pyfunc_gives_scene_probabilities_under_its_signature(
-    tracking: Tracking, network: SceneNetwork, model_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
-    model = mlflow.pyfunc.load_model(f"models:/{model_id}")
-    table = model.predict(waveforms())
-    assert list(table.columns) == list(SCENES)
-    np.testing.assert_allclose(table.sum(axis=1), 1.0, atol=1e-6)
-    with torch.no_grad():
-        expected = network(torch.from_numpy(waveforms())).softmax(-1).numpy()
-    np.testing.assert_allclose(table.to_numpy(), expected, atol=1e-6)
-    assert model.metadata.signature.inputs.inputs[0].shape == (-1, 32_000)
-
-
-def test_pyfunc_loads_in_another_process_where_pickle_is_forbidden(workspace: Path, model_id: str) -> None:
-    code = (
-        f"import mlflow, numpy as np; mlflow.set_tracking_uri('sqlite:///{workspace}/mlruns/mlflow.db')\n"
-        f"print(mlflow.pyfunc.load_model('models:/{model_id}').predict(np.zeros((1, 32000), np.float32)).shape)"
-    )
-    environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "(1, 3)", done.stderr
+        torch.testing.assert_close(fetched(waveforms), network(waveforms))
 
 
 def test_stored_files_hold_no_pickle(workspace: Path, model_id: str) -> None:
     stored = [path for path in (workspace / "mlruns" / "artifacts").rglob("*") if path.is_file()]
     assert any(path.name == "weights.safetensors" for path in stored)
     assert not [path for path in stored if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".bin")]
+
+
+def test_a_stored_model_carries_exactly_the_code_that_loading_it_imports(workspace: Path, model_id: str) -> None:
+    carried = stored_folder(workspace) / "code"
+    program = (
+        f"import sys; sys.path.insert(0, {str(carried)!r}); import asc_experiments.tracking.pyfunc\n"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('asc_experiments')), sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    there = {str(path) for path in carried.rglob("*.py")}
+    assert there == set(done.stdout.split())
+
+
+def test_requirements_are_pinned_to_what_can_be_installed(workspace: Path, model_id: str) -> None:
+    lines = (stored_folder(workspace) / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if "==" not in line or "+" in line] == []
+    assert {line.partition("==")[0] for line in lines} == {
+        "torch", "torchaudio", "numpy", "pandas", "safetensors", "pydantic", "soundfile", "soxr",
+        "mlflow-skinny", "sqlalchemy", "alembic",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("uri", ["models:/nobody@champion", "models:/nobody/1", "models:/m-0", "nonsense"])

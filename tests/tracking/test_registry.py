@@ -1,68 +1,200 @@
-"""The best student is registered, once."""
+"""The best student is registered, once, described, and champion only if it is better than the champion."""
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.networks import fetch_network, log_network
-from asc_experiments.tracking.registry import register_best
-from asc_experiments.training import SceneNetwork, make_recipe
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.gates import Gates, GatesFailedError
+from asc_experiments.tracking.networks import fetch_network
+from asc_experiments.tracking.registry import register_best, stored_card
+
+LogTrial = Callable[..., RunRecord]
 
 
-def log_trial(tracking: Tracking, number: int, objective: float, direction: str = "maximize") -> str:
-    tags = {
-        "asc.study": "s", "asc.trial": str(number), "asc.direction": direction, "asc.objective": "accuracy/macro",
-        "asc.teachers": "1f,2a",
-    }  # fmt: skip
-    network = SceneNetwork(make_recipe("cp_mobile", base_channels=8), ("bus", "park"))
-    with tracking.run(tracking.experiment("s"), f"trial {number}", "trial", tags) as run:
-        model_id = log_network(run, network)
-        run.tags({"asc.model_id": model_id})
-        run.params({"teachers": "one + two"})
-        run.metrics({"objective": objective, "accuracy/device/s4": 0.5, "complexity/parameters": 13_942})
-    return model_id
+def aliases(tracking: Tracking) -> dict[str, int]:
+    found = tracking.client.get_registered_model("asc-student").aliases
+    return {alias: int(version) for alias, version in found.items()}
 
 
-def test_best_trial_is_registered_with_alias_and_tags(tracking: Tracking) -> None:
-    log_trial(tracking, 0, 0.5)
-    best = log_trial(tracking, 1, 0.7)
-    registered = register_best(tracking, "s")
+def versions(tracking: Tracking) -> int:
+    return len(tracking.client.search_model_versions("name = 'asc-student'"))
+
+
+def test_best_trial_is_registered_with_alias_tags_and_card(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5])
+    scores = {"accuracy/device/s4": 0.5, "ece/overall": 0.1}
+    best = log_trial(1, [0.7, 0.6], teachers=["1f", "2a"], metrics=scores)
+    registered = register_best(tracking, "s", gates=Gates(max_parameters=128_000))
     assert (registered.version, registered.trial, registered.is_new) == (1, 1, True)
     version = tracking.client.get_model_version_by_alias("asc-student", "champion")
-    assert version.source.endswith(best)
-    assert version.tags["study"] == "s"
-    assert version.tags["teacher_keys"] == "1f,2a"
-    assert version.tags["complexity/parameters"] == "13942"
-    assert version.tags["accuracy/device/s4"] == "0.5000"
-    assert fetch_network(tracking, registered.uri).scenes == ("bus", "park")
+    assert version.source.endswith(best.tags["asc.model_id"])
+    expected = {
+        "study": "s", "trial": "1", "teacher_keys": "1f,2a", "objective": "accuracy/overall", "corpus": "c0ffee",
+        "complexity/parameters": "13648", "accuracy/overall": "0.7000", "accuracy/device/s4": "0.5000",
+        "gate/max_parameters": "parameters 13,648 ≤ 128,000", "decision": "Version 1 is the first champion.",
+    }  # fmt: skip
+    assert {key: version.tags.get(key) for key in expected} == expected
+    assert registered.tags == version.tags
+    assert version.description.startswith("# asc-student, version 1")
+    with tracking.artifacts(best.run_id, "model_card.md") as path:
+        assert path.read_text() == version.description
+    assert fetch_network(tracking, registered.uri).scenes == ("bus", "park", "tram")
 
 
-def test_lowest_is_best_where_lower_is_better(tracking: Tracking) -> None:
-    log_trial(tracking, 0, 0.5, "minimize")
-    log_trial(tracking, 1, 0.7, "minimize")
+def test_lowest_is_best_where_lower_is_better(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5], direction="minimize")
+    log_trial(1, [0.7], direction="minimize")
     assert register_best(tracking, "s").trial == 0
 
 
-def test_registering_twice_makes_no_second_version(tracking: Tracking) -> None:
-    log_trial(tracking, 0, 0.5)
+def test_a_network_that_fails_a_gate_leaves_nothing_behind(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5])
+    gates = Gates(max_bytes=20_000, precision="float32", min_accuracy=0.55, max_parameters=128_000)
+    with pytest.raises(GatesFailedError) as failed:
+        register_best(tracking, "s", gates=gates)
+    assert "bytes at float32 54,592 > 20,000, accuracy 0.5000 < 0.5500" in failed.value.line()
+    assert [each.option for each in failed.value.measured if not each.passed] == ["max_bytes", "min_accuracy"]
+    assert tracking.client.search_registered_models() == []
+
+
+def test_registering_twice_makes_no_second_version(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5])
     first = register_best(tracking, "s")
-    again = register_best(tracking, "s", alias="challenger")
+    again = register_best(tracking, "s", alias="production")
     assert (again.version, again.is_new) == (first.version, False)
-    assert len(tracking.client.search_model_versions("name = 'asc-student'")) == 1
-    for alias in ("champion", "challenger"):
-        assert tracking.client.get_model_version_by_alias("asc-student", alias).version == first.version
+    third = register_best(tracking, "s")
+    assert (third.version, third.is_new, third.decision) == (1, False, "Version 1 is champion already.")
+    assert third.tags["decision"] == "Version 1 is the first champion.", "why it is champion is not forgotten"
+    assert versions(tracking) == 1
+    assert aliases(tracking) == {"champion": 1, "production": 1}
 
 
-def test_better_trial_moves_the_alias_to_a_new_version(tracking: Tracking) -> None:
-    log_trial(tracking, 0, 0.5)
+def test_a_better_student_becomes_champion(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5, 0.51])
     register_best(tracking, "s")
-    log_trial(tracking, 1, 0.9)
-    assert register_best(tracking, "s").version == 2
+    log_trial(1, [0.9, 0.91])
+    registered = register_best(tracking, "s")
+    assert (registered.version, registered.alias) == (2, "champion")
+    assert aliases(tracking) == {"champion": 2}
+    assert registered.tags["decision/against"] == "1"
+    assert float(registered.tags["decision/difference"]) == pytest.approx(0.4)
+    assert "Version 2 replaces champion 1: accuracy/overall on the test split" in registered.decision
 
 
-def test_unfinished_trials_are_never_registered(tracking: Tracking, tmp_path: Path) -> None:
+def test_a_student_within_noise_becomes_challenger_and_is_promoted_on_demand(
+    tracking: Tracking, log_trial: LogTrial
+) -> None:
+    log_trial(0, [0.70, 0.75])
+    register_best(tracking, "s")
+    log_trial(1, [0.71, 0.76])
+    for is_new in (True, False):
+        registered = register_best(tracking, "s")
+        assert (registered.version, registered.alias, registered.is_new) == (2, "challenger", is_new)
+        assert registered.uri == "models:/asc-student@challenger"
+        assert "Version 1 stays champion and version 2 is challenger" in registered.decision
+        assert aliases(tracking) == {"champion": 1, "challenger": 2}
+    replaced = register_best(tracking, "s", replace=True)
+    assert (replaced.version, replaced.alias, replaced.is_new) == (2, "champion", False)
+    assert "as asked (--replace)" in replaced.tags["decision"]
+    assert aliases(tracking) == {"champion": 2}
+    assert versions(tracking) == 2
+
+
+def test_a_student_of_another_corpus_does_not_take_the_champions_place(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5, 0.51])
+    register_best(tracking, "s")
+    log_trial(0, [0.9, 0.91], study="t", corpus="decaf")
+    registered = register_best(tracking, "t")
+    assert registered.alias == "challenger"
+    assert "the two do not compare" in registered.decision
+
+
+def test_a_champion_whose_trial_is_gone_is_kept(tracking: Tracking, log_trial: LogTrial) -> None:
+    first = log_trial(0, [0.5, 0.51])
+    register_best(tracking, "s")
+    tracking.client.delete_logged_model(first.tags["asc.model_id"])
+    log_trial(1, [0.9, 0.91])
+    registered = register_best(tracking, "s")
+    assert registered.alias == "challenger"
+    assert "the trial of version 1 is gone" in registered.decision
+
+
+def test_another_alias_moves_freely(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5, 0.51])
+    register_best(tracking, "s", alias="challenger")
+    log_trial(1, [0.52, 0.53])
+    register_best(tracking, "s", alias="challenger")
+    assert aliases(tracking) == {"challenger": 2}
+
+
+def test_a_description_that_a_person_changed_is_kept(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5])
+    register_best(tracking, "s")
+    tracking.client.update_model_version("asc-student", "1", "our own words")
+    register_best(tracking, "s", gates=Gates(min_accuracy=0.4))
+    assert tracking.client.get_model_version("asc-student", "1").description == "our own words"
+
+
+def test_a_card_is_renewed_with_gates_that_were_passed_later(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5])
+    register_best(tracking, "s")
+    register_best(tracking, "s", gates=Gates(min_accuracy=0.4))
+    register_best(tracking, "s")
+    assert "accuracy 0.5000 ≥ 0.4000" in stored_card(tracking, "models:/asc-student@champion")
+
+
+def test_a_card_that_was_cut_is_read_whole(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5], teachers=[f"{number:016x}" for number in range(80)])
+    register_best(tracking, "s")
+    assert len(tracking.client.get_model_version("asc-student", "1").description) <= 5_000
+    assert "written by: asc_experiments" in stored_card(tracking, "models:/asc-student/1")
+
+
+@pytest.mark.parametrize("uri", ["models:/nobody@champion", "models:/nobody/1", "models:/m-1", "nonsense"])
+def test_a_card_of_nothing_is_one_clear_error(tracking: Tracking, uri: str) -> None:
+    with pytest.raises(AscError, match="model"):
+        stored_card(tracking, uri)
+
+
+def test_processes_that_register_the_same_student_at_once_leave_one_version(
+    tracking: Tracking, log_trial: LogTrial, workspace: Path
+) -> None:
+    log_trial(0, [0.5])
+    # As on one machine, where they wait for each other, and as on two, where they cannot.
+    models = {"one-machine": f"Path({str(workspace / 'cache')!r})", "two": "None", "two-again": "None"}
+    calls = "".join(
+        f"print('ready', flush=True); sys.stdin.readline()\n"
+        f"print(register_best(tracking, 's', {model!r}, cache={cache}).version, flush=True)\n"
+        for model, cache in models.items()
+    )
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from asc_experiments.tracking import Tracking\n"
+        "from asc_experiments.tracking.registry import register_best\n"
+        f"tracking = Tracking.open(Path({str(workspace)!r}))\n{calls}"
+    )
+    command = [sys.executable, "-c", program]
+    started = [subprocess.Popen(command, stdin=-1, stdout=-1, text=True) for _ in range(2)]
+    for model in models:
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        assert [process.stdout.readline() for process in started if process.stdout] == ["1\n", "1\n"]
+        assert len(tracking.client.search_model_versions(f"name = '{model}'")) == 1
+    for process in started:
+        process.communicate()
+
+
+def test_unfinished_trials_are_never_registered(tracking: Tracking) -> None:
     with pytest.raises(AscError, match="is not in the tracking server"):
         register_best(tracking, "s")
     tracking.experiment("s")
@@ -70,8 +202,14 @@ def test_unfinished_trials_are_never_registered(tracking: Tracking, tmp_path: Pa
         register_best(tracking, "s")
 
 
+def test_a_student_whose_network_is_gone_is_a_clear_error(tracking: Tracking, log_trial: LogTrial) -> None:
+    tracking.client.delete_logged_model(log_trial(0, [0.5]).tags["asc.model_id"])
+    with pytest.raises(AscError, match="its network is gone"):
+        register_best(tracking, "s")
+
+
 @pytest.mark.parametrize("alias", ["latest", "Latest", "v3", "V1", "", "a b", "x/y", "a.b", "a\n"])
-def test_names_that_mlflow_refuses_are_refused_kindly(tracking: Tracking, alias: str) -> None:
-    log_trial(tracking, 0, 0.5)
+def test_names_that_mlflow_refuses_are_refused_kindly(tracking: Tracking, log_trial: LogTrial, alias: str) -> None:
+    log_trial(0, [0.5])
     with pytest.raises(AscError, match="no valid name"):
         register_best(tracking, "s", alias=alias)

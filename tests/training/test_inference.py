@@ -1,6 +1,7 @@
 """Stored networks, served networks, and files of any length and rate."""
 
 import pickle
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ from safetensors.torch import load_file
 from asc_experiments.base.errors import AscError
 from asc_experiments.training import SceneNetwork, load_network, make_recipe, save_network
 from asc_experiments.training.inference import classify, classify_files, find_sound_files, windows
-from asc_experiments.training.serving import ScenePredictor
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +62,6 @@ def test_weights_of_another_size_are_a_clear_error(network: SceneNetwork, tmp_pa
         load_network(tmp_path)
 
 
-def test_served_network_gives_probabilities_per_scene(network: SceneNetwork) -> None:
-    waveforms = np.random.default_rng(0).normal(0, 0.1, (2, 32_000)).astype(np.float32)
-    table = ScenePredictor(network).predict(waveforms)
-    assert list(table.columns) == ["bus", "park", "tram"]
-    np.testing.assert_allclose(table.sum(axis=1), 1.0, atol=1e-6)
-    assert ((table > 0) & (table < 1)).all(axis=None)
-    with torch.no_grad():
-        expected = network(torch.from_numpy(waveforms)).softmax(dim=-1).numpy()
-    np.testing.assert_allclose(table.to_numpy(), expected, atol=1e-6)
-
-
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 500), st.integers(1, 90))
 def test_windows_cover_every_sample(samples: int, length: int) -> None:
@@ -102,11 +91,43 @@ def test_broken_file_is_named_and_the_next_follows(network: SceneNetwork, tmp_pa
     found = list(classify_files(network, find_sound_files([tmp_path])))
     assert [prediction.path.name for prediction in found] == ["a.wav", "aa.wav", "ab.wav", "b.flac"]
     assert "not a readable sound file" in found[0].error
-    assert all("not finite" in prediction.error for prediction in found[1:3])
+    assert [prediction.error for prediction in found[1:3]] == [
+        "holds samples that are not finite (NaN or infinite)", "holds no samples",
+    ]  # fmt: skip
     assert not found[3].error
     assert found[3].distribution is not None
     assert found[3].distribution[found[3].scene] == found[3].probability == max(found[3].distribution.values())
     assert sum(found[3].distribution.values()) == pytest.approx(1.0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.sampled_from([0, 5, 32_000, 33_000, 70_000, 600_000]), min_size=1, max_size=30))
+def test_files_classified_together_are_as_if_each_were_alone(lengths: list[int]) -> None:
+    alone = SceneNetwork(make_recipe("cp_mobile", base_channels=8), ("bus", "park", "tram")).eval()
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, f"{number}.wav") for number in range(len(lengths))]
+        sounds = [rng.normal(0, 0.1, length).astype(np.float32) for length in lengths]
+        for path, sound in zip(paths, sounds, strict=True):
+            soundfile.write(path, sound, 32_000, subtype="FLOAT")
+        found = list(classify_files(alone, paths))
+    assert [prediction.path for prediction in found] == paths
+    for prediction, sound in zip(found, sounds, strict=True):
+        assert bool(prediction.error) == (len(sound) == 0)
+        if prediction.distribution is not None:
+            said = list(prediction.distribution.values())
+            np.testing.assert_allclose(said, classify(alone, sound), atol=1e-6)
+
+
+def test_files_are_read_as_they_are_needed(network: SceneNetwork, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.wav" for number in range(40)]
+    for path in paths[:20]:
+        soundfile.write(path, np.full(32_000, 0.1), 32_000)
+    found = classify_files(network, paths)
+    assert not next(found).error
+    for path in paths[20:]:
+        soundfile.write(path, np.full(32_000, 0.1), 32_000)
+    assert not any(prediction.error for prediction in found)
 
 
 def test_nothing_to_classify_is_a_clear_error(tmp_path: Path) -> None:

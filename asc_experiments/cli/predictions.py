@@ -1,0 +1,106 @@
+"""How ``asc predict`` writes, line by line: a table for people, CSV (RFC 4180) or JSON Lines for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from asc_experiments.base.errors import AscError
+
+if TYPE_CHECKING:
+    from asc_experiments.training.inference import Prediction
+
+_DIGITS = 6
+
+
+class Format(StrEnum):
+    """How predictions are written."""
+
+    table = "table"
+    csv = "csv"
+    jsonl = "jsonl"
+
+
+@contextmanager
+def open_writer(format: Format, scenes: tuple[str, ...], output: Path | None) -> Iterator[Callable[[Prediction], None]]:
+    """Write predictions to standard output, or into a file that appears whole or not at all.
+
+    Args:
+        format: how.
+        scenes: in the order of the columns.
+        output: the file; None is standard output.
+
+    Raises:
+        AscError: if the file cannot be written.
+    """
+    if output is None:
+        write = _standard_output()
+        write(heading(format, scenes))
+        yield lambda prediction: write(line(format, scenes, prediction))
+        return
+    part = output.with_name(output.name + ".part")
+    try:
+        if output.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.write(heading(format, scenes))
+
+            def write_line(prediction: Prediction) -> None:
+                file.write(line(format, scenes, prediction))
+
+            yield write_line
+        part.replace(output)
+    except OSError as error:
+        raise AscError(output, f"cannot be written ({error.strerror})", "give another --output") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def heading(format: Format, scenes: tuple[str, ...]) -> str:
+    """What stands above the lines: the columns of CSV, nothing elsewhere."""
+    columns = ["file", "scene", "probability", *(f"probability/{scene}" for scene in scenes)]
+    return _csv_line(columns) if format is Format.csv else ""
+
+
+def line(format: Format, scenes: tuple[str, ...], prediction: Prediction) -> str:
+    """One prediction, with its end of line."""
+    # A name of a file need not be text; what is written is.
+    name = str(prediction.path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if format is Format.table:
+        width = max(map(len, scenes))
+        return f"{prediction.scene:<{width}}  {prediction.probability:5.3f}  {name}\n"
+    said = prediction.distribution or {}
+    distribution = {scene: round(said[scene], _DIGITS) for scene in scenes}
+    probability = round(prediction.probability, _DIGITS)
+    if format is Format.csv:
+        return _csv_line([name, prediction.scene, probability, *distribution.values()])
+    facts = {"file": name, "scene": prediction.scene, "probability": probability, "distribution": distribution}
+    return json.dumps(facts) + "\n"
+
+
+def _csv_line(values: list[object] | list[str]) -> str:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerow(values)
+    return buffer.getvalue()
+
+
+def _standard_output() -> Callable[[str], None]:
+    """A progress bar draws what goes to ``sys.stdout`` above itself, even where that is a file: it is held before."""
+    stream = sys.stdout
+    if stream.isatty():
+        return lambda text: typer.echo(text, nl=False)
+
+    def write(text: str) -> None:
+        stream.write(text)
+        stream.flush()
+
+    return write

@@ -1,0 +1,158 @@
+"""What a study would ship: its best trial, the one network among that trial's students, and what is known of it.
+
+A trial's metrics are means over its students; a gate and a model card need those of the network that is shipped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from mlflow.exceptions import MlflowException
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.models import Complexity, measure_complexity
+from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.networks import fetch_network
+from asc_experiments.tracking.run import KIND, RunRecord
+from asc_experiments.tracking.trials import (
+    CORPUS,
+    HELD_OUT,
+    MODEL_ID,
+    SEED_KIND,
+    TEACHER_KEY,
+    TEACHERS,
+    best_trial,
+    finished_trials,
+    spread_of,
+)
+from asc_experiments.training import SceneNetwork
+
+_LOGITS = "logits/logits.npz"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a network was trained on and measured by; None where that was not logged."""
+
+    name: str | None = None
+    digest: str | None = None
+    training_clips: int | None = None
+    validation_clips: int | None = None
+    test_clips: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A finished trial and the network that it would ship.
+
+    Attributes:
+        tracking: the server.
+        trial: the trial's run; its metrics are means over students.
+        own: the run of the network itself, a seed of the trial.
+    """
+
+    tracking: Tracking
+    trial: RunRecord
+    own: RunRecord
+
+    @classmethod
+    def best_of(cls, tracking: Tracking, study: str) -> Candidate:
+        """The best trial of a study.
+
+        Raises:
+            AscError: if the study has no finished trial, or its network is gone.
+        """
+        return cls.of(tracking, best_trial(finished_trials(tracking, study), study))
+
+    @classmethod
+    def of(cls, tracking: Tracking, trial: RunRecord) -> Candidate:
+        """A trial that was read before.
+
+        Raises:
+            AscError: if its network is gone.
+        """
+        try:
+            source = tracking.client.get_logged_model(trial.tags[MODEL_ID]).source_run_id
+            return cls(tracking, trial, tracking.get(str(source)))
+        except (MlflowException, KeyError):
+            raise AscError(trial.name, "its network is gone", "run the study again, under another name") from None
+
+    @property
+    def model_id(self) -> str:
+        """The id of the network among MLflow's logged models."""
+        return self.trial.tags[MODEL_ID]
+
+    @cached_property
+    def network(self) -> SceneNetwork:
+        """The network, as it is stored.
+
+        Raises:
+            AscError: if it cannot be loaded.
+        """
+        return fetch_network(self.tracking, f"models:/{self.model_id}")
+
+    @cached_property
+    def complexity(self) -> Complexity:
+        """Parameters, and MACs for one second, counted on the network that is stored."""
+        shape = self.network.frontend
+        return measure_complexity(self.network.model, shape.shape.mels, shape.frames(SAMPLE_RATE))
+
+    @cached_property
+    def teachers(self) -> tuple[RunRecord, ...]:
+        """The runs of the teachers that are still in the bank, in the order of the ensemble."""
+        keys = [key for key in self.trial.tags.get(TEACHERS, "").split(",") if key]
+        if not keys or not self.tracking.has_experiment("teachers"):
+            return ()
+        bank = [self.tracking.experiment("teachers")]
+        query = "attributes.status = 'FINISHED' AND tags.`{tag}` = '{key}'"
+        found = [self.tracking.search(bank, query.format(tag=TEACHER_KEY, key=key), limit=1) for key in keys]
+        return tuple(records[0] for records in found if records)
+
+    @cached_property
+    def data(self) -> Data:
+        """The corpus, and how many of its clips were for what."""
+        inputs = self.tracking.client.get_run(self.own.run_id).inputs
+        if not inputs or not inputs.dataset_inputs:
+            return Data(digest=self.own.tags.get(CORPUS))
+        dataset = inputs.dataset_inputs[0].dataset
+        counts = json.loads(dataset.profile or "{}")
+        training, validation = counts.get("training_clips"), counts.get("validation_clips")
+        test = counts.get("test_clips")
+        if test is None and None not in (training, validation):
+            test = self._clips_with_logits(training + validation)
+        return Data(dataset.name, self.own.tags.get(CORPUS, dataset.digest), training, validation, test)
+
+    @cached_property
+    def held_out(self) -> Mapping[str, Any] | None:
+        """Which clips were held out of training; None where that is not known."""
+        for record in (self.own, *self.teachers):
+            if HELD_OUT in record.tags:
+                return dict(json.loads(record.tags[HELD_OUT]))
+        return None
+
+    def students(self) -> int:
+        """How many students the trial's means are of."""
+        query = f"attributes.status = 'FINISHED' AND tags.`mlflow.parentRunId` = '{self.trial.run_id}'"
+        kinds = [r.tags.get(KIND) for r in self.tracking.search([self.trial.experiment_id], query)]
+        return max(1, kinds.count(SEED_KIND))
+
+    def spread(self, name: str) -> float | None:
+        """The standard deviation of a metric over the trial's students; None where there is one student."""
+        return self.trial.metrics.get(spread_of(name))
+
+    def _clips_with_logits(self, others: int) -> int | None:
+        """The test clips by the network's table of logits: those of the fold that are not for training."""
+        try:
+            with (
+                self.tracking.artifacts(self.own.run_id, _LOGITS) as path,
+                np.load(path, allow_pickle=False) as archive,
+            ):
+                return len(archive["filenames"]) - others
+        except (AscError, OSError, ValueError, KeyError):
+            return None

@@ -1,0 +1,142 @@
+"""Gates: what a network must keep to before it is registered, measured on the network that is shipped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.tracking.candidate import Candidate
+from asc_experiments.training.scorecard import DG
+
+ACCURACY, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
+BYTES_AT = {"int8": 1, "float16": 2, "float32": 4}
+"""Bytes of one parameter. Registered weights are float32; DCASE's 128 kB are 128,000 parameters at int8."""
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Limits; None is no gate.
+
+    Attributes:
+        max_parameters: trainable parameters.
+        max_macs: multiply-accumulate operations for one second of sound.
+        max_bytes: of the parameters at ``precision``; buffers such as running means are not counted, as in DCASE.
+        min_accuracy: overall on the test fold, 0 to 1.
+        min_unseen: accuracy on the test fold's unseen devices, 0 to 1.
+        max_dg: standard deviation of the accuracies per device of the test fold, 0 to 1.
+        precision: what ``max_bytes`` counts at, of :data:`BYTES_AT`.
+    """
+
+    max_parameters: int | None = None
+    max_macs: int | None = None
+    max_bytes: int | None = None
+    min_accuracy: float | None = None
+    min_unseen: float | None = None
+    max_dg: float | None = None
+    precision: str = "int8"
+
+    def __post_init__(self) -> None:
+        """Refuse what is meant in percent.
+
+        Raises:
+            AscError: if an accuracy or DG does not lie between 0 and 1.
+        """
+        for option, value in (
+            ("--min-accuracy", self.min_accuracy), ("--min-unseen", self.min_unseen), ("--max-dg", self.max_dg),
+        ):  # fmt: skip
+            if value is not None and not 0 <= value <= 1:
+                meant = 1 < value <= 100
+                remedy = f"for {value:g} % write {value / 100:g}" if meant else "write a number from 0 to 1"
+                raise AscError(f"{option} {value:g}", "is not a part of one", remedy)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One property of the network that is shipped, beside the trial's mean, and its gate where there is one.
+
+    Attributes:
+        name: of the property.
+        option: of the gate, such as ``max_parameters``.
+        value: of the network that is shipped.
+        mean, std: over the trial's students; None where they are all the same, or there is one.
+        limit: of the gate; None where there is none.
+    """
+
+    name: str
+    option: str
+    value: float
+    mean: float | None = None
+    std: float | None = None
+    limit: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it keeps to its limit."""
+        if self.limit is None:
+            return True
+        if self.option.startswith("max_"):
+            return self.value <= self.limit
+        return self.value >= self.limit
+
+    @property
+    def comparison(self) -> str:
+        """``value ≤ limit`` or ``value > limit``, as it is."""
+        if self.limit is None:
+            return self.shown(self.value)
+        signs = ("≤", ">") if self.option.startswith("max_") else ("≥", "<")
+        return f"{self.shown(self.value)} {signs[not self.passed]} {self.shown(self.limit)}"
+
+    @property
+    def limit_shown(self) -> str:
+        """``≤ limit`` or ``≥ limit``; empty where there is none."""
+        sign = "≤" if self.option.startswith("max_") else "≥"
+        return "" if self.limit is None else f"{sign} {self.shown(self.limit)}"
+
+    def shown(self, number: float | None) -> str:
+        """A number of this property as people read it: counts whole, parts of one with four digits."""
+        if number is None:
+            return ""
+        return f"{number:.4f}" if self.option in ("min_accuracy", "min_unseen", "max_dg") else f"{number:,.0f}"
+
+
+class GatesFailedError(AscError):
+    """The network does not pass; nothing was registered.
+
+    Attributes:
+        measured: everything that was measured.
+    """
+
+    def __init__(self, where: str, measured: Sequence[Measured]) -> None:
+        self.measured = tuple(measured)
+        failed = [f"{each.name} {each.comparison}" for each in measured if not each.passed]
+        super().__init__(where, f"does not pass: {', '.join(failed)}", "nothing was registered")
+
+
+def measure(candidate: Candidate, gates: Gates) -> list[Measured]:
+    """Measure the network that would be shipped, and judge it.
+
+    Raises:
+        AscError: if a gate concerns what was not measured, such as unseen devices where there are none.
+    """
+    costs = candidate.complexity
+    size = BYTES_AT[gates.precision] * costs.parameters
+    measured = [
+        Measured("parameters", "max_parameters", costs.parameters, limit=gates.max_parameters),
+        Measured("MACs per second", "max_macs", costs.macs, limit=gates.max_macs),
+        Measured(f"bytes at {gates.precision}", "max_bytes", size, limit=gates.max_bytes),
+    ]
+    for name, option, metric, limit in (
+        ("accuracy", "min_accuracy", ACCURACY, gates.min_accuracy),
+        ("accuracy, unseen", "min_unseen", UNSEEN, gates.min_unseen),
+        ("DG", "max_dg", DG, gates.max_dg),
+    ):
+        value = candidate.own.metrics.get(metric)
+        if value is not None and math.isfinite(value):
+            mean, std = candidate.trial.metrics.get(metric), candidate.spread(metric)
+            measured.append(Measured(name, option, value, mean, std, limit))
+        elif limit is not None:
+            where = f"--{option.replace('_', '-')} {limit:g}"
+            raise AscError(where, f"the network of {candidate.trial.name} has no {metric}", "leave it out")
+    return measured

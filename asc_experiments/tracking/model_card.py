@@ -1,0 +1,232 @@
+"""The model card of a registered version: Markdown for people who meet the model in the registry and nowhere else.
+
+What it is, what for and what not, how well it does and on which devices, who taught it, what it costs, how to load it,
+and where it comes from (after Mitchell et al., "Model Cards for Model Reporting", FAT* 2019). MLflow's pages render it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from asc_experiments import __version__
+from asc_experiments.tracking.candidate import Candidate
+from asc_experiments.tracking.gates import BYTES_AT
+from asc_experiments.tracking.run import RunRecord
+from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TEACHERS, TRIAL
+from asc_experiments.training.scorecard import DG
+
+LONGEST_DESCRIPTION = 5_000
+"""In characters; longer ones a registry in PostgreSQL or MySQL refuses."""
+FILE = "model_card.md"
+CUT = f"\n\n*Cut here. The whole card is `{FILE}` among the artifacts of the trial's run.*\n"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a card tells besides the candidate itself.
+
+    Attributes:
+        model, version: what it is registered as.
+        gates: it passed, in words.
+        decision: why it is champion or is not, in words.
+    """
+
+    model: str
+    version: int
+    gates: Sequence[str]
+    decision: str
+
+
+def model_card(candidate: Candidate, about: About) -> str:
+    """The whole card of a version."""
+    return "\n\n".join(_sections(candidate, about)) + "\n"
+
+
+def description(card: str) -> str:
+    """A card as far as a registry takes it: whole sections, and where the rest is."""
+    if len(card) <= LONGEST_DESCRIPTION:
+        return card
+    end = card.rfind("\n\n## ", 0, LONGEST_DESCRIPTION - len(CUT))
+    return card[: end if end > 0 else LONGEST_DESCRIPTION - len(CUT)] + CUT
+
+
+def _sections(candidate: Candidate, about: About) -> list[str]:
+    """The sections, those first that must not be cut."""
+    return [
+        _what(candidate, about),
+        _use(candidate),
+        _accuracy(candidate),
+        _limits(candidate),
+        _cost(candidate, about),
+        _teachers(candidate),
+        _loading(about),
+        _origin(candidate),
+    ]
+
+
+def _what(candidate: Candidate, about: About) -> str:
+    recipe, tags = candidate.network.recipe, candidate.trial.tags
+    count = candidate.students()
+    one_of = "this is its one student"
+    if count > 1:
+        one_of = f"this is the best of its {count} students, whose mean says better what to expect"
+    keys = _teacher_keys(candidate)
+    taught = f"{len(keys)} teacher{'s' if keys[1:] else ''} (below)" if keys else "labels alone"
+    objective = f"`{tags[OBJECTIVE]}`, {tags[DIRECTION]}d, on the **{tags[SPLIT]}** split"
+    honest = "Chosen on held-out training clips; the figures below are of the test fold, which chose nothing."
+    if tags[SPLIT] == "test":
+        honest = "**Chosen on the test fold itself: the figures below flatter it.**"
+    return (
+        f"# {about.model}, version {about.version}\n\n"
+        f"A low-complexity acoustic scene classifier: {recipe.arch} of size {recipe.size}, augmented with "
+        f"`{recipe.augment}`, taught by {taught}. It says from one second of sound which of "
+        f"{len(candidate.network.scenes)} scenes it hears: {', '.join(candidate.network.scenes)}.\n\n"
+        f"Trial {tags[TRIAL]} of study `{tags[STUDY]}` was best by {objective}; {one_of}. {honest}\n\n"
+        f"{about.decision}"
+    ).rstrip()
+
+
+def _use(candidate: Candidate) -> str:
+    return (
+        "## Use\n\n"
+        "For research on scene classification, and for telling surroundings like those of the corpus apart on small "
+        "devices. Not for decisions about people, for surveillance, or where a wrong scene does harm: it detects no "
+        "events, no speech and no one, and answers with one of its scenes whatever it hears."
+    )
+
+
+def _accuracy(candidate: Candidate) -> str:
+    own, trial = candidate.own.metrics, candidate.trial.metrics
+    names = ["accuracy/overall", "accuracy/macro"]
+    names += sorted(name for name in own if name.startswith("accuracy/group/"))
+    names += sorted(name for name in own if name.startswith("accuracy/device/"))
+    rows = [[name.removeprefix("accuracy/").replace("/", " "), _percent(own[name]), _mean(trial, candidate, name)]
+            for name in names if name in own]  # fmt: skip
+    if DG in own:
+        rows.append(["DG", _percent(own[DG]), _mean(trial, candidate, DG)])
+    if not rows:
+        return "## Accuracy\n\nNot measured."
+    table = _table(["test fold, in %", "this network", "trial: mean ± std"], rows)
+    return f"## Accuracy\n\n{table}\n\nDG is the standard deviation over devices. {_calibration(own)}"
+
+
+def _calibration(own: Mapping[str, float]) -> str:
+    """The expected calibration error, overall and per group, where it was measured."""
+    groups = sorted(name for name in own if name.startswith("ece/group/"))
+    if "ece/overall" not in own:
+        return "How well its probabilities are calibrated was not measured."
+    per_group = ", ".join(f"{name.removeprefix('ece/group/')} {own[name]:.3f}" for name in groups)
+    return (
+        f"Expected calibration error (0 to 1, 15 bins; how far a probability is from the accuracy): "
+        f"{own['ece/overall']:.3f} overall" + (f" ({per_group})" if per_group else "") + ". "
+        "The probabilities are not calibrated afterwards."
+    )
+
+
+def _mean(trial: Mapping[str, float], candidate: Candidate, name: str) -> str:
+    std = candidate.spread(name)
+    return _percent(trial.get(name)) + ("" if std is None else f" ± {_percent(std)}")
+
+
+def _limits(candidate: Candidate) -> str:
+    data = candidate.data
+    trained = f"{data.training_clips:,} clips" if data.training_clips else "the clips"
+    unseen = candidate.own.metrics.get("accuracy/group/unseen")
+    heard = "" if unseen is None else f" (unseen ones of the test fold: {_percent(unseen)} %)"
+    return (
+        "## Limits\n\n"
+        "- It hears windows of one second; for longer sounds their probabilities are averaged, shorter ones are "
+        "repeated.\n"
+        f"- Microphones it has not heard in training cost accuracy{heard}; others may cost more.\n"
+        f"- Trained on {trained} of a single corpus: other cities, seasons and languages are not covered.\n"
+        "- A sound below 32 kHz is resampled, and lacks the high frequencies it was trained with."
+    )
+
+
+def _cost(candidate: Candidate, about: About) -> str:
+    count = candidate.complexity.parameters
+    sizes = ", ".join(f"{size * count:,} at {precision}" for precision, size in BYTES_AT.items())
+    gates = "\n".join(f"- {gate}" for gate in about.gates)
+    passed = f"Gates it passed, measured on this network:\n\n{gates}" if gates else "No gates were set."
+    return (
+        f"## Cost\n\n{count:,} parameters; {candidate.complexity.macs / 1e6:.1f} million MACs per second of sound; "
+        f"bytes of parameters: {sizes} (as registered). Accuracy at less than float32 was not measured here.\n\n"
+        f"{passed}"
+    )
+
+
+def _teachers(candidate: Candidate) -> str:
+    keys = _teacher_keys(candidate)
+    if not keys:
+        return "## Teachers\n\nNone: it learned from labels alone."
+    runs = {record.tags[TEACHER_KEY]: record for record in candidate.teachers}
+    rows = []
+    for key in keys:
+        record = runs.get(key)
+        metrics = record.metrics if record else {}
+        figures = [_percent(metrics.get(name)) for name in ("accuracy/overall", "accuracy/group/unseen")]
+        rows.append([_run_link(record, record.name) if record else "gone from the bank", f"`{key}`", *figures])
+    return f"## Teachers\n\n{_table(['teacher', 'key', 'overall, in %', 'unseen, in %'], rows)}"
+
+
+def _teacher_keys(candidate: Candidate) -> list[str]:
+    return [key for key in candidate.trial.tags.get(TEACHERS, "").split(",") if key]
+
+
+def _loading(about: About) -> str:
+    uri = f"models:/{about.model}/{about.version}"
+    request = '{"dataframe_records": [{"waveform": [0.0, 0.01, -0.01], "sampling_rate": 44100}]}'
+    return f"""## Loading it
+
+```
+asc predict {uri} FOLDER
+mlflow models serve --model-uri {uri} --env-manager local --port 5001
+curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' \\
+  -d '{request}'
+```
+
+```python
+import mlflow, pandas, soundfile
+model = mlflow.pyfunc.load_model("{uri}")
+samples, rate = soundfile.read("mono.wav")
+model.predict(pandas.DataFrame({{"waveform": [samples], "sampling_rate": [rate]}}))
+```
+
+A row per sound, mono, of any length; without `sampling_rate` it is at 32,000 Hz. An array of (rows, samples) at that
+rate goes to `model.get_raw_model().predict(array)`. `MLFLOW_TRACKING_URI` says where the registry is."""
+
+
+def _origin(candidate: Candidate) -> str:
+    data = candidate.data
+    clips = [
+        f"{number:,} {what}" for number, what in (
+            (data.training_clips, "for training"), (data.validation_clips, "held out for validation"),
+            (data.test_clips, "in the test fold"),
+        ) if number is not None
+    ]  # fmt: skip
+    held = "" if candidate.held_out is None else f"; held out: `{json.dumps(dict(candidate.held_out))}`"
+    facts = {
+        "corpus": f"{data.name or 'not logged'}, digest `{data.digest or 'not logged'}`",
+        "clips": ", ".join(clips) + held,
+        "trial": _run_link(candidate.trial, f"{candidate.trial.name} of {candidate.trial.tags[STUDY]}"),
+        "this network": f"{_run_link(candidate.own, candidate.own.name)}, logged model `{candidate.model_id}`",
+        "seed": str(candidate.network.recipe.seed),
+        "written by": f"asc_experiments {__version__}",
+    }
+    return "## Where it comes from\n\n" + "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _run_link(record: RunRecord, name: str) -> str:
+    """A link that leads to a run from any page of any MLflow server."""
+    return f"[{name}](#/experiments/{record.experiment_id}/runs/{record.run_id})"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(cells) + " |" for cells in (headings, ["---"] * len(headings), *rows)]
+    return "\n".join(lines)

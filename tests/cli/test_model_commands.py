@@ -1,0 +1,219 @@
+"""``asc register``, ``asc predict`` and ``asc model card`` as one uses them."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from asc_experiments.base import progress
+from asc_experiments.cli.predictions import Format, heading, line, open_writer
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.networks import log_network
+from asc_experiments.training import SceneNetwork, inference, make_recipe
+from asc_experiments.training.inference import Prediction
+
+SCENES = ("bus", "park, quiet", "tram")
+
+
+def log_trial(workspace: Path, number: int, reached: tuple[float, float]) -> str:
+    """A finished trial of study ``s`` with two students; the id of its network."""
+    tracking = Tracking.open(workspace)
+    experiment = tracking.experiment("s")
+    tags = {
+        "asc.study": "s", "asc.trial": str(number), "asc.direction": "maximize", "asc.objective": "accuracy/overall",
+        "asc.objective_split": "test",
+    }  # fmt: skip
+    with tracking.run(experiment, f"trial {number}", "trial", tags) as trial:
+        for value in reached:
+            with tracking.run(experiment, "seed", "seed", {"asc.corpus": "c0ffee"}, trial.run_id) as student:
+                student.metrics({"accuracy/overall": value})
+                torch.manual_seed(number)
+                network = SceneNetwork(make_recipe("cp_mobile", base_channels=8), SCENES)
+                model_id = log_network(student, network)
+        trial.tags({"asc.model_id": model_id})
+        mean, spread = sum(reached) / 2, abs(reached[0] - reached[1]) / 2**0.5
+        trial.metrics({"objective": mean, "accuracy/overall": mean, "std/accuracy/overall": spread})
+    return model_id
+
+
+@pytest.fixture
+def model(workspace: Path) -> tuple[str, ...]:
+    """The first arguments of a prediction."""
+    return ("predict", f"models:/{log_trial(workspace, 0, (0.5, 0.6))}", "--workspace", str(workspace))
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, seconds, rate in (("a", 0.3, 8_000), ("b, loud", 2.5, 44_100), ("c", 1.0, 32_000)):
+        soundfile.write(folder / f"{name}.wav", rng.normal(0, 0.1, int(seconds * rate)), rate)
+    return folder
+
+
+def test_a_student_is_registered_and_its_measures_are_shown(asc: Callable, workspace: Path) -> None:
+    log_trial(workspace, 0, (0.5, 0.6))
+    gates = ("--max-bytes", 128_000, "--min-accuracy", 0.55)
+    shown = asc("register", "s", *gates, "--workspace", workspace)
+    assert shown.code == 0, shown.err
+    for part in ("models:/asc-student@champion", "Version 1 is the first champion", "bytes at int8", "passed", "±"):
+        assert part in shown.out
+    facts = json.loads(asc("register", "s", *gates, "--workspace", workspace, "--json").out)
+    assert (facts["version"], facts["new"], facts["uri"]) == (1, False, "models:/asc-student@champion")
+    (accuracy,) = (gate for gate in facts["gates"] if gate["option"] == "min_accuracy")
+    assert accuracy == {
+        "name": "accuracy", "option": "min_accuracy", "value": 0.6, "mean": 0.55,
+        "std": pytest.approx(0.0707, abs=1e-4), "limit": 0.55, "passed": True,
+    }  # fmt: skip
+
+
+def test_failed_gates_are_shown_with_value_and_limit_and_exit_code_1(asc: Callable, workspace: Path) -> None:
+    log_trial(workspace, 0, (0.5, 0.6))
+    gates = ("--max-bytes", 50_000, "--precision", "float32", "--min-accuracy", 0.7, "--max-parameters", 128_000)
+    failed = asc("register", "s", *gates, "--workspace", workspace)
+    assert failed.code == 1
+    rows = {row.split("│")[1].strip(): row for row in failed.out.splitlines() if "FAILED" in row}
+    assert list(rows) == ["bytes at float32", "accuracy"]
+    assert "54,592" in rows["bytes at float32"]
+    assert "≤ 50,000" in rows["bytes at float32"]
+    assert "0.6000" in rows["accuracy"]
+    assert "0.5500 ± 0.0707" in rows["accuracy"]
+    assert "≥ 0.7000" in rows["accuracy"]
+    facts = asc("register", "s", *gates, "--workspace", workspace, "--json")
+    assert facts.code == 1
+    assert [gate["option"] for gate in json.loads(facts.out)["gates"] if not gate["passed"]] == [
+        "max_bytes", "min_accuracy",
+    ]  # fmt: skip
+    assert Tracking.open(workspace).client.search_registered_models() == []
+
+
+@pytest.mark.parametrize(("option", "value"), [("--min-accuracy", "55"), ("--max-dg", "5"), ("--min-unseen", "nan")])
+def test_a_gate_in_percent_is_one_kind_line(asc: Callable, workspace: Path, option: str, value: str) -> None:
+    refused = asc("register", "s", option, value, "--workspace", workspace)
+    assert refused.code == 2
+    assert len(refused.err.splitlines()) == 1
+    assert "is not a part of one" in refused.err
+
+
+def test_a_student_within_noise_is_challenger_with_a_line_how_to_override(asc: Callable, workspace: Path) -> None:
+    log_trial(workspace, 0, (0.5, 0.6))
+    assert asc("register", "s", "--workspace", workspace).code == 0
+    log_trial(workspace, 1, (0.52, 0.61))
+    kept = asc("register", "s", "--workspace", workspace)
+    assert kept.code == 0
+    assert "asc register s --model asc-student --replace makes version 2 champion" in kept.out
+    assert json.loads(asc("register", "s", "--workspace", workspace, "--json").out)["alias"] == "challenger"
+    replaced = json.loads(asc("register", "s", "--workspace", workspace, "--replace", "--json").out)
+    assert (replaced["version"], replaced["alias"]) == (2, "champion")
+
+
+def test_a_card_is_printed(asc: Callable, workspace: Path) -> None:
+    log_trial(workspace, 0, (0.5, 0.6))
+    asc("register", "s", "--workspace", workspace)
+    printed = asc("model", "card", "models:/asc-student@champion", "--workspace", workspace)
+    assert printed.code == 0
+    assert printed.out.startswith("# asc-student, version 1")
+    unknown = asc("model", "card", "models:/asc-student@nobody", "--workspace", workspace)
+    assert unknown.code == 2
+    assert "is not registered" in unknown.err
+
+
+def test_predictions_say_the_same_in_every_format(
+    asc: Callable, model: tuple[str, ...], recordings: Path, tmp_path: Path
+) -> None:
+    entries = [json.loads(text) for text in asc(*model, recordings, "--format", "jsonl").out.splitlines()]
+    assert [Path(entry["file"]).stem for entry in entries] == ["a", "b, loud", "c"]
+    assert asc(*model, recordings, "--json").out.splitlines() == [json.dumps(entry) for entry in entries]
+    written = tmp_path / "out.csv"
+    assert asc(*model, recordings, "--format", "csv", "-o", written).out == ""
+    assert asc(*model, recordings, "--format", "csv").out == written.read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(written.read_bytes().decode(), newline="")))
+    table = asc(*model, recordings).out.splitlines()
+    for entry, row, shown in zip(entries, rows, table, strict=True):
+        assert row["file"] == entry["file"]
+        assert row["scene"] == entry["scene"]
+        assert {scene: float(row[f"probability/{scene}"]) for scene in SCENES} == entry["distribution"]
+        assert shown == f"{entry['scene']:<11}  {entry['probability']:5.3f}  {entry['file']}"
+
+
+def test_a_broken_file_is_named_and_the_rest_is_written(
+    asc: Callable, model: tuple[str, ...], recordings: Path, tmp_path: Path
+) -> None:
+    (recordings / "a.wav").write_bytes(b"no sound")
+    soundfile.write(recordings / "bb.wav", np.zeros(0), 8_000)
+    result = asc(*model, recordings, "--format", "csv", "-o", tmp_path / "out.csv")
+    assert result.code == 2
+    assert "a.wav: not a readable sound file" in result.err
+    assert "bb.wav: holds no samples" in result.err
+    assert result.err.rstrip().endswith("2 of 4 files could not be read")
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_predictions_go_into_a_pipe_while_the_progress_bar_is_on_a_terminal(
+    asc: Callable, model: tuple[str, ...], recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = asc(*model, recordings, "--format", "csv")
+    monkeypatch.setattr(progress, "errors", Console(stderr=True, force_terminal=True))
+    shown = asc(*model, recordings, "--format", "csv")
+    assert shown.out == plain.out
+    assert "predicting" in shown.err
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    asc: Callable, model: tuple[str, ...], recordings: Path, tmp_path: Path
+) -> None:
+    for target in (tmp_path / "nowhere" / "out.csv", tmp_path):
+        result = asc(*model, recordings, "-o", target)
+        assert result.code == 2
+        assert len(result.err.splitlines()) == 1
+        assert "cannot be written" in result.err
+
+
+def test_a_prediction_that_is_interrupted_leaves_an_earlier_file_as_it_was(
+    asc: Callable, model: tuple[str, ...], recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = tmp_path / "out.csv"
+    written.write_text("earlier")
+
+    def interrupted(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inference, "_read", interrupted)
+    assert asc(*model, recordings, "-o", written).code != 0
+    assert written.read_text() == "earlier"
+    assert not list(tmp_path.glob("*.part"))
+
+
+@given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1), st.text(min_size=1, max_size=5))
+def test_csv_brings_any_name_back(name: str, scene: str) -> None:
+    scene = scene.encode("utf-8", "replace").decode()
+    scenes = (scene, scene + "2")
+    prediction = Prediction(Path(name), scene, 0.75, {scene: 0.75, scene + "2": 0.25})
+    text = heading(Format.csv, scenes) + line(Format.csv, scenes, prediction)
+    assert text.endswith("\r\n")
+    columns, values = csv.reader(io.StringIO(text, newline=""))
+    assert columns == ["file", "scene", "probability", f"probability/{scene}", f"probability/{scene}2"]
+    assert values == [str(Path(name)), scene, "0.75", "0.75", "0.25"]
+
+
+@pytest.mark.parametrize("format", Format)
+def test_a_name_that_is_no_text_is_written_as_text(format: Format, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(b"caf\xe9.wav"))
+    prediction = Prediction(path, "bus", 1.0, {"bus": 1.0})
+    with open_writer(format, ("bus",), tmp_path / "out") as write:
+        write(prediction)
+    text = (tmp_path / "out").read_text(encoding="utf-8")
+    name = json.loads(text)["file"] if format is Format.jsonl else text
+    assert "caf\N{REPLACEMENT CHARACTER}.wav" in name

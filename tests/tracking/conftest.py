@@ -1,0 +1,68 @@
+"""Finished trials without a training: their students' scores are given, the best one's network is stored."""
+
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+import torch
+
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.networks import log_network
+from asc_experiments.training import SceneNetwork, make_recipe
+
+SCENES = ("bus", "park", "tram")
+LogTrial = Callable[..., RunRecord]
+
+
+@pytest.fixture
+def log_trial(tracking: Tracking) -> LogTrial:
+    """Log a trial of study ``s`` whose students reached these accuracies."""
+
+    def log(
+        number: int,
+        reached: Sequence[float],
+        *,
+        study: str = "s",
+        split: str = "test",
+        objective: str = "accuracy/overall",
+        direction: str = "maximize",
+        corpus: str = "c0ffee",
+        held_out: Mapping[str, object] | None = None,
+        clips: Mapping[str, int] | None = None,
+        again: Sequence[float] = (),
+        teachers: Sequence[str] = (),
+        metrics: Mapping[str, float] | None = None,
+        scenes: tuple[str, ...] = SCENES,
+    ) -> RunRecord:
+        experiment = tracking.experiment(study)
+        tags = {
+            "asc.study": study, "asc.trial": str(number), "asc.direction": direction, "asc.objective": objective,
+            "asc.objective_split": split, "asc.teachers": ",".join(teachers),
+        }  # fmt: skip
+        name = objective if split == "test" else f"validation/{objective}"
+        profile = {"training_clips": 650, "validation_clips": 100, "test_clips": 540} | dict(clips or {})
+        with tracking.run(experiment, f"trial {number}", "trial", tags) as run:
+            best = max(reached) if direction == "maximize" else min(reached)
+            for seed, value in enumerate(reached):
+                own = {"asc.corpus": corpus} | ({} if held_out is None else {"asc.split": json.dumps(held_out)})
+                with tracking.run(experiment, f"seed {seed}", "seed", own, run.run_id) as student:
+                    student.metrics({"accuracy/overall": value, name: value} | dict(metrics or {}))
+                    student.dataset("field", corpus, "somewhere", json.dumps(profile))
+                    if seed == list(reached).index(best):
+                        torch.manual_seed(number)
+                        network = SceneNetwork(make_recipe("cp_mobile", base_channels=8, seed=seed), scenes)
+                        model_id = log_network(student, network)
+            run.tags({"asc.model_id": model_id})
+            run.params({"teachers": " + ".join(teachers) or "labels alone"})
+            mean = {"accuracy/overall": statistics.fmean(reached), "objective": statistics.fmean(reached)}
+            spread = {f"std/{name}": statistics.stdev(reached)} if len(reached) > 1 else {}
+            fresh = {}
+            if again:
+                fresh = {"replicated/objective": statistics.fmean(again), "replicated/count": float(len(again))}
+                fresh["replicated/std/objective"] = statistics.stdev(again) if len(again) > 1 else 0.0
+                run.tags({"asc.replicated_at": str(number + 1)})
+            run.metrics(mean | spread | fresh | dict(metrics or {}))
+        return tracking.get(run.run_id)
+
+    return log

@@ -1,0 +1,91 @@
+"""Gates are limits on the network that is shipped, in parts of one and whole numbers."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.candidate import Candidate
+from asc_experiments.tracking.gates import Gates, Measured, measure
+
+PARAMETERS = 13_648  # of CP-Mobile with 8 base channels and 3 scenes
+
+
+@pytest.fixture
+def candidate(tracking: Tracking, log_trial: object) -> Candidate:
+    scores = {"accuracy/group/unseen": 0.5, "device_generalization": 0.1}
+    log_trial(0, [0.6, 0.7, 0.65], metrics=scores)  # type: ignore[operator]
+    return Candidate.best_of(tracking, "s")
+
+
+def test_what_is_measured_is_the_shipped_network_beside_its_trial(candidate: Candidate) -> None:
+    measured = {each.option: each for each in measure(candidate, Gates())}
+    accuracy = measured["min_accuracy"]
+    assert accuracy.value == 0.7
+    assert (accuracy.mean, accuracy.std) == (pytest.approx(0.65), pytest.approx(0.05))
+    counted = sum(parameter.numel() for parameter in candidate.network.model.parameters())
+    assert measured["max_parameters"].value == counted == PARAMETERS
+    assert measured["max_macs"].value == candidate.complexity.macs > 1_000_000
+    assert all(each.passed for each in measured.values())
+
+
+@pytest.mark.parametrize(
+    ("gates", "failing"),
+    [
+        ({"max_parameters": PARAMETERS}, []),
+        ({"max_parameters": PARAMETERS - 1}, ["parameters 13,648 > 13,647"]),
+        ({"max_bytes": PARAMETERS}, []),
+        ({"max_bytes": PARAMETERS, "precision": "float16"}, ["bytes at float16 27,296 > 13,648"]),
+        ({"max_bytes": 4 * PARAMETERS, "precision": "float32"}, []),
+        ({"max_macs": 1}, ["MACs per second"]),
+        ({"min_accuracy": 0.7}, []),
+        ({"min_accuracy": 0.66}, []),
+        ({"min_accuracy": 0.71}, ["accuracy 0.7000 < 0.7100"]),
+        ({"min_unseen": 0.51, "max_dg": 0.09}, ["accuracy, unseen 0.5000 < 0.5100", "DG 0.1000 > 0.0900"]),
+    ],
+)
+def test_a_gate_is_judged_by_the_shipped_network(
+    candidate: Candidate, gates: dict[str, object], failing: list[str]
+) -> None:
+    measured = measure(candidate, Gates(**gates))  # type: ignore[arg-type]
+    failed = [f"{each.name} {each.comparison}" for each in measured if not each.passed]
+    assert len(failed) == len(failing)
+    assert all(found.startswith(expected) for found, expected in zip(failed, failing, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "hint"),
+    [
+        ("min_accuracy", 55.0, "for 55 % write 0.55"),
+        ("min_unseen", 1.01, "for 1.01 % write 0.0101"),
+        ("max_dg", 5.0, "for 5 % write 0.05"),
+        ("min_accuracy", -0.1, "from 0 to 1"),
+        ("min_accuracy", 101.0, "from 0 to 1"),
+        ("min_accuracy", math.nan, "from 0 to 1"),
+        ("max_dg", math.inf, "from 0 to 1"),
+    ],
+)
+def test_percent_are_refused_with_what_is_meant(gate: str, value: float, hint: str) -> None:
+    with pytest.raises(AscError, match=hint):
+        Gates(**{gate: value})  # type: ignore[arg-type]
+
+
+def test_a_gate_on_what_was_not_measured_is_refused(tracking: Tracking, log_trial: object) -> None:
+    log_trial(0, [0.6])  # type: ignore[operator]
+    with pytest.raises(AscError, match=r"--min-unseen 0.5: the network of trial 0 has no accuracy/group/unseen"):
+        measure(Candidate.best_of(tracking, "s"), Gates(min_unseen=0.5))
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_every_value_passes_as_most_or_as_least_and_at_its_limit_as_both(value: float, limit: float) -> None:
+    most, least = (Measured("x", option, value, limit=limit).passed for option in ("max_dg", "min_accuracy"))
+    assert most or least
+    assert (most and least) == (value == limit)
+
+
+def test_a_value_that_is_no_number_passes_nothing() -> None:
+    assert not Measured("x", "max_dg", math.nan, limit=1.0).passed
+    assert not Measured("x", "min_accuracy", math.nan, limit=0.0).passed

@@ -1,0 +1,93 @@
+"""A card tells what stands in the tracking server, keeps to what a registry takes, and its links lead to runs."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.candidate import Candidate
+from asc_experiments.tracking.model_card import CUT, LONGEST_DESCRIPTION, About, description, model_card
+
+LogTrial = Callable[..., RunRecord]
+SCORES = {
+    "accuracy/macro": 0.71, "accuracy/group/unseen": 0.512, "accuracy/device/s4": 0.433, "device_generalization": 0.1,
+    "std/accuracy/device/s4": 0.021, "ece/overall": 0.081, "ece/group/unseen": 0.2,
+}  # fmt: skip
+
+
+def card_of(tracking: Tracking, study: str = "s") -> str:
+    about = About("asc-student", 3, ["parameters 13,648 ≤ 128,000"], "Version 3 is the first champion.")
+    return model_card(Candidate.best_of(tracking, study), about)
+
+
+def test_a_card_tells_what_is_known_of_the_network(tracking: Tracking, log_trial: LogTrial) -> None:
+    trial = log_trial(7, [0.6, 0.7], metrics=SCORES, split="validation", held_out={"fraction": 0.3})
+    card = card_of(tracking)
+    for part in (
+        "# asc-student, version 3", "cp_mobile of size 8", "bus, park, tram", "Trial 7 of study `s`", "labels alone",
+        "best of its 2 students", "which chose nothing", "Version 3 is the first champion.", "| overall | 70.0 |",
+        "| device s4 | 43.3 | 43.3 ± 2.1 |", "| group unseen | 51.2 |", "0.081 overall (unseen 0.200)", "650 clips",
+        "unseen ones of the test fold: 51.2 %", "13,648 at int8, 27,296 at float16, 54,592 at float32",
+        "parameters 13,648 ≤ 128,000", "models:/asc-student/3", "curl", "field, digest `c0ffee`", "100 held out",
+        '{"fraction": 0.3}', f"#/experiments/{trial.experiment_id}/runs/{trial.run_id}", trial.tags["asc.model_id"],
+    ):  # fmt: skip
+        assert part in card, part
+
+
+def test_a_card_links_every_teacher_and_says_which_are_gone(tracking: Tracking, log_trial: LogTrial) -> None:
+    bank = tracking.experiment("teachers")
+    with tracking.run(bank, "passt-s", "teacher", {"asc.teacher": "1f"}) as teacher:
+        teacher.metrics({"accuracy/overall": 0.65, "accuracy/group/unseen": 0.5})
+    log_trial(0, [0.6], teachers=["1f", "2a"])
+    card = card_of(tracking)
+    assert f"| [passt-s](#/experiments/{bank}/runs/{teacher.run_id}) | `1f` | 65.0 | 50.0 |" in card
+    assert "| gone from the bank | `2a` |  |  |" in card
+
+
+def test_a_card_says_where_the_test_fold_chose(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.6], split="test")
+    assert "Chosen on the test fold itself" in card_of(tracking)
+
+
+def test_card_of_a_run_without_calibration_and_spread_says_what_was_not_measured(
+    tracking: Tracking, log_trial: LogTrial
+) -> None:
+    log_trial(0, [0.6, 0.7], metrics={"accuracy/group/unseen": 0.5})
+    card = card_of(tracking)
+    assert "calibrated was not measured" in card
+    assert "| group unseen | 50.0 | 50.0 |" in card
+
+
+def test_an_ensemble_of_twenty_fits_what_a_registry_takes(tracking: Tracking, log_trial: LogTrial) -> None:
+    keys = [f"{number:016x}" for number in range(20)]
+    for key in keys:
+        with tracking.run(
+            tracking.experiment("teachers"), f"passt-384x6-dirfms-{key}", "teacher", {"asc.teacher": key}
+        ):
+            pass
+    metrics = {f"accuracy/device/{device}": 0.5 for device in ("a", "b", "c", *(f"s{n}" for n in range(1, 12)))}
+    log_trial(0, [0.6, 0.7], teachers=keys, metrics=metrics)
+    text = description(card_of(tracking))
+    assert len(text) <= LONGEST_DESCRIPTION
+    assert text.endswith(CUT)
+    assert "## Limits" in text
+
+
+@given(st.lists(st.integers(0, 4_000), min_size=1, max_size=6))
+def test_a_card_is_cut_between_sections(lengths: list[int]) -> None:
+    card = "# name" + "".join(f"\n\n## {number}\n\n{'x' * length}" for number, length in enumerate(lengths)) + "\n"
+    text = description(card)
+    assert len(text) <= LONGEST_DESCRIPTION
+    assert (text == card) == (len(card) <= LONGEST_DESCRIPTION)
+    if text != card:
+        kept = text.removesuffix(CUT)
+        assert card.startswith(kept)
+        assert re.match(r"\n\n## \d", card[len(kept) :])
+
+
+@pytest.mark.parametrize("length", [4_999, 5_000, 5_001, 20_000])
+def test_a_card_without_sections_is_cut_all_the_same(length: int) -> None:
+    assert len(description("x" * length)) == min(length, LONGEST_DESCRIPTION)
