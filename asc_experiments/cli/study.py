@@ -1,8 +1,7 @@
-"""``asc study`` and ``asc report``: run studies, see how far they have come, compare what they found."""
+"""``asc study``: plan and run studies, see how far they have come."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,14 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Run studies and see how far they have come.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)]
-
-
-class Format(StrEnum):
-    """How a report is written."""
-
-    table = "table"
-    md = "md"
-    json = "json"
 
 
 StudyPath = Annotated[Path, typer.Argument(metavar="FILE", help="The study file.", show_default=False)]
@@ -77,7 +68,7 @@ def run_study(
         print_json(status.facts())
     else:
         print_facts(status.facts(), f"study {status.name}")
-        typer.echo(f"next: asc report {status.name}; asc register {status.name}; asc ui")
+        typer.echo(f"next: asc report {status.name} --format html; asc register {status.name}; asc ui")
     if status.failed:
         raise typer.Exit(1)
 
@@ -179,30 +170,3 @@ def list_studies(settings: Settings, as_json: Json = False) -> None:
         best = "" if facts["best_value"] is None else f"{facts['best_value']:.4f}"
         table.add_row(*(str(facts[column]) for column in columns[:-1]), best)
     show(table)
-
-
-def add_report(root: typer.Typer) -> None:
-    """Add ``asc report`` to the program."""
-    root.command(epilog="Example: asc report quickstart --format md")(report)
-
-
-@with_settings
-def report(
-    settings: Settings,
-    name: Name,
-    format: Annotated[Format, typer.Option(help="How to write it.")] = Format.table,
-    as_json: Json = False,
-) -> None:
-    """Compare a study's students and teachers per device."""
-    from asc_experiments.base.progress import show
-    from asc_experiments.report.comparison import compare_study
-    from asc_experiments.report.text import as_markdown, as_tables
-
-    comparison = compare_study(settings.tracking(), name)
-    if as_json or format is Format.json:
-        print_json(comparison.facts())
-    elif format is Format.md:
-        typer.echo(as_markdown(comparison))
-    else:
-        for table in as_tables(comparison):
-            show(table)

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asc_experiments.report.reading import read_studies
+from asc_experiments.report.runs import GROUPS, StudyRuns, device_names, spread
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.trials import (
     AGAINST,
@@ -27,14 +29,11 @@ from asc_experiments.tracking.trials import (
     SPLIT,
     STUDY,
     TEACHER_KEY,
-    TEACHERS,
     TRIAL,
-    finished_trials,
     last_replicated,
 )
 from asc_experiments.training.scorecard import is_better_higher
 
-GROUPS = ("real", "seen", "unseen")
 _COLUMNS = {"overall": "accuracy/overall", "DG": "device_generalization"} | {g: f"accuracy/group/{g}" for g in GROUPS}
 
 
@@ -81,11 +80,13 @@ def compare_study(tracking: Tracking, study: str) -> Comparison:
     Raises:
         AscError: if the tracking server knows no such study.
     """
-    trials = finished_trials(tracking, study)
-    keys = list(dict.fromkeys(key for trial in trials for key in trial.tags.get(TEACHERS, "").split(",") if key))
-    teachers = _teachers(tracking, keys)
-    published = json.loads(tracking.experiment_tags(tracking.experiment(study)).get(PUBLISHED, "[]"))
-    return build_comparison(study, trials, teachers, published)
+    return compare_runs(read_studies(tracking, [study])[0])
+
+
+def compare_runs(study: StudyRuns) -> Comparison:
+    """The comparison of a study that was read before."""
+    published = json.loads(study.tags.get(PUBLISHED, "[]"))
+    return build_comparison(study.name, study.trials, list(study.teachers.values()), published, study.devices)
 
 
 def build_comparison(
@@ -93,11 +94,18 @@ def build_comparison(
     trials: Sequence[RunRecord],
     teachers: Sequence[RunRecord],
     published: Sequence[dict[str, Any]] = (),
+    devices: Sequence[str] | None = None,
 ) -> Comparison:
-    """Arrange trials and teachers as rows with the same columns; accuracies as parts of one."""
-    prefix = "accuracy/device/"
-    names = {name for record in trials for name in record.metrics if name.startswith(prefix)}
-    devices = tuple(sorted(name.removeprefix(prefix) for name in names if not name.endswith("_std")))
+    """Arrange trials and teachers as rows with the same columns; accuracies as parts of one.
+
+    Args:
+        study: its name.
+        trials: the finished ones.
+        teachers: those that they learned from.
+        published: figures to be read beside them.
+        devices: the columns; by default the devices of the trials by name.
+    """
+    devices = tuple(sorted(device_names(trials)) if devices is None else devices)
     first = trials[0].tags if trials else {}
     sign = -1.0 if first.get(DIRECTION) == "maximize" else 1.0
     ordered = sorted(trials, key=lambda record: sign * record.metrics[OBJECTIVE_VALUE])
@@ -113,22 +121,22 @@ def build_comparison(
 
 
 def _ours(figure: Mapping[str, Any], trials: Sequence[RunRecord]) -> dict[str, float]:
-    """Our value of each metric of a published figure, of the first trial with its parameters; none if it names none."""
+    """Our value of each metric of a published figure, of the trial that stands for it."""
+    record = stands_for(figure, trials)
+    if record is None:
+        return {}
+    # An ensemble of one teacher is that teacher.
+    names = {name: name.replace("teacher/", "ensemble/") for name in figure["metrics"]}
+    return {name: record.metrics[ours] for name, ours in names.items() if ours in record.metrics}
+
+
+def stands_for(figure: Mapping[str, Any], trials: Sequence[RunRecord]) -> RunRecord | None:
+    """The first trial with the parameters of a published figure; None if the figure names none, or none has them."""
     for record in trials:
         searched = json.loads(record.tags.get(SEARCHED, "{}"))
         if figure["params"] and figure["params"].items() <= searched.items():
-            # An ensemble of one teacher is that teacher.
-            names = {name: name.replace("teacher/", "ensemble/") for name in figure["metrics"]}
-            return {name: record.metrics[ours] for name, ours in names.items() if ours in record.metrics}
-    return {}
-
-
-def _teachers(tracking: Tracking, keys: Sequence[str]) -> list[RunRecord]:
-    if not keys or not tracking.has_experiment("teachers"):
-        return []
-    records = tracking.search([tracking.experiment("teachers")], "attributes.status = 'FINISHED'")
-    found = {record.tags.get(TEACHER_KEY): record for record in reversed(records)}
-    return [found[key] for key in keys if key in found]
+            return record
+    return None
 
 
 def _student_row(record: RunRecord, devices: Sequence[str], again: Collection[str]) -> dict[str, Any]:
@@ -182,7 +190,14 @@ def _scores(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
         **{group: metrics.get(f"accuracy/group/{group}") for group in GROUPS},
         "DG": metrics.get("device_generalization"),
         "devices": {device: metrics.get(f"accuracy/device/{device}") for device in devices},
-        "std": {short: metrics[f"{name}_std"] for short, name in _COLUMNS.items() if f"{name}_std" in metrics},
+        "std": _spreads(metrics, _COLUMNS),
+        "device_std": _spreads(metrics, {device: f"accuracy/device/{device}" for device in devices}),
         "parameters": metrics.get("complexity/parameters"),
         "macs": metrics.get("complexity/macs"),
     }
+
+
+def _spreads(metrics: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    """The standard deviations over seeds that are known, by the short names of their metrics."""
+    found = {short: spread(metrics, name) for short, name in names.items()}
+    return {short: value for short, value in found.items() if value is not None}

@@ -8,7 +8,8 @@ from typing import Any
 from rich.table import Table
 
 from asc_experiments.base.progress import fits
-from asc_experiments.report.comparison import GROUPS, Comparison
+from asc_experiments.report.comparison import Comparison
+from asc_experiments.report.runs import GROUPS
 
 
 def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -95,12 +96,12 @@ def _beside_ours(figure: Mapping[str, Any], name: str) -> str:
 def as_markdown(comparison: Comparison) -> str:
     """The comparison as a Markdown table, with the teachers of each student below."""
     headings, rows = comparison_cells(comparison)
-    legend = "\n".join(f"- {line}" for line in _legend(comparison).splitlines())
+    legend = "\n".join(f"- {in_markdown(line)}" for line in _legend(comparison).splitlines())
     again = replicate_cells(comparison)
     replicates = f"\n{markdown_table(*again)}\n" if again[1] else ""
     if comparison.published:
         replicates += f"\n{markdown_table(*published_cells(comparison))}\n"
-    return f"{caption(comparison)}\n\n{markdown_table(headings, rows)}\n\n{legend}\n{replicates}"
+    return f"{in_markdown(caption(comparison))}\n\n{markdown_table(headings, rows)}\n\n{legend}\n{replicates}"
 
 
 def as_tables(comparison: Comparison) -> list[Table]:
@@ -173,9 +174,14 @@ def _legend(comparison: Comparison) -> str:
     return "\n".join(f"{row['name']}: taught by {row['teachers']}" for row in students)
 
 
+def in_markdown(value: object) -> str:
+    """A text as it stands in Markdown: in one line, no HTML, no end of a cell."""
+    return " ".join(str(value).split()).replace("<", "&lt;").replace("|", "\\|")
+
+
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A Markdown table whose columns line up."""
-    cells = [list(map(str, headings)), *[list(map(str, row)) for row in rows]]
+    cells = [[in_markdown(cell) for cell in row] for row in (headings, *rows)]
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(headings))]
     padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
     lines = [f"| {' | '.join(row)} |" for row in padded]

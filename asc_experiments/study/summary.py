@@ -14,6 +14,7 @@ from asc_experiments.study.file import StudyFile
 from asc_experiments.study.status import study_status
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import (
+    DEVICE_GROUPS,
     DIFFERENCE,
     IMPORTANCES,
     OBJECTIVE_VALUE,
@@ -43,6 +44,7 @@ def describe_study(file: StudyFile, study: optuna.Study, bench: Workbench, exper
     tested = sorted(set(bench.corpus.device_of[bench.corpus.test_rows].tolist()))
     leading = (OBJECTIVE_VALUE, spread_of("accuracy/overall")) if file.seeds > 1 else (OBJECTIVE_VALUE,)
     tags = page_view(TRIAL_KIND, _PARAMS, tested, OBJECTIVE_VALUE, leading)
+    tags[DEVICE_GROUPS] = json.dumps({device: bench.device_groups[device] for device in tested})
     published = json.dumps([figure.model_dump(mode="json") for figure in file.published])
     if file.published and len(published) <= _LONGEST_TAG:
         tags[PUBLISHED] = published

@@ -1,0 +1,117 @@
+"""What is wanted of an export, and what of that is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.corpus import Corpus
+from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.distill import Workbench
+from asc_experiments.edge.origin import Origin
+from asc_experiments.training import SceneNetwork
+
+FORMATS = ("onnx",)
+FLOAT, INT8, FINE_TUNED = "onnx_float", "onnx_int8", "onnx_int8_finetuned"
+"""What is exported, as it is called in the tracking server."""
+_QUANTISABLE = ("cp_mobile", "cp_resnet")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted.
+
+    Attributes:
+        output: the file to write; one that exists is replaced.
+        corpus: the folder of the corpus that the file is tested on, and int8 is made with.
+        format: ``onnx``.
+        frontend: whether the file takes waveforms rather than log-mels.
+        int8: whether it is quantised.
+        finetune: epochs of training for int8; 0 is none.
+    """
+
+    output: Path
+    corpus: Path | None = None
+    format: str = "onnx"
+    frontend: bool = False
+    int8: bool = False
+    finetune: int = 0
+
+    def check(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            AscError: naming the option.
+        """
+        if not self.output.parent.is_dir():
+            raise AscError(self.output.parent, "no such folder", "make it, or give another file: -o FILE")
+        if self.output.is_dir():
+            raise AscError(self.output, "is a folder", "give a file: -o FILE")
+        if self.format not in FORMATS:
+            raise AscError(f"--format {self.format}", "is none that can be written", nearest(self.format, FORMATS))
+        if self.int8 and self.corpus is None:
+            raise AscError("--int8", "takes the ranges of activations from training clips", "give --corpus DIR")
+        if self.finetune and not self.int8:
+            raise AscError("--finetune", "trains for int8", "give --int8 too")
+
+    def check_network(self, network: SceneNetwork) -> None:
+        """Refuse a network that cannot be had like that, before its corpus is decoded.
+
+        Raises:
+            AscError: naming the option or the corpus.
+        """
+        arch = network.recipe.arch
+        if self.int8 and arch not in _QUANTISABLE:
+            raise AscError("--int8", f"is for {' and '.join(_QUANTISABLE)}, and the model is a {arch}", "leave it out")
+        if self.corpus is None:
+            return
+        scenes = Corpus.open(self.corpus).scenes
+        if scenes != network.scenes:
+            other = sorted(set(scenes) ^ set(network.scenes))[0]
+            whose = f"the model {'has' if other in network.scenes else 'lacks'} '{other}'"
+            raise AscError(self.corpus, f"has other scenes than the model: {whose}", "give the corpus it was made for")
+
+    def check_corpus(self, bench: Workbench, origin: Origin) -> None:
+        """Refuse a corpus that the model cannot be tested or trained on.
+
+        Raises:
+            AscError: naming the corpus or the option.
+        """
+        seconds = bench.clips.samples / SAMPLE_RATE
+        if seconds != 1:
+            raise AscError(bench.corpus.root, f"has clips of {seconds:g} s", "an exported file hears one second")
+        if not self.finetune:
+            return
+        if origin.corpus not in (None, bench.store.corpus_digest):
+            raise AscError(
+                bench.corpus.root, "is not the corpus that the model was trained on", "give --corpus that one"
+            )
+        if origin.split is None:
+            raise AscError("--finetune", "it is not known which clips the model was trained on", "leave it out")
+
+
+@contextmanager
+def whole_file(output: Path) -> Iterator[Callable[[bytes], None]]:
+    """A file that appears whole or not at all: the block is given what writes it, once.
+
+    Raises:
+        AscError: if it cannot be written; before the block where that can be known.
+    """
+    part = output.with_name(output.name + ".part")
+
+    def write(content: bytes) -> None:
+        try:
+            part.write_bytes(content)
+            if content:
+                part.replace(output)
+        except OSError as error:
+            raise AscError(output, f"cannot be written ({error.strerror})", "give another file: -o FILE") from None
+
+    write(b"")
+    try:
+        yield write
+    finally:
+        part.unlink(missing_ok=True)

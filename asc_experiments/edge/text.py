@@ -1,0 +1,69 @@
+"""What an export reached, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from asc_experiments.edge.comparison import PYTORCH
+from asc_experiments.edge.export import Exported
+from asc_experiments.edge.order import FINE_TUNED, FLOAT, INT8
+from asc_experiments.report.text import percent
+from asc_experiments.training.scorecard import DG
+
+POINT = 0.01
+"""The most that a file may lose to PyTorch before something is to be done about it."""
+_OVERALL = "accuracy/overall"
+_NAMES = {
+    PYTORCH: "float32, PyTorch",
+    FLOAT: "float32, exported",
+    INT8: "int8, quantised after training",
+    FINE_TUNED: "int8, fine-tuned",
+}
+_GROUPS = ("real", "seen", "unseen")
+
+
+def facts(exported: Exported) -> dict[str, Any]:
+    """An export as JSON takes it."""
+    return asdict(exported) | {"file": str(exported.file)}
+
+
+def summary(exported: Exported) -> dict[str, str]:
+    """An export's facts as people read them."""
+    size, latency, costs = exported.bytes, exported.latency, exported.complexity
+    shown = {
+        "file": str(exported.file),
+        "bytes": f"{exported.file_bytes:,}",
+        "model": f"models:/{exported.model}",
+        "bytes, network": f"{size.network:,}",
+        "bytes, weights": f"{size.weights:,}" + (f", and {size.scales:,} of scales" if size.scales else ""),
+        "parameters": f"{costs.parameters:,}",
+        "MACs": f"{costs.macs:,} for one second",
+        "latency": f"{latency.median_ms:.2f} ms (80 % within {latency.fast_ms:.2f} to {latency.slow_ms:.2f} ms)",
+        "": f"median of {latency.repeats} seconds of sound, onnxruntime, one thread, batch 1, this machine",
+    }
+    if exported.format == FLOAT:
+        on = "the test fold" if exported.compared.scorecards else "noise"
+        shown["largest difference"] = f"{exported.compared.difference[FLOAT]:.1e} in logits to PyTorch, on {on}"
+    return shown
+
+
+def accuracy_cells(exported: Exported) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells: accuracies and DG of PyTorch and of every file in percent; no rows without a corpus."""
+    cards = exported.compared.scorecards
+    if not cards:
+        return [], []
+    devices = sorted(name for name in cards[PYTORCH] if name.startswith("accuracy/device/"))
+    groups = [f"accuracy/group/{group}" for group in _GROUPS if f"accuracy/group/{group}" in cards[PYTORCH]]
+    columns = [_OVERALL, *groups, DG, *devices]
+    headings = ["", *("DG" if name == DG else name.rpartition("/")[2] for name in columns)]
+    return headings, [[_NAMES[name], *(percent(card[column]) for column in columns)] for name, card in cards.items()]
+
+
+def advice(exported: Exported) -> str:
+    """What to do where a file loses more than a point to PyTorch; empty where it does not."""
+    cards = exported.compared.scorecards
+    if not cards or (lost := cards[PYTORCH][_OVERALL] - cards[exported.format][_OVERALL]) <= POINT:
+        return ""
+    remedy = {INT8: "try --finetune 5", FINE_TUNED: "try other epochs of --finetune"}.get(exported.format, "")
+    return f"{_NAMES[exported.format]}: {100 * lost:.1f} points less than PyTorch; {remedy}".removesuffix("; ")

@@ -1,0 +1,174 @@
+"""Charts of accuracies: teacher against student, per device, gains, calibration, ensemble size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from asc_experiments.report.charts.base import (
+    MUTED,
+    SERIES,
+    STUDENT,
+    Figure,
+    axis,
+    categories,
+    dots,
+    figure,
+    hundred,
+    legend_above,
+    line,
+    lines,
+    safe,
+)
+
+HEAT = [[0.0, "#00204c"], [0.25, "#414d6b"], [0.5, "#7c7b78"], [0.75, "#bcae6c"], [1.0, "#ffea46"]]
+"""Cividis (Nuñez, Anderton and Renslow, PLoS ONE 2018): the same to every kind of colour vision, and in print."""
+_ROW_PX = 24
+
+
+def against(
+    names: Sequence[str],
+    ensemble: Sequence[float],
+    student: Sequence[float],
+    stds: Sequence[float | None],
+    taught_by: Sequence[str],
+) -> Figure:
+    """Each student's accuracy over its ensemble's, and the line where they are equal."""
+    texts = [
+        lines(name, f"taught by {by}", f"ensemble {100 * x:.1f} %, student {100 * y:.1f} %")
+        for name, by, x, y in zip(names, taught_by, ensemble, student, strict=True)
+    ]
+    low, high = 100 * min(*ensemble, *student), 100 * max(*ensemble, *student)
+    edge = max(1.0, 0.05 * (high - low))
+    ends = [low - edge, high + edge]
+    equal = line("student as good as its ensemble", ends, ends, line={"dash": "dot", "width": 1})
+    points = dots("a trial", hundred(ensemble), hundred(student), texts, errors=hundred(stds))
+    return figure(
+        [equal, points],
+        xaxis=axis("ensemble's accuracy in %"),
+        yaxis=axis("student's accuracy in %"),
+        legend=legend_above(),
+    )
+
+
+def heat_map(
+    names: Sequence[str], devices: Sequence[str], values: Sequence[Sequence[float | None]], dgs: Sequence[float | None]
+) -> Figure:
+    """Accuracy of every row on every device; DG beside it, darker where devices differ more."""
+    rows = [safe(name, 34) for name in names]
+    shown = [hundred(row) for row in values]
+    spread = [[dg] for dg in hundred(dgs)]
+    common = {"type": "heatmap", "y": rows, "hoverinfo": "text", "texttemplate": "%{text}", "xgap": 1, "ygap": 1}
+    accuracy = common | {
+        "x": [safe(device) for device in devices],
+        "z": shown,
+        "text": [[_short(value) for value in row] for row in shown],
+        "hovertext": [
+            [lines(name, f"{device}: {_short(value)} %") for device, value in zip(devices, row, strict=True)]
+            for name, row in zip(names, shown, strict=True)
+        ],
+        "colorscale": HEAT,
+        "colorbar": {"title": {"text": "accuracy in %", "side": "right"}, "thickness": 12},
+    }
+    dg = common | {
+        "x": ["DG"],
+        "z": spread,
+        "text": [[_short(value) for value in row] for row in spread],
+        "hovertext": [[lines(name, f"DG {_short(row[0])}")] for name, row in zip(names, spread, strict=True)],
+        "colorscale": [[place, colour] for place, (_, colour) in zip((1.0, 0.75, 0.5, 0.25, 0.0), HEAT, strict=True)][
+            ::-1
+        ],
+        "showscale": False,
+        "xaxis": "x2",
+    }
+    return figure(
+        [accuracy, dg],
+        xaxis=categories("device of the test fold", devices) | {"domain": [0, 0.91], "side": "top"},
+        xaxis2={"type": "category", "domain": [0.93, 1], "automargin": True, "side": "top"},
+        yaxis={"type": "category", "autorange": "reversed", "automargin": True},
+        font={"size": 11},
+    )
+
+
+def heat_height(rows: int) -> int:
+    """The height in pixels of a heat map with so many rows."""
+    return 130 + _ROW_PX * rows
+
+
+def gain_bars(
+    names: Sequence[str], gains: Sequence[float], errors: Sequence[float | None], against_what: str
+) -> Figure:
+    """The gain on every device in points; what is lost points down."""
+    bars = {
+        "type": "bar",
+        "x": [safe(name) for name in names],
+        "y": hundred(gains),
+        "marker": {"color": STUDENT},
+        "hovertext": [lines(name, f"{100 * gain:+.1f} points") for name, gain in zip(names, gains, strict=True)],
+        "hoverinfo": "text",
+    }
+    if any(error is not None for error in errors):
+        bars["error_y"] = {"array": [100 * (error or 0.0) for error in errors], "color": MUTED, "thickness": 1}
+    title = f"gain over {safe(against_what, 40)} in points"
+    return figure([bars], xaxis=categories("group or device", names), yaxis=axis(title, zeroline=True), bargap=0.35)
+
+
+def size_curve(series: Mapping[str, Mapping[int, Sequence[tuple[str, float]]]]) -> Figure:
+    """Accuracy over the number of teachers: every trial a point, their means a line.
+
+    Args:
+        series: by name, and by number of teachers: what each trial is called, and its accuracy.
+    """
+    traces = []
+    for place, (name, by_size) in enumerate(series.items()):
+        sizes = sorted(by_size)
+        points = [(size, about, value) for size in sizes for about, value in by_size[size]]
+        texts = [lines(about, f"{name}: {100 * value:.1f} %, {size} teachers") for size, about, value in points]
+        xs, ys = [size for size, _, _ in points], [100 * value for _, _, value in points]
+        shown = dots(name, xs, ys, texts, place, legendgroup=name, showlegend=False)
+        shown["marker"] |= {"size": 7, "opacity": 0.5}
+        means = [100 * fmean(value for _, value in by_size[size]) for size in sizes]
+        style = {"color": SERIES[place % len(SERIES)], "dash": ("solid", "dash", "dot", "dashdot")[place % 4]}
+        traces += [shown, line(f"{name}, mean", sizes, means, line=style, legendgroup=name)]
+    return figure(
+        traces,
+        xaxis=axis("teachers in the ensemble", dtick=1),
+        yaxis=axis("accuracy in %"),
+        legend=legend_above(),
+    )
+
+
+def grouped_bars(
+    names: Sequence[str], series: Mapping[str, Sequence[float | None]], title: str, unit: str = ""
+) -> Figure:
+    """A bar per name and series."""
+    patterns = ("", "/", "x", ".")
+    bars = [
+        {
+            "type": "bar",
+            "name": safe(label),
+            "x": [safe(name) for name in names],
+            "y": list(values),
+            "marker": {
+                "color": SERIES[place % len(SERIES)],
+                "pattern": {"shape": patterns[place % 4], "solidity": 0.2},
+            },
+            "hovertext": [
+                lines(name, "" if value is None else f"{label}: {value:.3f}{unit}")
+                for name, value in zip(names, values, strict=True)
+            ],
+            "hoverinfo": "text",
+        }
+        for place, (label, values) in enumerate(series.items())
+    ]
+    return figure(
+        bars,
+        xaxis=categories("device of the test fold", names),
+        yaxis=axis(title),
+        barmode="group",
+        legend=legend_above(),
+    )
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"

@@ -1,0 +1,193 @@
+"""Everything that a report says of one study, computed once: for a page, for tables, for JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from asc_experiments.report.answer import Answer, answer_of, ship_commands
+from asc_experiments.report.attributes import Attribute, rank_attributes
+from asc_experiments.report.commands import Command, student_command, teacher_command
+from asc_experiments.report.comparison import Comparison, compare_runs
+from asc_experiments.report.costs import Costs, costs_of
+from asc_experiments.report.effects import Effect, correlation
+from asc_experiments.report.fronts import accuracy_against_macs
+from asc_experiments.report.gains import Gain, gains_of
+from asc_experiments.report.runs import StudyRuns, keys_of, number_of
+from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.run import ERROR
+from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, SEARCHED
+
+EXPLAINING = ("ece", "entropy", "agreement")
+"""Measures that explain a network; each is there overall, per device and per group."""
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What a study found.
+
+    Attributes:
+        runs: what it is computed from.
+    """
+
+    runs: StudyRuns
+
+    @property
+    def study(self) -> str:
+        """The study's name."""
+        return self.runs.name
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Students, teachers and published figures side by side."""
+        return compare_runs(self.runs)
+
+    @cached_property
+    def answer(self) -> Answer | None:
+        """The best trial and how far to trust it; None where no trial has finished."""
+        return answer_of(self.runs)
+
+    @cached_property
+    def taught(self) -> tuple[RunRecord, ...]:
+        """The finished trials that have teachers, best first."""
+        return tuple(trial for trial in self.runs.best_first if keys_of(trial))
+
+    def against_ensemble(self, part: str) -> tuple[list[RunRecord], Effect | None]:
+        """The taught trials with an accuracy of student and ensemble, and the rank correlation of the two.
+
+        Args:
+            part: ``overall`` or ``group/unseen``.
+        """
+        names = (f"ensemble/accuracy/{part}", f"accuracy/{part}")
+        trials = [trial for trial in self.taught if all(name in trial.metrics for name in names)]
+        xs, ys = ([trial.metrics[name] for trial in trials] for name in names)
+        return trials, correlation(xs, ys)
+
+    @cached_property
+    def gains(self) -> list[Gain]:
+        """What teachers give each student over labels alone."""
+        return gains_of(self.runs)
+
+    @cached_property
+    def attributes(self) -> list[Attribute]:
+        """What makes a good teacher here, the strongest first."""
+        return rank_attributes(self.runs)
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What the study cost."""
+        return costs_of([self.runs])
+
+    @cached_property
+    def importances(self) -> dict[str, float]:
+        """How much of the objective's variation each parameter explains, the largest first."""
+        try:
+            found = json.loads(self.runs.tags.get(IMPORTANCES, "{}"))
+            return {str(name): float(share) for name, share in sorted(found.items(), key=lambda each: -each[1])}
+        except (ValueError, AttributeError, TypeError):
+            return {}
+
+    @cached_property
+    def searched(self) -> dict[str, list[Any]]:
+        """The value of each searched parameter in each finished trial, by number; None where a trial has it not."""
+        params = [json.loads(trial.tags.get(SEARCHED, "{}")) for trial in self.runs.trials]
+        names = dict.fromkeys(name for each in params for name in each)
+        return {name: [each.get(name) for each in params] for name in names}
+
+    @cached_property
+    def student_commands(self) -> list[tuple[RunRecord, Command]]:
+        """How to train each trial's student again, best first."""
+        return [(trial, student_command(self.runs, trial)) for trial in self.runs.best_first]
+
+    @cached_property
+    def teacher_commands(self) -> list[tuple[str, RunRecord, Command]]:
+        """How to train each teacher again, with its key."""
+        return [(key, run, teacher_command(run)) for key, run in self.runs.teachers.items()]
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        runs, answer = self.runs, self.answer
+        return self.comparison.facts() | {
+            "device_groups": dict(runs.group_of),
+            "trials": {"finished": len(runs.trials), "pruned": len(runs.pruned), "failed": len(runs.failed)},
+            "answer": None if answer is None else _answer_facts(answer, self.study),
+            "teacher_against_student": {
+                name: _effect_facts(self.against_ensemble(part)[1])
+                for name, part in (("overall", "overall"), ("unseen", "group/unseen"))
+            },
+            "gains": [asdict(gain) for gain in self.gains],
+            "attributes": [_attribute_facts(each) for each in self.attributes],
+            "importances": self.importances,
+            "history": _history(self),
+            "costs": _cost_facts(self.costs),
+            "metrics": self._metrics(),
+            "commands": self._commands(),
+        }
+
+    def _metrics(self) -> dict[str, Mapping[str, float]]:
+        """Every metric of every trial and teacher, by run id."""
+        return {run.run_id: dict(run.metrics) for run in (*self.runs.best_first, *self.runs.teachers.values())}
+
+    def _commands(self) -> dict[str, Any]:
+        students = {f"trial {number_of(trial)}": asdict(command) for trial, command in self.student_commands}
+        return {"students": students, "teachers": {key: asdict(each) for key, _, each in self.teacher_commands}}
+
+
+def facts_of(findings: Sequence[Findings]) -> dict[str, Any]:
+    """For JSON: of one study its own facts, of several a list, and what they have together."""
+    if len(findings) == 1:
+        return findings[0].facts()
+    runs = [each.runs for each in findings]
+    return {
+        "studies": [each.facts() for each in findings],
+        "accuracy_against_macs": [asdict(student) for student in accuracy_against_macs(runs)],
+        "costs": _cost_facts(costs_of(runs)),
+    }
+
+
+def _answer_facts(answer: Answer, study: str) -> dict[str, Any]:
+    return {
+        "trial": answer.number,
+        "run_id": answer.trial.run_id,
+        "taught_by": answer.taught_by,
+        "teachers": list(answer.keys),
+        "objective": asdict(answer.objective),
+        "scores": {name: asdict(score) for name, score in answer.scores.items()},
+        "fresh": {name: asdict(score) for name, score in answer.fresh.items()},
+        "difference": None if answer.difference is None else asdict(answer.difference),
+        "parameters": answer.parameters,
+        "macs": answer.macs,
+        "seconds": answer.costs.winner,
+        "model": answer.model,
+        "caveats": list(answer.caveats),
+        "commands": list(ship_commands(study)),
+    }
+
+
+def _effect_facts(effect: Effect | None) -> dict[str, Any] | None:
+    return None if effect is None else asdict(effect)
+
+
+def _attribute_facts(attribute: Attribute) -> dict[str, Any]:
+    return {
+        "name": attribute.name,
+        "is_category": attribute.is_category,
+        "on_objective": _effect_facts(attribute.on_objective),
+        "on_unseen": _effect_facts(attribute.on_unseen),
+    }
+
+
+def _cost_facts(costs: Costs) -> dict[str, Any]:
+    return {"seconds": costs.seconds, "found_in_bank": costs.found, "parts": [asdict(part) for part in costs.parts]}
+
+
+def _history(findings: Findings) -> list[dict[str, Any]]:
+    """Every trial's number, end and objective; those without a value were pruned or failed."""
+    runs = findings.runs
+    rows = [{"trial": number_of(t), "state": "finished", "objective": t.metrics[OBJECTIVE_VALUE]} for t in runs.trials]
+    for state, trials in (("pruned", runs.pruned), ("failed", runs.failed)):
+        rows += [{"trial": number_of(t), "state": state, "error": t.tags.get(ERROR, "")} for t in trials]
+    return sorted(rows, key=lambda row: row["trial"])

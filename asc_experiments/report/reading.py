@@ -1,0 +1,51 @@
+"""Reading studies from the tracking server, with a few searches per experiment, however many trials there are.
+
+The students of finished trials are most of a study's runs, and their trial says what they reached together. Those of
+one trial are read; of all only where the trials, of an earlier version, do not say how long they took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asc_experiments.report.runs import PARENT, RECIPE, StudyRuns
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.run import KIND
+from asc_experiments.tracking.trials import SEED_KIND, TEACHER_KEY, TRAINING_SECONDS, TRIAL_KIND, study_experiment
+
+_TEACHERS, _STUDENTS = "teachers", "students"
+
+
+def read_studies(tracking: Tracking, names: Sequence[str]) -> list[StudyRuns]:
+    """Read studies from the tracking server.
+
+    Raises:
+        AscError: if it knows no study of a name.
+    """
+    experiments = [study_experiment(tracking, name) for name in dict.fromkeys(names)]
+    bank = {run.tags[TEACHER_KEY]: run for run in reversed(_finished(tracking, _TEACHERS, TEACHER_KEY))}
+    singles = tuple(_finished(tracking, _STUDENTS, RECIPE))
+    return [
+        StudyRuns(name, tracking.experiment_tags(experiment), tuple(_runs(tracking, experiment)), bank, singles)
+        for name, experiment in zip(dict.fromkeys(names), experiments, strict=True)
+    ]
+
+
+def _runs(tracking: Tracking, experiment: str) -> list[RunRecord]:
+    """The runs of a study that a report needs."""
+    runs = tracking.search([experiment], f"tags.`{KIND}` != '{SEED_KIND}'")
+    seeds = f"tags.`{KIND}` = '{SEED_KIND}'"
+    runs += tracking.search([experiment], f"{seeds} AND attributes.status != 'FINISHED'")
+    finished = [run for run in runs if run.status == "FINISHED" and run.tags.get(KIND) == TRIAL_KIND]
+    query = f"{seeds} AND attributes.status = 'FINISHED'"
+    if finished and all(TRAINING_SECONDS in run.metrics for run in finished):
+        query += f" AND tags.`{PARENT}` = '{finished[0].run_id}'"
+    return runs + tracking.search([experiment], query)
+
+
+def _finished(tracking: Tracking, experiment: str, tag: str) -> list[RunRecord]:
+    """The finished runs of an experiment that have a tag, oldest first; none where there is no such experiment."""
+    if not tracking.has_experiment(experiment):
+        return []
+    runs = tracking.search([tracking.experiment(experiment)], "attributes.status = 'FINISHED'")
+    return [run for run in runs if tag in run.tags]

@@ -1,0 +1,221 @@
+"""What a report is made of: the runs of a study, and what is asked of them throughout."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.run import ERROR, KIND
+from asc_experiments.tracking.trials import (
+    DEVICE_GROUPS,
+    DIRECTION,
+    OBJECTIVE,
+    OBJECTIVE_VALUE,
+    REPLICATE_KIND,
+    SEED,
+    SEED_KIND,
+    SPLIT,
+    TEACHERS,
+    TRIAL,
+    TRIAL_KIND,
+    spread_of,
+)
+from asc_experiments.training.scorecard import is_better_higher
+
+CORPUS, RECIPE, HELD_OUT, IMPORTED = "asc.corpus", "asc.recipe", "asc.split", "asc.imported"
+"""Tags of a training: the corpus's digest, the Recipe and the held-out clips as JSON, what was imported."""
+GROUPS = ("real", "seen", "unseen")
+PARENT = "mlflow.parentRunId"
+_DEVICE = "accuracy/device/"
+_OLD_SPREAD = "_std"
+"""How the names of standard deviations ended before version 0.1."""
+
+
+@dataclass(frozen=True, eq=False)
+class StudyRuns:
+    """The runs of one study.
+
+    Attributes:
+        name: the study's.
+        tags: of its experiment.
+        runs: trials of any status, replicates, students that did not finish, the finished students of a trial or more.
+        bank: every finished teacher of the tracking server, by key.
+        singles: finished students of the experiment ``students``.
+    """
+
+    name: str
+    tags: Mapping[str, str]
+    runs: tuple[RunRecord, ...]
+    bank: Mapping[str, RunRecord]
+    singles: tuple[RunRecord, ...] = ()
+
+    @cached_property
+    def trials(self) -> tuple[RunRecord, ...]:
+        """The finished trials, by number."""
+        found = [run for run in self._trial_runs if run.status == "FINISHED" and OBJECTIVE_VALUE in run.metrics]
+        return tuple(sorted(found, key=number_of))
+
+    @cached_property
+    def pruned(self) -> tuple[RunRecord, ...]:
+        """The trials that the pruner, or a limit of the study, ended."""
+        found = [run for run in self._trial_runs if run.status == "KILLED" and _was_pruned(run)]
+        return tuple(sorted(found, key=number_of))
+
+    @cached_property
+    def failed(self) -> tuple[RunRecord, ...]:
+        """The trials that failed, and did not finish later."""
+        later = {number_of(run) for run in (*self.trials, *self.pruned)}
+        found = {number_of(run): run for run in self._trial_runs if run.status == "FAILED"}
+        return tuple(run for number, run in sorted(found.items()) if number not in later)
+
+    @cached_property
+    def children(self) -> Mapping[str, tuple[RunRecord, ...]]:
+        """The seeds and replicates of each trial, by the trial's run id."""
+        found = defaultdict(list)
+        for run in self.runs:
+            if PARENT in run.tags:
+                found[run.tags[PARENT]].append(run)
+        return {parent: tuple(runs) for parent, runs in found.items()}
+
+    @cached_property
+    def teachers(self) -> Mapping[str, RunRecord]:
+        """The teachers of the finished trials that are still in the bank, by key, in the order of their first use."""
+        used = dict.fromkeys(key for trial in self.trials for key in keys_of(trial))
+        return {key: self.bank[key] for key in used if key in self.bank}
+
+    @cached_property
+    def trained_for(self) -> Mapping[str, RunRecord]:
+        """The teachers of all trials, of those too that came to no conclusion, that are still in the bank, by key."""
+        used = dict.fromkeys(key for trial in (*self.trials, *self.pruned, *self.failed) for key in keys_of(trial))
+        return {key: self.bank[key] for key in used if key in self.bank}
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """The devices of the test fold: real, seen, unseen, where the groups are known; else by name."""
+        names = device_names([*self.trials, *self.teachers.values()])
+        order = {group: place for place, group in enumerate(GROUPS)}
+        return tuple(sorted(names, key=lambda name: (order.get(self.group_of.get(name, ""), len(order)), name)))
+
+    @cached_property
+    def group_of(self) -> Mapping[str, str]:
+        """The group of each device; empty where the study does not say."""
+        try:
+            return {str(device): str(group) for device, group in json.loads(self.tags.get(DEVICE_GROUPS, "{}")).items()}
+        except (ValueError, AttributeError):
+            return {}
+
+    @property
+    def _trial_runs(self) -> list[RunRecord]:
+        return [run for run in self.runs if run.tags.get(KIND) == TRIAL_KIND and run.tags.get(TRIAL, "").isdigit()]
+
+    def of_kind(self, trial: RunRecord, kind: str) -> list[RunRecord]:
+        """The finished seeds, or replicates, of a trial, by seed."""
+        found = [run for run in self.children.get(trial.run_id, ()) if run.tags.get(KIND) == kind]
+        return sorted((run for run in found if run.status == "FINISHED"), key=lambda run: int(run.tags.get(SEED, 0)))
+
+    @cached_property
+    def seeds(self) -> int:
+        """How many students each trial's means are of."""
+        return max((len(self.of_kind(trial, SEED_KIND)) for trial in self.trials), default=1) or 1
+
+    @cached_property
+    def corpus(self) -> str | None:
+        """The digest of the corpus that the study's networks were trained on; None where that is not known."""
+        return self._tag(CORPUS)
+
+    @cached_property
+    def held_out(self) -> Mapping[str, Any] | None:
+        """Which clips the study held out of training; None where that is not known."""
+        text = self._tag(HELD_OUT)
+        return None if text is None else dict(json.loads(text))
+
+    def _tag(self, name: str) -> str | None:
+        """A tag that all trainings of a study share, of the first that has it."""
+        return next((run.tags[name] for run in (*self.runs, *self.teachers.values()) if name in run.tags), None)
+
+    def replicates(self, trial: RunRecord) -> list[RunRecord]:
+        """The students of a trial that was tried again with fresh seeds."""
+        return self.of_kind(trial, REPLICATE_KIND)
+
+    def members(self, trial: RunRecord) -> list[RunRecord]:
+        """The teachers of a trial that are still in the bank."""
+        return [self.bank[key] for key in keys_of(trial) if key in self.bank]
+
+    def taught_by(self, trial: RunRecord) -> str:
+        """The teachers in short, such as ``2 × cp_resnet-32-dirfms + cp_mobile-16-none``."""
+        keys = keys_of(trial)
+        if not keys:
+            return trial.params.get("teachers", "labels alone")
+        counts = Counter(kind_of(self.bank[key]) if key in self.bank else key for key in keys)
+        return " + ".join(kind if count == 1 else f"{count} × {kind}" for kind, count in counts.items())
+
+    @property
+    def first(self) -> Mapping[str, str]:
+        """The tags that every trial shares; none where no trial has finished."""
+        return self.trials[0].tags if self.trials else {}
+
+    @property
+    def objective(self) -> str:
+        """The name of the metric that trials are chosen by."""
+        return self.first.get(OBJECTIVE, "")
+
+    @property
+    def split(self) -> str:
+        """What the objective is measured on: ``validation`` or ``test``."""
+        return self.first.get(SPLIT, "")
+
+    @property
+    def sign(self) -> float:
+        """1 where a larger objective is better, else -1."""
+        return 1.0 if self.first.get(DIRECTION, "maximize") == "maximize" else -1.0
+
+    @cached_property
+    def best_first(self) -> tuple[RunRecord, ...]:
+        """The finished trials, best objective first."""
+        return tuple(sorted(self.trials, key=lambda trial: -self.sign * trial.metrics[OBJECTIVE_VALUE]))
+
+
+def number_of(trial: RunRecord) -> int:
+    """A trial's number."""
+    return int(trial.tags[TRIAL])
+
+
+def keys_of(run: RunRecord) -> list[str]:
+    """The keys of the teachers that a run learned from."""
+    return [key for key in run.tags.get(TEACHERS, "").split(",") if key]
+
+
+def kind_of(teacher: RunRecord) -> str:
+    """A teacher's name without its seed: teachers of one kind differ by that alone."""
+    return teacher.name if IMPORTED in teacher.tags else re.sub(r"-s\d+$", "", teacher.name)
+
+
+def device_names(runs: Iterable[RunRecord]) -> set[str]:
+    """The devices that any of the runs was scored on."""
+    names = {name for run in runs for name in run.metrics if name.startswith(_DEVICE)}
+    return {name.removeprefix(_DEVICE) for name in names if name.removesuffix(_OLD_SPREAD) not in names - {name}}
+
+
+def spread(metrics: Mapping[str, float], name: str) -> float | None:
+    """The standard deviation of a metric over seeds; None where there is one seed."""
+    return metrics.get(spread_of(name), metrics.get(name + _OLD_SPREAD))
+
+
+def objective_name(objective: str, split: str) -> str:
+    """The objective's name among the metrics of a run."""
+    return f"validation/{objective}" if split == "validation" and not objective.startswith("complexity/") else objective
+
+
+def better_word(objective: str) -> str:
+    """What a better value of a metric is."""
+    return "higher" if is_better_higher(objective.removeprefix("validation/")) else "lower"
+
+
+def _was_pruned(run: RunRecord) -> bool:
+    return run.tags.get(ERROR, "").startswith("pruned")

@@ -1,0 +1,63 @@
+"""The sections of a report: what is said, and in which order, from what was computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asc_experiments.report.document import Chapter, Report, Section
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.sections.calibration import calibration_section
+from asc_experiments.report.sections.devices import devices_section
+from asc_experiments.report.sections.front import answer_section
+from asc_experiments.report.sections.practice import cost_section, reproduce_section
+from asc_experiments.report.sections.scores import scores_section
+from asc_experiments.report.sections.search import front_section, search_section
+from asc_experiments.report.sections.teachers import attributes_section, gain_section, size_section, teaching_section
+from asc_experiments.report.sections.together import together
+from asc_experiments.report.words import listed
+from asc_experiments.tracking.run import NOTE
+
+_DESCRIPTION_CHARACTERS = 400
+
+
+def chapter_of(findings: Findings) -> Chapter:
+    """Every section of one study; the answer first."""
+    sections: list[Section] = [answer_section(findings)]
+    if findings.answer is not None:
+        sections += [
+            scores_section(findings),
+            teaching_section(findings),
+            devices_section(findings),
+            gain_section(findings),
+            size_section(findings),
+            attributes_section(findings),
+            calibration_section(findings),
+            front_section([findings.runs]),
+            search_section(findings),
+            cost_section(findings),
+            reproduce_section(findings),
+        ]
+    shown = [section for section in sections if not section.is_empty or section is sections[0]]
+    missing = tuple(f"{each.title.rstrip('?')}: {each.blocks[0]}" for each in sections if each not in shown)
+    if missing:
+        shown.append(Section("missing", "What this study does not show", (), missing, points_title=""))
+    return Chapter(findings.study, _description(findings), tuple(shown))
+
+
+def report_of(findings: Sequence[Findings], written: str = "") -> Report:
+    """The report of one study, or of several side by side.
+
+    Args:
+        findings: of each study.
+        written: by what and when, for the last line.
+    """
+    names = [each.study for each in findings]
+    front = together(findings) if len(findings) > 1 else ()
+    return Report(listed(names), front, tuple(map(chapter_of, findings)), written)
+
+
+def _description(findings: Findings) -> str:
+    """The study's own first paragraph: its question."""
+    note = findings.runs.tags.get(NOTE, "").partition("\n\n")[0]
+    text = " ".join(note.split())
+    return text if len(text) <= _DESCRIPTION_CHARACTERS else f"{text[: _DESCRIPTION_CHARACTERS - 1]}…"

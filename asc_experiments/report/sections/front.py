@@ -1,0 +1,166 @@
+"""What a report opens with: the answer of a study."""
+
+from __future__ import annotations
+
+from asc_experiments.report.answer import Answer, ship_commands
+from asc_experiments.report.costs import seconds_of
+from asc_experiments.report.document import (
+    Block,
+    Commands,
+    Section,
+    Table,
+    Tile,
+    Tiles,
+    code,
+    columns,
+    number,
+    percent,
+    text,
+)
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.runs import StudyRuns, number_of
+from asc_experiments.report.words import counted, difference_of, hours, interval_of, value_of
+from asc_experiments.training.scorecard import DG
+
+OVERALL, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
+METHODS = {
+    "none": "none",
+    "dir": "DIR: impulse responses of other microphones",
+    "fms": "FMS: Freq-MixStyle",
+    "dirfms": "DIR and FMS",
+}
+"""Device generalisation in words."""
+_DCASE_BYTES, _DCASE_MACS = 128_000, 30_000_000
+
+
+def answer_section(findings: Findings) -> Section:
+    """The answer in words and numbers, how far to trust it, and the commands that ship it."""
+    answer, study = findings.answer, findings.study
+    if answer is None:
+        ended = counted(len(findings.runs.pruned), "pruned", "pruned") + f", {len(findings.runs.failed)} failed"
+        return Section("answer", "No trial has finished", (f"There is nothing to report yet ({ended}).",))
+    blocks: list[Block] = [
+        *_verdict(findings, answer),
+        _tiles(findings.runs, answer),
+        _where(findings.runs, answer),
+    ]
+    if answer.difference is not None:
+        blocks.append(_difference(findings.runs, answer))
+    if (teachers := _teachers(findings.runs, answer)) is not None:
+        blocks.append(teachers)
+    blocks.append("To register the winner, load it in Python, and have it listen to recordings:")
+    blocks.append(shipping(study))
+    if answer.model:
+        blocks.append(f"Without registering it, it is models:/{answer.model} for both of the last two.")
+    return Section("answer", _headline(answer), tuple(blocks), answer.caveats)
+
+
+def shipping(study: str) -> Commands:
+    """The commands that register a study's best student, load it, and have it listen."""
+    register, load, predict = ship_commands(study)
+    return Commands((("shell", register), ("python", load), ("shell", predict)))
+
+
+def _headline(answer: Answer) -> str:
+    if not answer.keys:
+        return f"No teacher at all: trial {answer.number}, on labels alone"
+    return f"Use {answer.taught_by}"
+
+
+def _teachers(runs: StudyRuns, answer: Answer) -> Table | None:
+    """The winner's teachers, one by one."""
+    rows = []
+    for key in answer.keys:
+        run = runs.bank.get(key)
+        if run is None:
+            rows.append((text("gone from the bank"), code(key), *(text("") for _ in range(6))))
+            continue
+        scores = [percent(run.metrics.get(name)) for name in (OVERALL, UNSEEN, DG)]
+        took = seconds_of(run)
+        method = METHODS.get(run.params.get("augment", ""), "not known")
+        size = number(run.metrics.get("complexity/parameters"))
+        time = text("imported" if took is None else hours(took))
+        rows.append((text(run.name), code(key), text(method), size, *scores, time))
+    heads = ("teacher", "key", "device generalisation", "parameters", "overall", "unseen", "DG", "training")
+    units = {"overall": "%", "unseen": "%", "DG": "%"}
+    caption = "Its teachers: architecture, size, method, seed"
+    return Table(caption, columns(*heads, texts=(*heads[:3], "training"), units=units), tuple(rows)) if rows else None
+
+
+def _verdict(findings: Findings, answer: Answer) -> list[str]:
+    """What the winner does, and how it was found."""
+    runs, shown = findings.runs, answer.fresh or answer.scores
+    said = "Its student names the right scene"
+    if OVERALL in shown:
+        said += f" for {100 * shown[OVERALL].value:.1f} % of the test clips"
+    if UNSEEN in shown:
+        said += f", and for {100 * shown[UNSEEN].value:.1f} % of those from devices that were never heard in training"
+    gain = next((gain for gain in findings.gains if gain.trial == answer.number), None)
+    if gain is not None and OVERALL in gain.gains:
+        said += f". The same student on labels alone ({gain.against}): {100 * gain.gains[OVERALL]:+.1f} points for the "
+        said += "taught one" + (f", {100 * gain.gains[UNSEEN]:+.1f} on unseen devices" if UNSEEN in gain.gains else "")
+    n = len(runs.trials)
+    others = [f"{len(t)} {word}" for t, word in ((runs.pruned, "pruned"), (runs.failed, "failed")) if t]
+    found = f"It is trial {answer.number}, the best of {counted(n, 'finished trial')}"
+    found += f" ({', '.join(others)})" if others else ""
+    goal = "highest" if runs.sign > 0 else "lowest"
+    where = "fresh seeds" if answer.fresh else "its own seeds"
+    value = value_of(runs.objective, answer.objective.value, answer.objective.std)
+    found += f", chosen by the {goal} {runs.objective} on the {runs.split} split: {value} with {where}"
+    return [f"{said}.", f"{found} ({counted(answer.objective.n, 'student')})."]
+
+
+def _tiles(runs: StudyRuns, answer: Answer) -> Tiles:
+    shown = answer.fresh or answer.scores
+    kind = "fresh seed" if answer.fresh else "seed"
+    tiles = []
+    for name, label in ((OVERALL, "test fold, all devices"), (UNSEEN, "unseen devices"), (DG, "DG (lower is better)")):
+        if name in shown:
+            score = percent(shown[name].value, shown[name].std)
+            tiles.append(Tile(label, f"{score.text} %", score.note, f"mean over {counted(shown[name].n, kind)}"))
+    if answer.parameters is not None:
+        kilobytes = f"{answer.parameters / 1000:.0f} kB at int8"
+        fits = "within" if answer.parameters <= _DCASE_BYTES else "over"
+        tiles.append(Tile("parameters", f"{answer.parameters:,.0f}", note=f"{kilobytes}, {fits} DCASE's 128 kB"))
+    if answer.macs is not None:
+        fits = "within" if answer.macs <= _DCASE_MACS else "over"
+        tiles.append(Tile("MACs for one second", f"{answer.macs / 1e6:.1f} M", note=f"{fits} DCASE's 30 M"))
+    alone = "" if answer.costs.winner is None else f"its own teachers and students: {hours(answer.costs.winner)}"
+    tiles.append(Tile("training, whole study", hours(answer.costs.seconds), note=alone))
+    return Tiles(tuple(tiles))
+
+
+def _where(runs: StudyRuns, answer: Answer) -> str:
+    """On which devices the winner is good, and whether another trial is better on unseen ones."""
+    if not answer.devices:
+        return "It was not scored per device."
+    order = sorted(answer.devices, key=lambda device: -answer.devices[device])
+    best, worst = order[0], order[-1]
+    said = f"By device it is best on {best} ({_device_share(runs, answer, best)}) "
+    said += f"and weakest on {worst} ({_device_share(runs, answer, worst)})."
+    rivals = [trial for trial in runs.trials if UNSEEN in trial.metrics]
+    top = max(rivals, key=lambda trial: trial.metrics[UNSEEN], default=None)
+    if top is not None and top != answer.trial and UNSEEN in answer.scores:
+        ahead = top.metrics[UNSEEN] - answer.scores[UNSEEN].value
+        if ahead > 0:
+            said += f" If unseen devices alone count, trial {number_of(top)} ({runs.taught_by(top)}) is "
+            said += f"{100 * ahead:.1f} points higher there; the highest of {len(rivals)}, so part of that is luck."
+    return said
+
+
+def _device_share(runs: StudyRuns, answer: Answer, device: str) -> str:
+    """A device's group, where it is known, and the winner's accuracy on it."""
+    group = runs.group_of.get(device)
+    return (f"{group}, " if group else "") + f"{100 * answer.devices[device]:.1f} %"
+
+
+def _difference(runs: StudyRuns, answer: Answer) -> str:
+    found = answer.difference
+    assert found is not None
+    name = runs.objective
+    said = f"Against the baseline, trial {found.baseline}, both with fresh seeds: {difference_of(name, found.value)}, "
+    said += f"95 % interval {interval_of(name, found.low, found.high)} on the {runs.split} split"
+    if found.on_test is not None:
+        value, low, high = found.on_test
+        said += f"; on the test fold {difference_of(name, value)}, {interval_of(name, low, high)}"
+    return f"{said} (paired bootstrap over clips)."

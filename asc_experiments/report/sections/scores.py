@@ -1,0 +1,146 @@
+"""The section of scores: students, ensembles and teachers under the same columns, published figures beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from asc_experiments.report.comparison import stands_for
+from asc_experiments.report.document import (
+    Block,
+    Cell,
+    Column,
+    Section,
+    Table,
+    columns,
+    number,
+    percent,
+    points,
+    text,
+)
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.runs import GROUPS, StudyRuns, keys_of, number_of, spread
+from asc_experiments.report.text import pareto_front, replicate_cells
+from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.trials import OBJECTIVE_VALUE
+from asc_experiments.training.scorecard import DG
+
+Rows = tuple[tuple[Cell, ...], ...]
+
+
+def scores_section(findings: Findings) -> Section:
+    """Students, ensembles and teachers under the same columns; published figures beside ours."""
+    runs = findings.runs
+    tables = [_students(findings), _ensembles(runs), _teachers(runs), _again(findings), _published(findings)]
+    over = f"Each student is the mean of {runs.seeds} seeds, ± their standard deviation. " if runs.seeds > 1 else ""
+    lead = f"Accuracy in % on the test fold. {over}DG is the standard deviation over devices; lower is better."
+    blocks: list[Block] = [lead, *(table for table in tables if table is not None)]
+    if not findings.comparison.published:
+        blocks.append("The study file names no published figures to set beside these.")
+    return Section("scores", "Students and teachers", tuple(blocks))
+
+
+def parts_of(runs: StudyRuns) -> list[tuple[str, str]]:
+    """The parts that scores are told for: headings and the ends of their metrics' names."""
+    known = {name for run in (*runs.trials, *runs.teachers.values()) for name in run.metrics}
+    groups = [(group, f"group/{group}") for group in GROUPS if f"accuracy/group/{group}" in known]
+    return [("overall", "overall"), *groups, *((device, f"device/{device}") for device in runs.devices)]
+
+
+def _score_columns(runs: StudyRuns) -> list[Column]:
+    parts = parts_of(runs)
+    groups = [Column(heading, "%") for heading, part in parts if not part.startswith("device/")]
+    devices = [Column(device, runs.group_of.get(device, "device")) for device in runs.devices]
+    return [*groups, Column("DG", "%"), *devices, Column("parameters"), Column("MMACs")]
+
+
+def _score_cells(runs: StudyRuns, metrics: Mapping[str, float], prefix: str = "") -> list[Cell]:
+    def cell(name: str) -> Cell:
+        return percent(metrics.get(prefix + name), None if prefix else spread(metrics, name))
+
+    parts = [part for _, part in parts_of(runs)]
+    cells = [cell(f"accuracy/{part}") for part in parts if not part.startswith("device/")] + [cell(DG)]
+    cells += [cell(f"accuracy/{part}") for part in parts if part.startswith("device/")]
+    macs = metrics.get("complexity/macs")
+    costs = [number(metrics.get("complexity/parameters")), number(None if macs is None else macs / 1e6, ".1f")]
+    return cells + (costs if not prefix else [Cell(""), Cell("")])
+
+
+def _students(findings: Findings) -> Table:
+    runs, best = findings.runs, findings.answer
+    front = pareto_front(findings.comparison)
+    rows = []
+    for trial in runs.best_first:
+        star = " *" if trial.run_id in front else ""
+        about = (text(f"trial {number_of(trial)}{star}"), text(runs.taught_by(trial)), text(_trained(trial)))
+        rows.append((*about, number(trial.metrics[OBJECTIVE_VALUE], ".4f"), *_score_cells(runs, trial.metrics)))
+    marked = [place for place, trial in enumerate(runs.best_first) if best is not None and trial == best.trial]
+    heads = [*columns("student", "taught by", "size, augment", texts=("student", "taught by", "size, augment"))]
+    caption = f"Students, best {findings.comparison.objective} on the {runs.split} split first"
+    caption += ", * on the Pareto front" if front else ""
+    head = (*heads, Column("objective", runs.split), *_score_columns(runs))
+    return Table(caption, head, tuple(rows), frozenset(marked))
+
+
+def _trained(trial: RunRecord) -> str:
+    return f"{trial.params.get('student.size', '?')}, {trial.params.get('student.augment', '?')}"
+
+
+def _ensembles(runs: StudyRuns) -> Table | None:
+    rows = [
+        (
+            text(f"of trial {number_of(trial)}"),
+            text(runs.taught_by(trial)),
+            *_score_cells(runs, trial.metrics, "ensemble/"),
+        )
+        for trial in runs.best_first
+        if len(keys_of(trial)) > 1
+    ]
+    heads = (*columns("ensemble", "members", texts=("ensemble", "members")), *_score_columns(runs)[:-2])
+    trimmed: Rows = tuple(row[:-2] for row in rows)
+    return Table("Ensembles of several teachers, as they answer together", heads, trimmed) if rows else None
+
+
+def _teachers(runs: StudyRuns) -> Table | None:
+    rows = [
+        (
+            text(run.name),
+            Cell(key, is_code=True),
+            text(f"{run.params.get('epochs', '')}"),
+            *_score_cells(runs, run.metrics),
+        )
+        for key, run in runs.teachers.items()
+    ]
+    heads = (*columns("teacher", "key", "epochs", texts=("teacher", "key")), *_score_columns(runs))
+    return Table("Teachers", heads, tuple(rows)) if rows else None
+
+
+def _again(findings: Findings) -> Table | None:
+    headings, rows = replicate_cells(findings.comparison)
+    caption = "The best and the baseline, tried again with fresh seeds; differences are to the baseline"
+    cells = tuple(tuple(text(cell) for cell in row) for row in rows)
+    return Table(caption, columns(*headings, texts=headings[:1]), cells) if rows else None
+
+
+def _published(findings: Findings) -> Table | None:
+    rows = [
+        row
+        for figure in findings.comparison.published
+        for metric in figure["metrics"]
+        for row in [_published_row(findings.runs, figure, metric)]
+    ]
+    heads = ("published figure", "measured", "published", "ours", "difference", "ours is")
+    units = {"published": "%", "ours": "%", "difference": "points"}
+    texts = ("published figure", "measured", "ours is")
+    return (
+        Table("Published figures beside ours", columns(*heads, texts=texts, units=units), tuple(rows)) if rows else None
+    )
+
+
+def _published_row(runs: StudyRuns, figure: Mapping[str, Any], metric: str) -> tuple[Cell, ...]:
+    theirs, ours = figure["metrics"][metric], figure.get("ours", {}).get(metric)
+    trial = stands_for(figure, runs.trials)
+    name = metric.replace("device_generalization", "DG").replace("accuracy/", "")
+    difference = None if ours is None else ours - theirs
+    where = "no trial stands for it" if trial is None else f"trial {number_of(trial)}"
+    return (text(figure["name"]), text(name), percent(theirs), percent(ours), points(difference), text(where))

@@ -1,0 +1,131 @@
+"""Sections about the search: the front of accuracy and MACs, what mattered, what was tried."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from asc_experiments.report.charts import search as draw
+from asc_experiments.report.charts.base import rows_height
+from asc_experiments.report.document import Block, Cell, Chart, Section, Table, columns, number, percent, text
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.fronts import accuracy_against_macs
+from asc_experiments.report.runs import StudyRuns, number_of, objective_name
+from asc_experiments.report.words import counted, listed
+from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.run import ERROR
+from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEARCHED
+
+_MOST_AXES = 14
+_FEWEST_FOR_LINES, _FEWEST_FOR_SHARES = 5, 20
+
+
+def front_section(studies: Sequence[StudyRuns]) -> Section:
+    """Which students no other beats in accuracy and MACs."""
+    several = len(studies) > 1
+    name, title = ("together-front" if several else "front"), "Accuracy against MACs"
+    students = accuracy_against_macs(studies)
+    if len({student.macs for student in students}) < 2:
+        only = f"All students cost {students[0].macs / 1e6:.1f} million MACs" if students else "No student was measured"
+        return Section(name, title, (f"{only}: there is nothing to trade accuracy against.",))
+    best = [student for student in students if student.is_on_front]
+    said = f"On the front, which no student beats in both, are {len(best)} of {len(students)}: "
+    said += listed([f"{100 * s.accuracy:.1f} % at {s.macs / 1e6:.1f} MMACs" for s in best]) + "."
+    chart = Chart("Students of all studies" if several else "Students", draw.front(students, several), said, height=400)
+    heads = (*(("study",) if several else ()), "student", "taught by", "MMACs", "accuracy")
+    rows = [
+        (
+            *((text(s.study),) if several else ()),
+            text(f"trial {s.trial}"),
+            text(s.taught_by),
+            number(s.macs / 1e6, ".1f"),
+            percent(s.accuracy),
+        )
+        for s in best
+    ]
+    texts = ("study", "student", "taught by")
+    table = Table("On the front", columns(*heads, texts=texts, units={"accuracy": "%"}), tuple(rows))
+    return Section(name, title, (chart, table))
+
+
+def search_section(findings: Findings) -> Section:
+    """What the search found important, how it went, and the parameters of every trial."""
+    blocks = [*_importances(findings), *_history(findings), *_lines(findings), _trials(findings)]
+    return Section("search", "What the search tried", tuple(block for block in blocks if block != ""))
+
+
+def _importances(findings: Findings) -> list[Block]:
+    shares = findings.importances
+    if not shares:
+        return [
+            "Optuna gave no parameter importances: it takes five finished trials with different objectives, and at "
+            "least one parameter that all of them have."
+        ]
+    first = max(shares, key=lambda name: shares[name])
+    n = len(findings.runs.trials)
+    said = f"Optuna's PED-ANOVA over {counted(n, 'finished trial')}: {first} explains the largest share, "
+    said += f"{100 * shares[first]:.0f} %, of how the objective varies."
+    said += " From so few trials that is a hint at most." if n < _FEWEST_FOR_SHARES else ""
+    shown = {name: share for name, share in list(shares.items())[:_MOST_AXES] if share > 0}
+    left_out = len(shares) - len(shown)
+    said += f" {counted(left_out, 'parameter')} with the least are not drawn." if left_out else ""
+    return [Chart("Importance of parameters", draw.importances(shown), said, rows_height(len(shown)))]
+
+
+def _history(findings: Findings) -> list[Block]:
+    runs = findings.runs
+    if len(runs.trials) + len(runs.pruned) < 2:
+        return ["One trial is no history."]
+    name = objective_name(runs.objective, runs.split)
+    finished = [(number_of(trial), trial.metrics[OBJECTIVE_VALUE]) for trial in runs.trials]
+    stood = [(number_of(t), value) for t in runs.pruned if (value := _last_value(runs, t, name)) is not None]
+    best = max(finished, key=lambda each: runs.sign * each[1])
+    told = f"The best of {counted(len(finished), 'finished trial')} by {name} came as number {best[0]}; "
+    told += f"{counted(len(runs.pruned), 'trial was', 'trials were')} pruned and {len(runs.failed)} failed."
+    return [Chart("Objective of every trial", draw.history(finished, stood, name, runs.sign), told, height=360)]
+
+
+def _last_value(runs: StudyRuns, trial: RunRecord, name: str) -> float | None:
+    """What a pruned trial's student had reached when it was stopped."""
+    values = [run.metrics[name] for run in runs.children.get(trial.run_id, ()) if name in run.metrics]
+    return values[-1] if values else None
+
+
+def _lines(findings: Findings) -> list[Block]:
+    """Parallel coordinates of the parameters that vary."""
+    runs = findings.runs
+    params = {name: values for name, values in findings.searched.items() if len(set(map(repr, values))) > 1}
+    if len(runs.trials) < _FEWEST_FOR_LINES or len(params) < 2:
+        return ["Fewer than five trials, or than two parameters that vary: the table says all there is to say."]
+    shares = findings.importances
+    order = sorted(params, key=lambda name: (-shares.get(name, -1.0), params[name].count(None)))
+    left_out = f"; {len(order) - _MOST_AXES} that fewer trials have are left out" if len(order) > _MOST_AXES else ""
+    chosen = {name: params[name] for name in order[:_MOST_AXES]}
+    objectives = [trial.metrics[OBJECTIVE_VALUE] for trial in runs.trials]
+    figure = draw.parallel(chosen, objectives, [f"trial {number_of(trial)}" for trial in runs.trials], runs.sign)
+    said = "Every finished trial is a line through its parameters, from the lowest value below to the highest above"
+    said += f"{left_out}. The best fifth is drawn thick; a name in the legend hides or shows its lines."
+    return [Chart("Parameters of every trial", figure, said, height=460, is_wide=True)]
+
+
+def _trials(findings: Findings) -> Table:
+    """Every trial with its parameters, those that came to no conclusion too."""
+    runs = findings.runs
+    ended = [("finished", runs.trials), ("pruned", runs.pruned), ("failed", runs.failed)]
+    trials = sorted(((number_of(t), state, t) for state, group in ended for t in group), key=lambda each: each[0])
+    params = {trial.run_id: json.loads(trial.tags.get(SEARCHED, "{}")) for _, _, trial in trials}
+    names = list(dict.fromkeys(name for each in params.values() for name in each))
+    rows = []
+    for place, state, trial in trials:
+        about = state if state == "finished" else trial.tags.get(ERROR, state)
+        values = [_value(params[trial.run_id].get(name)) for name in names]
+        objective = number(trial.metrics.get(OBJECTIVE_VALUE), ".4f")
+        rows.append((Cell(f"trial {place}", value=float(place)), text(about), objective, *values))
+    heads = columns("trial", "ended", "objective", *names, texts=("trial", "ended"))
+    return Table("Parameters of every trial", heads, tuple(rows), folded=True)
+
+
+def _value(value: object) -> Cell:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(float(value), ".4g")
+    return text("" if value is None else value)

@@ -1,0 +1,105 @@
+"""What a report of several studies opens with: their answers, students and costs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asc_experiments.report.charts import search as draw
+from asc_experiments.report.costs import costs_of
+from asc_experiments.report.document import (
+    Block,
+    Cell,
+    Chart,
+    Section,
+    Table,
+    columns,
+    number,
+    percent,
+    text,
+)
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.runs import objective_name
+from asc_experiments.report.sections.front import OVERALL, UNSEEN, shipping
+from asc_experiments.report.sections.search import front_section
+from asc_experiments.report.words import counted, hours, listed, value_of
+from asc_experiments.training.scorecard import DG
+
+
+def together(findings: Sequence[Findings]) -> tuple[Section, ...]:
+    """What several studies have together: their answers, their students, their cost."""
+    runs = [each.runs for each in findings]
+    found = [each for each in findings if each.answer is not None]
+    title = f"{counted(len(findings), 'study', 'studies')} at a glance"
+    head = Section("together", title, (*_best_of_all(found), _overview(findings)), tuple(_cautions(found)))
+    costs = costs_of(runs)
+    chart = draw.cost_bars([each.study for each in findings], [each.costs.parts for each in findings])
+    said = f"All together: {hours(costs.seconds)} of training; a teacher that several studies use counts once."
+    alternative = "; ".join(f"{each.study}: {hours(each.costs.seconds)}" for each in findings)
+    bars = Chart("Hours of training", chart, alternative, height=140 + 60 * len(findings))
+    return head, front_section(runs), Section("together-costs", "What they cost together", (said, bars))
+
+
+def _best_of_all(found: Sequence[Findings]) -> list[Block]:
+    """The best of all studies and how to load it, where they were chosen by the same thing on the same clips."""
+    if not found:
+        return ["No trial has finished in any of them."]
+    kinds = {(e.runs.objective, e.runs.split, e.runs.sign, repr(e.runs.held_out), e.runs.corpus) for e in found}
+    if len(kinds) > 1:
+        return ["They do not share objective, clips and corpus, so no best of all is named; each has its own below."]
+    runs = found[0].runs
+
+    def reached(each: Findings) -> float:
+        assert each.answer is not None
+        return runs.sign * each.answer.objective.value
+
+    best = max(found, key=reached)
+    assert best.answer is not None
+    value = value_of(runs.objective, best.answer.objective.value, best.answer.objective.std)
+    said = (
+        f"By {objective_name(runs.objective, runs.split)} the best of all is trial {best.answer.number} of "
+        f"{best.study}, {value}, taught by {best.answer.taught_by}."
+    )
+    return [said, shipping(best.study)]
+
+
+def _cautions(found: Sequence[Findings]) -> list[str]:
+    said = []
+    if len(_corpora(found)) > 1:
+        said.append("They are on different corpora: accuracies of different studies do not compare.")
+    on_test = [each.study for each in found if each.runs.split == "test"]
+    if on_test:
+        said.append(f"Chosen on the test fold, so flattered there: {listed(on_test)}.")
+    alone = [each.study for each in found if each.answer and not each.answer.fresh and len(each.runs.trials) > 1]
+    if alone:
+        said.append(f"Best of many, not tried again with fresh seeds, so partly luck: {listed(alone)}.")
+    return said
+
+
+def _corpora(found: Sequence[Findings]) -> set[str]:
+    """The digests of the corpora that the studies' networks were trained on."""
+    return {each.runs.corpus for each in found if each.runs.corpus is not None}
+
+
+def _overview(findings: Sequence[Findings]) -> Table:
+    heads = ("study", "best trial", "taught by", "overall", "unseen", "DG", "parameters", "MMACs", "trials", "hours")
+    units = {"overall": "%", "unseen": "%", "DG": "%"}
+    rows = [_overview_row(each) for each in findings]
+    return Table("The best trial of each study", columns(*heads, texts=heads[:3], units=units), tuple(rows))
+
+
+def _overview_row(each: Findings) -> tuple[Cell, ...]:
+    answer = each.answer
+    if answer is None:
+        return (text(each.study), text("none has finished"), *(text("") for _ in range(8)))
+    shown = answer.fresh or answer.scores
+    scores = [shown.get(name) for name in (OVERALL, UNSEEN, DG)]
+    return (
+        text(each.study),
+        text(f"trial {answer.number}"),
+        text(answer.taught_by),
+        *(Cell("") if score is None else percent(score.value, score.std) for score in scores),
+        number(answer.parameters),
+        number(None if answer.macs is None else answer.macs / 1e6, ".1f"),
+        number(len(each.runs.trials)),
+        number(each.costs.seconds / 3600, ".2f"),
+    )

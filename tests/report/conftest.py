@@ -1,0 +1,89 @@
+"""A real study of two trials, a page of a made-up one, and a browser to look at it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.remote.webdriver import WebDriver
+
+from asc_experiments.corpus import ValidationSplit
+from asc_experiments.distill import Workbench
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.formats import Format
+from asc_experiments.report.runs import StudyRuns
+from asc_experiments.report.writing import render
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.file import read_study
+from asc_experiments.study.storage import open_storage
+from asc_experiments.tracking import Tracking
+from tests.browser import chromium
+from tests.report.made import make_study
+
+STUDY = """
+name: tiny
+trials: 2
+sampler: random
+validation: {fraction: 0.3}
+ensemble:
+  size: [0, 1]
+  pool:
+    - {arch: cp_mobile, base_channels: 8, augment: dirfms, epochs: 1, batch_size: 64, learning_rate: 2e-5}
+student: {base_channels: 8, augment: none, epochs: 1, batch_size: 64}
+distillation: {temperature: [3.0]}
+enqueue: [{ensemble_size: 1}, {ensemble_size: 0}]
+"""
+
+
+@pytest.fixture(scope="session")
+def studied(synth_corpus: Path, cache: Path, new_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a finished study ``tiny``: trial 0 has a teacher, trial 1 labels alone. Not to be changed."""
+    workspace = tmp_path_factory.mktemp("studied")
+    (workspace / "mlruns").mkdir()
+    shutil.copy(new_database, workspace / "mlruns")
+    file = workspace / "tiny.yaml"
+    file.write_text(STUDY)
+    study = read_study(file)
+    bench = Workbench.open(synth_corpus, Tracking.open(workspace), cache, ValidationSplit(fraction=0.3))
+    Driver(study, bench, open_storage(workspace, None)).run()
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def made() -> StudyRuns:
+    """A made-up search of 24 trials, of which the best were tried again."""
+    return make_study(replicated=True)
+
+
+@pytest.fixture(scope="session")
+def page_file(made: StudyRuns, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the made-up search beside another study."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    other = make_study("another", 6, seed=3, seeds=1, split="test", n_pruned=0)
+    path.write_text(render([Findings(made), Findings(other)], Format.html), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def browser_at(tmp_path: Path) -> Iterator[Callable[..., WebDriver]]:
+    """Open a page in headless Chromium once its charts are drawn; skipped where there is no Chromium."""
+    with chromium(tmp_path / "profile") as browser:
+
+        def open_(path: Path, width: int = 1_200, dark: bool = False) -> WebDriver:
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            features = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
+            told = [{"name": name, "value": value} for name, value in features.items()]
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": told})
+            browser.get(path.absolute().as_uri())
+            wait_until_drawn(browser)
+            return browser
+
+        yield open_
+
+
+def wait_until_drawn(browser: WebDriver) -> None:
+    """Wait until the page says that its charts are drawn."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 60).until(lambda b: b.execute_script("return document.documentElement.dataset.drawn"))

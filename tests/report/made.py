@@ -1,0 +1,223 @@
+"""Runs of made-up studies, as the tracking server would give them back, without hours of training."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from asc_experiments.base.hashing import digest_json
+from asc_experiments.report.runs import StudyRuns
+from asc_experiments.tracking import RunRecord
+from asc_experiments.training import Recipe, make_recipe
+
+GROUP_OF = {"a": "real", "b": "real", "c": "real", "s1": "seen", "s2": "seen", "s4": "unseen", "s5": "unseen"}
+HARDNESS = {"a": 0.0, "b": 0.03, "c": 0.02, "s1": 0.06, "s2": 0.08, "s4": 0.16, "s5": 0.2}
+MACS = {8: 1.9e6, 16: 8.0e6, 32: 29e6}
+PARAMETERS = {8: 13_942.0, 16: 39_868.0, 32: 126_952.0}
+SPLIT = '{"fraction":0.2,"hold_out_devices":[],"seed":0}'
+CORPUS = "c0ffee"
+
+
+def scorecard(
+    rng: np.random.Generator,
+    accuracy: float,
+    prefix: str = "",
+    group_of: dict[str, str] | None = None,
+    lift: float = 0.0,
+) -> dict[str, float]:
+    """A Scorecard whose devices lie around an accuracy; ``lift`` is what unseen devices gain."""
+    metrics: dict[str, float] = {}
+    groups: dict[str, list[float]] = {}
+    for number, (device, group) in enumerate((group_of or GROUP_OF).items()):
+        hardness = list(HARDNESS.values())[number % len(HARDNESS)]
+        value = accuracy + 0.06 - hardness + (lift if group == "unseen" else 0.0) + rng.normal(0, 0.01)
+        metrics[f"accuracy/device/{device}"] = value = float(np.clip(value, 0.05, 1.0))
+        metrics[f"ece/device/{device}"] = float(rng.uniform(0.02, 0.2))
+        metrics[f"entropy/device/{device}"] = float(rng.uniform(0.2, 1.5))
+        groups.setdefault(group, []).append(value)
+    metrics |= {f"accuracy/group/{group}": float(np.mean(values)) for group, values in groups.items()}
+    metrics |= {
+        f"{what}/group/{group}": float(rng.uniform(0.02, 0.2)) for group in groups for what in ("ece", "entropy")
+    }
+    every = [value for values in groups.values() for value in values]
+    metrics |= {"accuracy/overall": float(np.mean(every)), "accuracy/macro": float(np.mean(every))}
+    metrics |= {"device_generalization": float(np.std(every)), "loss/overall": 1.0}
+    metrics |= {"ece/overall": float(rng.uniform(0.02, 0.2)), "entropy/overall": float(rng.uniform(0.2, 1.5))}
+    return {prefix + name: value for name, value in metrics.items()}
+
+
+def run(
+    run_id: str,
+    name: str,
+    kind: str,
+    metrics: dict[str, float],
+    tags: dict[str, str] | None = None,
+    params: dict[str, object] | None = None,
+    status: str = "FINISHED",
+    start: int = 0,
+) -> RunRecord:
+    """One run that took a minute."""
+    texts = {key: str(value) for key, value in (params or {}).items()}
+    return RunRecord(
+        run_id, "1", name, status, texts, metrics, {"asc.kind": kind, **(tags or {})}, start, start + 60_000
+    )
+
+
+def make_teacher(recipe: Recipe, rng: np.random.Generator, **more: Any) -> RunRecord:
+    """A teacher's run: better where it is larger, and on unseen devices where it has DIR or FMS."""
+    size = recipe.network.base_channels  # type: ignore[union-attr]
+    robust = 0.06 if recipe.augment != "none" else 0.0
+    accuracy = 0.5 + 0.05 * np.log2(size / 8) + rng.normal(0, 0.01)
+    metrics = scorecard(rng, accuracy, lift=robust, group_of=more.get("group_of"))
+    metrics |= {"complexity/parameters": PARAMETERS[size], "complexity/macs": MACS[size], "time/training_s": 90.0}
+    key = digest_json(recipe.model_dump(mode="json"), length=16)
+    tags = {"asc.teacher": key, "asc.recipe": recipe.model_dump_json(), "asc.split": SPLIT, "asc.corpus": CORPUS}
+    params = recipe.flat() | {"augment": recipe.augment, "size": recipe.size}
+    return run(f"t-{key}", more.get("name", recipe.name), "teacher", metrics, tags, params)
+
+
+def make_study(
+    name: str = "made",
+    n_trials: int = 24,
+    *,
+    seed: int = 0,
+    seeds: int = 2,
+    n_pruned: int = 3,
+    replicated: bool = False,
+    split: str = "validation",
+    group_of: dict[str, str] | None = None,
+    teacher_name: str | None = None,
+    labels_alone: bool = True,
+) -> StudyRuns:
+    """A study over sizes, augmentation and ensembles, in which accurate ensembles teach better."""
+    rng = np.random.default_rng(seed)
+    bank = _bank(rng, group_of, teacher_name)
+    runs: list[RunRecord] = []
+    for number in range(n_trials):
+        n_teachers = 0 if labels_alone and number % 6 == 0 else int(rng.integers(1, 4))
+        members = [bank[int(i)] for i in rng.choice(len(bank), n_teachers, replace=False)]
+        runs += _trial(rng, name, number, members, seeds, split, group_of)
+    for number in range(n_trials, n_trials + n_pruned):
+        runs += _pruned(rng, name, number, split)
+    tags = {
+        "asc.device_groups": json.dumps(group_of or GROUP_OF),
+        "asc.importances": json.dumps(
+            {"ensemble_size": 0.5, "student.base_channels": 0.3, "distillation.temperature": 0.2}
+        ),
+        "mlflow.note.content": "Which teachers make the best student?\n\nMore.",
+        "asc.published": json.dumps(
+            [{"name": "a paper", "params": {"ensemble_size": 0}, "metrics": {"accuracy/overall": 0.55}}]
+        ),
+    }
+    study = StudyRuns(name, tags, tuple(runs), {teacher.tags["asc.teacher"]: teacher for teacher in bank})
+    return _replicated(study) if replicated else study
+
+
+def _bank(rng: np.random.Generator, group_of: dict[str, str] | None, name: str | None) -> list[RunRecord]:
+    recipes = [
+        make_recipe(arch, augment, base_channels=size, epochs=20, seed=0)
+        for arch in ("cp_mobile", "cp_resnet")
+        for size in (8, 16, 32)
+        for augment in ("none", "dirfms")
+    ]
+    more = {"group_of": group_of} | ({} if name is None else {"name": name})
+    return [make_teacher(recipe, rng, **more) for recipe in recipes]
+
+
+def _trial(
+    rng: np.random.Generator,
+    study: str,
+    number: int,
+    members: Sequence[RunRecord],
+    seeds: int,
+    split: str,
+    group_of: dict[str, str] | None,
+) -> list[RunRecord]:
+    size = (8, 16, 32)[number % 3]
+    recipe = make_recipe("cp_mobile", "none", base_channels=size, epochs=20, seed=1_000)
+    taught = float(np.mean([member.metrics["accuracy/overall"] for member in members])) if members else 0.45
+    accuracy = 0.3 + 0.5 * taught + 0.03 * np.log2(size / 8) + rng.normal(0, 0.01)
+    metrics = scorecard(rng, accuracy, group_of=group_of)
+    metrics |= {f"std/{name}": 0.01 for name in metrics} if seeds > 1 else {}
+    metrics["validation/accuracy/macro"] = accuracy + rng.normal(0, 0.01)
+    objective = metrics["validation/accuracy/macro" if split == "validation" else "accuracy/macro"]
+    metrics |= {"objective": objective, "complexity/macs": MACS[size], "complexity/parameters": PARAMETERS[size]}
+    searched: dict[str, Any] = {"ensemble_size": len(members), "student.base_channels": size}
+    params: dict[str, object] = {"student.size": size, "student.augment": "none", "ensemble_size": len(members)}
+    params["student.seed"] = 1_000
+    if members:
+        metrics |= scorecard(rng, taught + 0.02, "ensemble/", group_of)
+        metrics |= {"agreement/overall": 0.8, "targets/entropy": float(rng.uniform(0.1, 1)), "targets/accuracy": 0.99}
+        searched["distillation.temperature"] = float(rng.choice([1.0, 2.0, 4.0]))
+        params |= {
+            "temperature": searched["distillation.temperature"],
+            "label_weight": 0.02,
+            "ensemble_rule": "mean_logits",
+        }
+    if len(members) > 1:
+        metrics["ensemble/disagreement/overall"] = float(rng.uniform(0.1, 0.4))
+    tags = _tags(study, number, split, searched) | {
+        "asc.teachers": ",".join(member.tags["asc.teacher"] for member in members),
+        "asc.recipe": recipe.model_dump_json(),
+        "asc.model_id": f"m-{number}",
+    }
+    trial = run(f"{study}-{number}", f"trial {number}", "trial", metrics, tags, params, start=1_000 + number)
+    trial = replace(trial, metrics={**metrics, "time/training_s": 30.0 * seeds})
+    return [trial, *(_child(trial, "seed", 1_000 + place, recipe) for place in range(seeds))]
+
+
+def _child(trial: RunRecord, kind: str, seed: int, recipe: Recipe, **more: Any) -> RunRecord:
+    tags = {
+        "mlflow.parentRunId": trial.run_id,
+        "asc.seed": str(seed),
+        "asc.corpus": CORPUS,
+        "asc.recipe": recipe.model_copy(update={"seed": seed}).model_dump_json(),
+    }
+    metrics = {"time/training_s": 30.0, "validation/accuracy/macro": trial.metrics.get("objective", 0.2)}
+    return run(f"{trial.run_id}-{kind}-{seed}", f"{kind} {seed}", kind, metrics, tags, start=2_000, **more)
+
+
+def _pruned(rng: np.random.Generator, study: str, number: int, split: str) -> list[RunRecord]:
+    recipe = make_recipe("cp_mobile", "none", base_channels=8, epochs=20, seed=1_000)
+    tags = _tags(study, number, split, {"ensemble_size": 1, "student.base_channels": 8})
+    tags["asc.error"] = "pruned after epoch 3"
+    trial = run(f"{study}-{number}", f"trial {number}", "trial", {}, tags, status="KILLED", start=1_000 + number)
+    return [trial, _child(trial, "seed", 1_000, recipe, status="KILLED")]
+
+
+def _tags(study: str, number: int, split: str, searched: dict[str, Any]) -> dict[str, str]:
+    return {
+        "asc.study": study,
+        "asc.trial": str(number),
+        "asc.objective": "accuracy/macro",
+        "asc.objective_split": split,
+        "asc.direction": "maximize",
+        "asc.searched": json.dumps(searched),
+    }
+
+
+def _replicated(study: StudyRuns) -> StudyRuns:
+    """The same study, of which the best two and trial 0, the baseline, were tried again with fresh seeds."""
+    recipe = make_recipe("cp_mobile", "none", base_channels=32, epochs=20, seed=1_010)
+    again = {trial.run_id for trial in (*study.best_first[:2], study.trials[0])}
+    runs = []
+    for each in study.runs:
+        if each.run_id in again:
+            fresh = {f"replicated/{name}": value - 0.01 for name, value in each.metrics.items() if "accuracy" in name}
+            fresh |= {f"replicated/std/{name}": 0.012 for name in each.metrics if name.startswith("accuracy/")}
+            fresh |= {"replicated/objective": each.metrics["objective"] - 0.01, "replicated/std/objective": 0.011}
+            fresh |= {"replicated/count": 3.0}
+            if each.run_id != study.trials[0].run_id:
+                fresh |= {"difference/difference": 0.05, "difference/low": 0.02, "difference/high": 0.08}
+                fresh |= {
+                    "difference/test/difference": 0.04,
+                    "difference/test/low": -0.01,
+                    "difference/test/high": 0.09,
+                }
+            tags = {**each.tags, "asc.replicated_at": "7", "asc.baseline": "0"}
+            each = replace(each, metrics={**each.metrics, **fresh}, tags=tags)
+            runs += [_child(each, "replicate", 1_010 + place, recipe) for place in range(3)]
+        runs.append(each)
+    return replace(study, runs=tuple(runs))

@@ -1,0 +1,148 @@
+"""The page in a real browser: silent, without the network, sortable by mouse and keyboard, light, dark, on a phone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.ui import WebDriverWait
+
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.formats import Format
+from asc_experiments.report.writing import render
+from tests.report.made import make_study
+from tests.report.test_html import HOSTILE, HOSTILE_GROUPS
+
+Open = Callable[..., WebDriver]
+FIRST_TABLE = "#study-1-scores > .scroll:nth-of-type(1) table"
+
+
+def asked_for(browser: WebDriver) -> list[str]:
+    """The addresses that the browser asked for since the last look, but for the page itself and what is inside it."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    return [url for url in urls if not url.startswith(("file:", "data:", "blob:", "about:", "chrome:"))]
+
+
+def complaints(browser: WebDriver) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser")]
+
+
+def column(browser: WebDriver, number: int) -> list[str]:
+    return [
+        cell.text.split(" ±")[0]
+        for cell in browser.find_elements(By.CSS_SELECTOR, f"{FIRST_TABLE} tbody tr > :nth-child({number})")
+    ]
+
+
+def heading(browser: WebDriver, number: int) -> tuple[str, str | None]:
+    found = browser.find_element(By.CSS_SELECTOR, f"{FIRST_TABLE} thead th:nth-child({number})")
+    return found.text, found.get_attribute("aria-sort")
+
+
+def test_page_draws_every_chart_in_silence_and_without_the_network(browser_at: Open, page_file: Path) -> None:
+    browser = browser_at(page_file)
+    charts = browser.find_elements(By.CSS_SELECTOR, ".chart")
+    drawn = browser.find_elements(By.CSS_SELECTOR, ".chart .main-svg:first-child")
+    assert len(charts) >= 15
+    assert len(drawn) == len(charts)
+    assert complaints(browser) == []
+    assert asked_for(browser) == []
+
+
+def test_table_is_sorted_by_mouse_and_by_keyboard(browser_at: Open, page_file: Path) -> None:
+    browser = browser_at(page_file)
+    button = browser.find_element(By.CSS_SELECTOR, f"{FIRST_TABLE} thead th:nth-child(5) button")
+    before = [float(text) for text in column(browser, 5)]
+    assert before != sorted(before)
+    button.click()
+    assert heading(browser, 5)[1] == "descending", "numbers: the highest first"
+    assert [float(text) for text in column(browser, 5)] == sorted(before, reverse=True)
+    button.send_keys(Keys.ENTER)
+    assert heading(browser, 5)[1] == "ascending"
+    assert [float(text) for text in column(browser, 5)] == sorted(before)
+    browser.find_element(By.CSS_SELECTOR, f"{FIRST_TABLE} thead th:nth-child(1) button").send_keys(Keys.SPACE)
+    assert (heading(browser, 1)[1], heading(browser, 5)[1]) == ("ascending", None)
+    assert column(browser, 1) == [f"trial {number}" for number in range(24)], "trial 10 comes after trial 9"
+
+
+def test_first_stop_of_the_keyboard_skips_to_the_report(browser_at: Open, page_file: Path) -> None:
+    browser = browser_at(page_file)
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    link = browser.switch_to.active_element
+    assert link.text == "Skip to the report"
+    assert link.rect["x"] >= 0, "and can be seen"
+    link.send_keys(Keys.ENTER)
+    assert browser.switch_to.active_element.get_attribute("id") == "main"
+
+
+def test_dark_page_has_dark_charts_and_follows_a_change(browser_at: Open, page_file: Path) -> None:
+    browser = browser_at(page_file, dark=True)
+
+    def looks() -> tuple[str, str, str]:
+        return tuple(
+            browser.execute_script(
+                "const of = (e, name) => e && getComputedStyle(e)[name];"
+                "return [of(document.body, 'backgroundColor'), of(document.querySelector('.xtick text'), 'fill'),"
+                " of(document.querySelector('.scatterlayer .point'), 'fill')]"
+            )
+        )
+
+    dark = looks()
+    assert brightness(dark[0]) < 0.2
+    assert brightness(dark[1]) > 0.7
+    light_scheme = [{"name": "prefers-color-scheme", "value": "light"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": light_scheme})
+    WebDriverWait(browser, 30).until(lambda _: brightness(looks()[1]) < 0.3)
+    assert brightness(looks()[0]) > 0.8
+    assert looks()[2] != dark[2], "marks have the colours of the other scheme"
+
+
+def brightness(colour: str) -> float:
+    """From 0 to 1, of a CSS ``rgb(…)``."""
+    channels = [float(part) for part in colour.removeprefix("rgba(").removeprefix("rgb(").rstrip(")").split(",")[:3]]
+    return sum(channels) / (3 * 255)
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_phone_scrolls_tables_inside_their_box_and_never_the_page(
+    browser_at: Open, page_file: Path, width: int
+) -> None:
+    browser = browser_at(page_file, width=width)
+    for details in browser.find_elements(By.TAG_NAME, "details"):
+        browser.execute_script("arguments[0].open = true", details)
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
+    box = browser.find_element(By.CSS_SELECTOR, "#study-1-scores .scroll")
+    assert browser.execute_script("return arguments[0].scrollWidth > arguments[0].clientWidth", box)
+    first = browser.find_element(By.CSS_SELECTOR, f"{FIRST_TABLE} tbody th")
+    left = first.rect["x"]
+    browser.execute_script("arguments[0].scrollLeft = 300", box)
+    assert first.rect["x"] == pytest.approx(left, abs=2), "the first column stays"
+
+
+def test_hostile_names_run_nothing_and_are_shown_as_they_are(browser_at: Open, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.html"
+    study = make_study(HOSTILE, 12, group_of=HOSTILE_GROUPS, teacher_name=HOSTILE)
+    path.write_text(render([Findings(study)], Format.html), encoding="utf-8")
+    browser = browser_at(path, width=390)
+    assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
+    assert browser.find_elements(By.CSS_SELECTOR, "img, .chart b, .chart a") == []
+    assert "<b>bold</b>" in [
+        e.get_attribute("textContent") for e in browser.find_elements(By.CSS_SELECTOR, ".xtick text")
+    ]
+    assert complaints(browser) == [], "no script was even tried and refused"
+    assert asked_for(browser) == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+
+
+def test_page_prints_light_and_unfolded(browser_at: Open, page_file: Path) -> None:
+    browser = browser_at(page_file, dark=True)
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert brightness(browser.execute_script("return getComputedStyle(document.body).backgroundColor")) > 0.8
+    assert browser.find_elements(By.CSS_SELECTOR, "details:not([open])") == []
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert brightness(browser.execute_script("return getComputedStyle(document.body).backgroundColor")) < 0.2
+    assert browser.find_elements(By.CSS_SELECTOR, "details.folded[open]") == []

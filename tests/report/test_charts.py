@@ -1,0 +1,60 @@
+"""Charts are what plotly takes, and names do them no harm."""
+
+import plotly.graph_objects
+import pytest
+
+from asc_experiments.report.charts.base import lines, safe
+from asc_experiments.report.charts.scores import heat_map
+from asc_experiments.report.charts.search import history, parallel
+from asc_experiments.report.document import Chart, Report
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.runs import StudyRuns
+from asc_experiments.report.sections import report_of
+from tests.report.made import make_study
+
+
+def charts_of(report: Report) -> list[Chart]:
+    sections = [*report.front, *(section for chapter in report.chapters for section in chapter.sections)]
+    return [block for section in sections for block in section.blocks if isinstance(block, Chart)]
+
+
+@pytest.mark.parametrize("n_trials", [2, 12, 24])
+def test_plotly_takes_every_chart(n_trials: int) -> None:
+    studies = [make_study("one", n_trials, replicated=True), make_study("other", n_trials, seed=4)]
+    for chart in charts_of(report_of(list(map(Findings, studies)))):
+        plotly.graph_objects.Figure(chart.figure)  # refuses what it does not know
+        assert chart.alternative
+        assert chart.title
+
+
+def test_every_axis_that_measures_says_what_and_in_which_unit(made: StudyRuns) -> None:
+    for chart in charts_of(report_of([Findings(made)])):
+        axes = [value for name, value in chart.figure["layout"].items() if name in ("xaxis", "yaxis")]
+        named = [axis for axis in axes if axis.get("title", {}).get("text")]
+        assert named, chart.title
+
+
+def test_names_are_text_to_plotly_and_not_too_long() -> None:
+    assert safe("<b>&amp;</b>") == "&lt;b&gt;&amp;amp;&lt;/b&gt;"
+    assert safe("a\nb") == "a b"
+    assert len(safe("x" * 500)) <= 60
+    assert lines("<i>", "", None, "b") == "&lt;i&gt;<br>b"
+
+
+def test_heat_map_has_a_hole_where_a_score_is_missing() -> None:
+    figure = heat_map(["one", "two"], ["a", "b"], [[0.5, None], [0.25, 1.0]], [0.1, None])
+    assert figure["data"][0]["z"] == [[50.0, None], [25.0, 100.0]]
+    assert figure["data"][0]["text"][0] == ["50.0", ""]
+    assert figure["data"][1]["z"] == [[10.0], [None]]
+
+
+def test_best_so_far_never_gets_worse() -> None:
+    finished = [(0, 0.5), (1, 0.3), (2, 0.6), (5, 0.1)]
+    assert history(finished, [], "loss", 1.0)["data"][0]["y"] == [0.5, 0.5, 0.6, 0.6]
+    assert history(finished, [], "loss", -1.0)["data"][0]["y"] == [0.5, 0.3, 0.3, 0.1]
+
+
+def test_parallel_lines_break_where_a_trial_lacks_a_parameter() -> None:
+    figure = parallel({"rate": [0.001, 0.1, None], "kind": ["x", "y", "y"]}, [1, 2, 3], ["0", "1", "2"], 1.0)
+    ys = [y for trace in figure["data"] for y in trace["y"]]
+    assert ys == [0.0, 0.0, None, 1.0, 1.0, None, None, 1.0, None]

@@ -1,0 +1,92 @@
+"""A report is written whole or not at all, in the form that was asked for."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.formats import Format, default_file, format_of
+from asc_experiments.report.runs import StudyRuns
+from asc_experiments.report.writing import render, write_whole
+from tests.report.made import make_study
+
+
+def test_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "report.md"
+    path.write_text("before")
+    write_whole(path, "after\r\n")
+    assert path.read_bytes() == b"after\r\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_folder_and_a_folder_in_its_place_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AscError, match="its folder does not exist"):
+        write_whole(tmp_path / "nowhere" / "report.md", "text")
+    with pytest.raises(AscError, match="it is a folder"):
+        write_whole(tmp_path, "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [("a.html", "html"), ("a.HTM", "html"), ("a.md", "md"), ("a.csv", "csv"), ("a.json", "json"), ("a.txt", "table")],
+)
+def test_ending_says_the_format(name: str, format: str) -> None:
+    assert format_of(Path(name)) is Format(format)
+
+
+def test_page_without_a_name_goes_into_this_folder() -> None:
+    assert default_file(["quickstart"]) == Path("quickstart.html")
+    assert default_file(["one", "other"]) == Path("report.html")
+    assert default_file(["../../etc/x y"]) == Path("_.._etc_x_y.html")
+
+
+def test_json_of_one_study_keeps_its_keys_and_has_what_the_page_has(made: StudyRuns) -> None:
+    facts = json.loads(render([Findings(made)], Format.json))
+    assert {"study", "objective", "split", "direction", "against", "rows", "published"} <= set(facts)
+    assert facts["answer"]["trial"] == int(made.best_first[0].tags["asc.trial"])
+    assert facts["costs"]["seconds"] > 0
+    assert facts["metrics"][made.best_first[0].run_id] == dict(made.best_first[0].metrics)
+    assert len(facts["history"]) == 27
+
+
+def test_json_of_several_studies_is_a_list_of_theirs() -> None:
+    facts = json.loads(render([Findings(make_study("one", 3)), Findings(make_study("other", 3))], Format.json))
+    assert [each["study"] for each in facts["studies"]] == ["one", "other"]
+    assert len(facts["accuracy_against_macs"]) == 6
+
+
+def test_json_has_only_numbers_that_json_has(made: StudyRuns) -> None:
+    study = make_study(n_trials=3)
+    study.trials[0].metrics["loss/overall"] = float("nan")  # type: ignore[index]
+    facts = render([Findings(study)], Format.json)
+    json.loads(facts, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_table_in_a_file_has_everybody(made: StudyRuns) -> None:
+    text = render([Findings(made)], Format.table)
+    assert text.count("│ student │") == 24
+    assert max(map(len, text.splitlines())) < 400
+
+
+def test_markdown_has_the_comparison_first_and_then_the_sections(made: StudyRuns) -> None:
+    text = render([Findings(made)], Format.md)
+    assert text.startswith("made: accuracy in % on the test fold")
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings[0].startswith("## Use ")
+    assert "## What makes a good teacher here" in headings
+    assert "## Students and teachers" not in headings, "that is the comparison above"
+
+
+def test_markdown_of_hostile_names_keeps_its_tables() -> None:
+    text = render([Findings(make_study("a|b<script>", 3, teacher_name="x|y\n| z <img>"))], Format.md)
+    text = re.sub(r"(?s)^```.*?^```", "", text, flags=re.MULTILINE)  # code is shown as it is
+    assert "<script>" not in text
+    assert "<img>" not in text
+    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
+    assert len(tables) > 5
+    for lines in tables:
+        assert len({line.replace("\\|", "").count("|") for line in lines}) == 1, lines
