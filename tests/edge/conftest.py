@@ -31,11 +31,16 @@ def tiny(augment: str = "none", **settings: object) -> Recipe:
 
 @remember
 def scrambled(recipe: Recipe) -> SceneNetwork:
-    """An untrained network whose norms do something, as after training."""
+    """An untrained network whose norms do something, as after training; not to be changed."""
+    return scramble(recipe, TEN_SCENES if recipe == STUDENT else SCENES)
+
+
+def scramble(recipe: Recipe, scenes: tuple[str, ...]) -> SceneNetwork:
+    """The same, of any scenes."""
     torch.manual_seed(0)
-    network = SceneNetwork(recipe, TEN_SCENES if recipe == STUDENT else SCENES).eval()
+    network = SceneNetwork(recipe, scenes).eval()
     for name, parameter in network.model.named_parameters():
-        if "norm" in name or "bn" in name or parameter.ndim == 1:
+        if "norm" in name or parameter.ndim == 1:
             nn.init.normal_(parameter, 1.0 if name.endswith("weight") else 0.2, 0.2)
         elif parameter.ndim == 4:
             nn.init.kaiming_normal_(parameter)
