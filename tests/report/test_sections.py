@@ -1,5 +1,6 @@
 """What a report says, and what it says where there is nothing to show."""
 
+import json
 from dataclasses import replace
 
 from asc_experiments.report.document import Chapter, Chart, Section, Table, Tiles
@@ -33,6 +34,24 @@ def test_report_opens_with_the_answer(made: StudyRuns) -> None:
     tiles = next(block for block in answer.blocks if isinstance(block, Tiles)).tiles
     overall = 100 * (best.metrics["accuracy/overall"] - 0.01)
     assert (tiles[0].value, tiles[0].spread, tiles[0].note) == (f"{overall:.1f} %", "± 1.2", "mean over 3 fresh seeds")
+
+
+def test_answer_says_which_student_is_registered_and_what_names_mean(made: StudyRuns) -> None:
+    chapter = chapter_of(Findings(made))
+    seed = json.loads(made.best_first[0].tags["asc.recipe"])["seed"]
+    assert f"that of seed {seed}, the best of them by the objective" in sentences(chapter.sections[0])
+    assert "dirfms is both" in sentences(section(chapter, "scores"))
+
+
+def test_teacher_that_keeps_to_the_limits_and_does_better_is_told(made: StudyRuns) -> None:
+    best = made.best_first[0]
+    key = best.tags["asc.teachers"].split(",")[0]
+    teacher = made.bank[key]
+    assert "keeps to the same limits" not in sentences(chapter_of(Findings(made)).sections[0])
+    costs = {"complexity/parameters": 100_000.0, "complexity/macs": 20e6, "accuracy/overall": 0.99}
+    small = replace(teacher, metrics=dict(teacher.metrics) | costs)
+    told = sentences(chapter_of(Findings(replace(made, bank=dict(made.bank) | {key: small}))).sections[0])
+    assert "keeps to the same limits (100,000 parameters, 20.0 MMACs) and does better itself: 99.0 %" in told
 
 
 def test_students_and_teachers_stand_under_the_same_columns(made: StudyRuns) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 from asc_experiments.report.answer import Answer, ship_commands
 from asc_experiments.report.costs import seconds_of
 from asc_experiments.report.document import (
@@ -18,7 +21,7 @@ from asc_experiments.report.document import (
     text,
 )
 from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import StudyRuns, number_of
+from asc_experiments.report.runs import RECIPE, StudyRuns, number_of
 from asc_experiments.report.words import counted, difference_of, hours, interval_of, value_of
 from asc_experiments.training.scorecard import DG
 
@@ -48,10 +51,12 @@ def answer_section(findings: Findings) -> Section:
         blocks.append(_difference(findings.runs, answer))
     if (teachers := _teachers(findings.runs, answer)) is not None:
         blocks.append(teachers)
+    blocks += _rivals(findings.runs, answer)
+    blocks += _shipped(findings.runs, answer)
     blocks.append("To register the winner, load it in Python, and have it listen to recordings:")
     blocks.append(shipping(study))
     if answer.model:
-        blocks.append(f"Without registering it, it is models:/{answer.model} for both of the last two.")
+        blocks.append(f"Unregistered, the same network is models:/{answer.model}.")
     return Section("answer", _headline(answer), tuple(blocks), answer.caveats)
 
 
@@ -152,6 +157,37 @@ def _device_share(runs: StudyRuns, answer: Answer, device: str) -> str:
     """A device's group, where it is known, and the winner's accuracy on it."""
     group = runs.group_of.get(device)
     return (f"{group}, " if group else "") + f"{100 * answer.devices[device]:.1f} %"
+
+
+def _rivals(runs: StudyRuns, answer: Answer) -> list[str]:
+    """The teacher that keeps to the same limits as the student and does better, where there is one: why distil then?"""
+    student = answer.scores.get(OVERALL)
+    small = [
+        run
+        for key in answer.keys
+        if (run := runs.bank.get(key)) is not None
+        and run.metrics.get("complexity/parameters", math.inf) <= _DCASE_BYTES
+        and run.metrics.get("complexity/macs", math.inf) <= _DCASE_MACS
+    ]
+    best = max(small, key=lambda run: run.metrics.get(OVERALL, 0.0), default=None)
+    if best is None or student is None or best.metrics.get(OVERALL, 0.0) <= student.value:
+        return []
+    costs = (
+        f"{best.metrics['complexity/parameters']:,.0f} parameters, {best.metrics['complexity/macs'] / 1e6:.1f} MMACs"
+    )
+    reached = f"{100 * best.metrics[OVERALL]:.1f} % against {100 * student.value:.1f} %"
+    return [f"Its teacher {best.name} keeps to the same limits ({costs}) and does better itself: {reached}."]
+
+
+def _shipped(runs: StudyRuns, answer: Answer) -> list[str]:
+    """Which of several students is registered."""
+    recipe = json.loads(answer.trial.tags.get(RECIPE, "{}"))
+    if runs.seeds < 2 or "seed" not in recipe:
+        return []
+    which = f"One is registered: that of seed {recipe['seed']}, the best of them by the objective"
+    return [
+        f"The figures are means over {runs.seeds} students. {which}; asc register and its card tell what it reaches."
+    ]
 
 
 def _difference(runs: StudyRuns, answer: Answer) -> str:

@@ -34,10 +34,24 @@ def scores_section(findings: Findings) -> Section:
     tables = [_students(findings), _ensembles(runs), _teachers(runs), _again(findings), _published(findings)]
     over = f"Each student is the mean of {runs.seeds} seeds, ± their standard deviation. " if runs.seeds > 1 else ""
     lead = f"Accuracy in % on the test fold. {over}DG is the standard deviation over devices; lower is better."
-    blocks: list[Block] = [lead, *(table for table in tables if table is not None)]
+    blocks: list[Block] = [lead, _glossary(runs), *(table for table in tables if table is not None)]
     if not findings.comparison.published:
         blocks.append("The study file names no published figures to set beside these.")
     return Section("scores", "Students and teachers", tuple(blocks))
+
+
+def _glossary(runs: StudyRuns) -> str:
+    """What the names in the tables mean."""
+    heard = "Devices: real and seen ones are heard in training, unseen ones are not"
+    groups = {group: [device for device in runs.devices if runs.group_of.get(device) == group] for group in GROUPS}
+    listed = "; ".join(f"{group}: {', '.join(devices)}" for group, devices in groups.items() if devices)
+    methods = (
+        "dir is DIR, impulse responses of other microphones; fms is Freq-MixStyle; dirfms is both; none is neither"
+    )
+    return (
+        f"{heard}{f' ({listed})' if listed else ''}. Names such as cp_resnet-32-dirfms-s0 say architecture, size, "
+        + (f"device-generalisation method and seed: {methods}.")
+    )
 
 
 def parts_of(runs: StudyRuns) -> list[tuple[str, str]]:
