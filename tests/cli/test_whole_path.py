@@ -90,7 +90,7 @@ COMMANDS = [
     [], ["corpus", "synth"], ["corpus", "check"], ["corpus", "prepare"], ["teacher", "train"], ["teacher", "list"],
     ["teacher", "show"], ["teacher", "export"], ["teacher", "import"], ["teacher", "prune"],
     ["student", "train"], ["study", "run"], ["study", "status"], ["study", "list"], ["report"], ["register"],
-    ["predict"], ["model", "card"], ["study", "plan"], ["study", "watch"], ["ui"],
+    ["predict"], ["model", "card"], ["export"], ["study", "plan"], ["study", "watch"], ["ui"],
 ]  # fmt: skip
 
 

@@ -10,8 +10,6 @@ import pytest
 import soundfile
 import torch
 
-import asc_experiments.cli.main as program
-from asc_experiments.cli import export
 from asc_experiments.corpus import Corpus
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.edge.running import OnnxNetwork
@@ -182,10 +180,3 @@ def test_teacher_that_is_gone_is_refused_before_anything_is_trained(
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert f"teacher {student.teacher}, whose logits it learned from, is gone" in result.err
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture(autouse=True)
-def with_export() -> None:
-    names = {command.callback.__name__ for command in program.app.registered_commands if command.callback}
-    if "export" not in names:
-        export.add_to(program.app)

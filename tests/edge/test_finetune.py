@@ -77,7 +77,7 @@ def test_tuned_network_is_an_ordinary_one_and_comes_out_the_same_again(bench: Wo
 
 
 def test_tuned_network_loses_less_to_int8(bench: Workbench) -> None:
-    network = scramble(tiny(batch_size=16, learning_rate=3e-3), bench.corpus.scenes)
+    network = scramble(tiny(batch_size=16, learning_rate=9e-3), bench.corpus.scenes)
     make_loud(network)
     said = predict_logits(network, bench.clips, np.arange(len(bench.corpus.clips)))
     batches = calibration_batches(network, bench.clips, bench.rows[0])
