@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from asc_experiments.tracking.gates import Measured
 
 _GATES = "Gates"
-ModelUri = Annotated[str, typer.Argument(metavar="MODEL_URI", help="models:/NAME@ALIAS, models:/NAME/VERSION or models:/MODEL_ID.")]
+ModelUri = Annotated[
+    str, typer.Argument(metavar="MODEL_URI", help="models:/NAME@ALIAS, models:/NAME/VERSION or models:/MODEL_ID.")
+]
 
 
 class Precision(StrEnum):
