@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
@@ -72,12 +71,8 @@ def take(browser: WebDriver, address: str, text: str, picture: str) -> None:
     browser.get(address)
     WebDriverWait(browser, 60).until(lambda page: text in page.page_source)
     time.sleep(2)
-    for button in browser.find_elements(By.CSS_SELECTOR, "button[aria-label*='lose']"):
-        try:
-            if button.is_displayed():
-                button.click()  # the assistant's panel
-        except WebDriverException:
-            pass  # another one closed it
+    # The assistant's panel; by the page itself, since closing one button takes the others away.
+    browser.execute_script("document.querySelectorAll(\"button[aria-label*='lose']\").forEach(each => each.click())")
     for heading in browser.find_elements(By.XPATH, "//*[text()='Parameters']"):
         if picture == "compare.png":
             heading.click()  # folds them

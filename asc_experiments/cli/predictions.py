@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from asc_experiments.base.errors import AscError
+from asc_experiments.base.files import whole_file
 
 if TYPE_CHECKING:
     from asc_experiments.training.inference import Prediction
@@ -47,22 +47,9 @@ def open_writer(format: Format, scenes: tuple[str, ...], output: Path | None) ->
         write(heading(format, scenes))
         yield lambda prediction: write(line(format, scenes, prediction))
         return
-    part = output.with_name(output.name + ".part")
-    try:
-        if output.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.write(heading(format, scenes))
-
-            def write_line(prediction: Prediction) -> None:
-                file.write(line(format, scenes, prediction))
-
-            yield write_line
-        part.replace(output)
-    except OSError as error:
-        raise AscError(output, f"cannot be written ({error.strerror})", "give another --output") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(output) as write_bytes:
+        write_bytes(heading(format, scenes).encode())
+        yield lambda prediction: write_bytes(line(format, scenes, prediction).encode())
 
 
 def heading(format: Format, scenes: tuple[str, ...]) -> str:

@@ -43,16 +43,19 @@ def report(
     md and csv hold the same tables: csv a row per student and teacher with every
     metric; json holds everything that the page is made from.
     """
-    from asc_experiments.report.writing import find, render, show_tables, write_whole
+    from asc_experiments.base.files import whole_file
+    from asc_experiments.report.writing import find, render, show_tables
 
     wanted = Format.json if as_json else format or format_of(output)
     if wanted is Format.html and output is None:
         output = default_file(names)
-    findings = find(settings.tracking(), names)
     if output is not None:
-        write_whole(output, render(findings, wanted))
+        with whole_file(output) as write:
+            write(render(find(settings.tracking(), names), wanted).encode())
         typer.echo(output)
-    elif wanted is Format.table:
+        return
+    findings = find(settings.tracking(), names)
+    if wanted is Format.table:
         show_tables(findings)
     else:
         typer.echo(render(findings, wanted), nl=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -36,10 +37,8 @@ def ui(
         for name, link in links.items():
             typer.echo(f"{name:<{width}}  {link}")
         typer.echo("Ctrl-C stops both")
-        try:
+        with suppress(KeyboardInterrupt):  # that is how it ends
             if server is None:
                 threading.Event().wait()
             elif server.wait():
                 raise typer.Exit(1)
-        except KeyboardInterrupt:
-            pass

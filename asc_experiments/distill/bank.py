@@ -14,12 +14,12 @@ from asc_experiments.base.locks import lock_path
 from asc_experiments.base.progress import say
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RECIPE, RESPONSES, Teacher, teacher_key
+from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, teacher_key
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.networks import log_network
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE
 from asc_experiments.tracking.view import page_view
 from asc_experiments.training import Recipe
 

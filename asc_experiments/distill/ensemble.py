@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.distill.teacher import IMPORTED, Teacher
+from asc_experiments.distill.teacher import Teacher
+from asc_experiments.tracking.trials import IMPORTED
 from asc_experiments.training.understanding import softmax
 
 RULES = ("mean_logits", "mean_probabilities", "accuracy_weighted")

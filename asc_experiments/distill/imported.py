@@ -15,12 +15,12 @@ from asc_experiments.base.progress import progress, say
 from asc_experiments.distill.bank import TeacherBank, log_logits
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import IMPORTED, KEY, LOGITS_DIGEST, RECIPE, Teacher, teacher_key
+from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, Teacher, teacher_key
 from asc_experiments.distill.train import log_corpus, log_setting
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
 from asc_experiments.training import SceneNetwork, make_recipe
 from asc_experiments.training.loop import predict_logits
 from asc_experiments.training.weights import infer_size, load_weights, read_state_dict, read_tensors, weights_digest

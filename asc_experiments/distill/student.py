@@ -12,12 +12,12 @@ from asc_experiments.base.settings import Settings
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import RECIPE, SCHEMA
+from asc_experiments.distill.teacher import SCHEMA
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.networks import log_network
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, TEACHERS
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE, TEACHERS
 from asc_experiments.training import Recipe, SoftTargets
 from asc_experiments.training.understanding import agreement, disagreement, entropy
 

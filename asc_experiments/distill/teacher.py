@@ -11,15 +11,13 @@ from asc_experiments.base.hashing import digest_file, digest_json
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.trials import HELD_OUT, MODEL_ID, TEACHER_KEY
+from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, MODEL_ID, RECIPE, TEACHER_KEY
 from asc_experiments.training import Recipe
 
 SCHEMA = 1
 """Part of every key: raised when the code changes what a Recipe means, so that no stale Teacher is used again."""
 KEY, LOGITS_DIGEST = TEACHER_KEY, "asc.logits_digest"
-RECIPE, RESPONSES = "asc.recipe", "asc.impulse_responses"
-IMPORTED = "asc.imported"
-"""Tag of a Teacher that was not trained here: the digest of what was imported, and the file's name."""
+RESPONSES = "asc.impulse_responses"
 LOGITS = "logits/logits.npz"
 
 

@@ -16,9 +16,9 @@ from asc_experiments.base.settings import Settings
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank, log_logits
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import IMPORTED, KEY, LOGITS_DIGEST, RECIPE, RESPONSES, Teacher, teacher_key
+from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, RESPONSES, Teacher, teacher_key
 from asc_experiments.tracking.networks import fetch_network, log_network
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
 from asc_experiments.training import Recipe, SceneNetwork, load_network, save_network
 
 DESCRIPTION, _LOGITS = "teacher.json", "logits.npz"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from asc_experiments.base.ownership import is_gone
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import KIND, OWNER
-from asc_experiments.tracking.trials import TEACHERS
+from asc_experiments.tracking.trials import TEACHERS, keys_of
 
 _LEARNERS = ("trial", "student")
 
@@ -55,7 +55,7 @@ class Usage:
         names = tracking.experiments()
         by_key: dict[str, list[Use]] = defaultdict(list)
         for record in tracking.search(list(names), f"tags.`{TEACHERS}` LIKE '%'"):
-            for key in record.tags[TEACHERS].split(","):
+            for key in keys_of(record):
                 by_key[key].append(_use(record, names))
         running = tracking.search(list(names), "attributes.status = 'RUNNING'")
         waiting = [r for r in running if r.tags.get(KIND) in _LEARNERS and TEACHERS not in r.tags]

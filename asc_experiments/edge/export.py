@@ -8,6 +8,7 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from asc_experiments.base.files import whole_file
 from asc_experiments.base.progress import say
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.audio import SAMPLE_RATE
@@ -16,7 +17,7 @@ from asc_experiments.edge.compact import Bytes, bytes_of, compact
 from asc_experiments.edge.comparison import Compared, calibration_batches, compare, one_input
 from asc_experiments.edge.finetune import fine_tune
 from asc_experiments.edge.graph import frontend_graph, joined, name_scenes, network_graph
-from asc_experiments.edge.order import FINE_TUNED, FLOAT, INT8, Order, whole_file
+from asc_experiments.edge.order import FINE_TUNED, FLOAT, INT8, Order
 from asc_experiments.edge.origin import Origin
 from asc_experiments.edge.quantise import quantise
 from asc_experiments.edge.running import Latency, time_one

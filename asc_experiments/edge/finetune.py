@@ -2,8 +2,8 @@
 
 B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR
 2018, section 3. Batch norm is folded before, so that what is trained is what is stored. Afterwards the network is
-quantised like any other. (PyTorch's own ``torch.ao.quantization`` is to be deleted, and what follows it, torchao's
-pt2e, writes operators that no ONNX exporter takes; the operators used here stay.)
+quantised like any other. (PyTorch's own ``torch.ao.quantization`` is announced to be deleted; torchao's pt2e, which
+follows it, was not tried.)
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +44,6 @@ class Order:
         Raises:
             AscError: naming the option.
         """
-        if not self.output.parent.is_dir():
-            raise AscError(self.output.parent, "no such folder", "make it, or give another file: -o FILE")
-        if self.output.is_dir():
-            raise AscError(self.output, "is a folder", "give a file: -o FILE")
         if self.format not in FORMATS:
             raise AscError(f"--format {self.format}", "is none that can be written", nearest(self.format, FORMATS))
         if self.int8 and self.corpus is None:
@@ -91,27 +85,3 @@ class Order:
             )
         if origin.split is None:
             raise AscError("--finetune", "it is not known which clips the model was trained on", "leave it out")
-
-
-@contextmanager
-def whole_file(output: Path) -> Iterator[Callable[[bytes], None]]:
-    """A file that appears whole or not at all: the block is given what writes it, once.
-
-    Raises:
-        AscError: if it cannot be written; before the block where that can be known.
-    """
-    part = output.with_name(output.name + ".part")
-
-    def write(content: bytes) -> None:
-        try:
-            part.write_bytes(content)
-            if content:
-                part.replace(output)
-        except OSError as error:
-            raise AscError(output, f"cannot be written ({error.strerror})", "give another file: -o FILE") from None
-
-    write(b"")
-    try:
-        yield write
-    finally:
-        part.unlink(missing_ok=True)

@@ -12,10 +12,10 @@ from asc_experiments.distill.student import soft_targets
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.candidate import Candidate
 from asc_experiments.tracking.networks import find_version
-from asc_experiments.tracking.trials import MODEL_ID, TEACHERS
+from asc_experiments.tracking.run import PARENT
+from asc_experiments.tracking.trials import MODEL_ID, keys_of
 from asc_experiments.training import SoftTargets
 
-_PARENT = "mlflow.parentRunId"
 _RULE = "ensemble_rule"
 
 
@@ -45,8 +45,8 @@ class Origin:
             model_id = version.tags.get(MODEL_ID) or str(version.source).rpartition("/")[2]
         run = _active(tracking, str(tracking.client.get_logged_model(model_id).source_run_id))
         trial = run
-        if run is not None and _PARENT in run.tags:
-            trial = _active(tracking, run.tags[_PARENT])
+        if run is not None and PARENT in run.tags:
+            trial = _active(tracking, run.tags[PARENT])
         return cls(tracking, model_id, run, trial)
 
     @cached_property
@@ -79,13 +79,13 @@ class Origin:
         where, remedy = f"models:/{self.model_id}", "leave --finetune out"
         if self.run is None or self.trial is None:
             raise AscError(where, "the run that tells what it learned from is gone", remedy)
-        keys = self.trial.tags.get(TEACHERS, "")
+        keys = keys_of(self.trial)
         if not keys:
             return None
         bank = TeacherBank(self.tracking)
-        teachers = [bank.find(key) for key in keys.split(",")]
+        teachers = [bank.find(key) for key in keys]
         if None in teachers:
-            gone = keys.split(",")[teachers.index(None)]
+            gone = keys[teachers.index(None)]
             raise AscError(where, f"teacher {gone}, whose logits it learned from, is gone", remedy)
         ensemble = Ensemble(tuple(each for each in teachers if each), self.trial.params.get(_RULE, "mean_logits"))
         settings = {key: float(self.run.params[key]) for key in Distillation.model_fields if key in self.run.params}

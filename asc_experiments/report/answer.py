@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from asc_experiments.report.costs import Costs, costs_of
-from asc_experiments.report.runs import GROUPS, StudyRuns, keys_of, number_of, objective_name, spread
+from asc_experiments.report.runs import GROUPS, StudyRuns, number_of, objective_name, spread
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import (
     AGAINST,
@@ -20,6 +20,7 @@ from asc_experiments.tracking.trials import (
     REPLICATED_STD,
     REPLICATES,
     best_trial,
+    keys_of,
     last_replicated,
     spread_of,
 )
@@ -148,14 +149,10 @@ def _fresh(trial: RunRecord) -> dict[str, Score]:
     """What the students with fresh seeds reached on the test fold."""
     metrics, n = trial.metrics, int(trial.metrics.get(REPLICATES, 1))
     return {
-        name: Score(metrics[f"replicated/{name}"], _either(metrics, f"replicated/{spread_of(name)}", name), n)
+        name: Score(metrics[f"replicated/{name}"], metrics.get(f"replicated/{spread_of(name)}"), n)
         for name in HEADLINE
         if f"replicated/{name}" in metrics
     }
-
-
-def _either(metrics: Mapping[str, float], new: str, name: str) -> float | None:
-    return metrics.get(new, metrics.get(f"replicated/{name}_std"))
 
 
 def _objective(study: StudyRuns, trial: RunRecord, again: bool) -> Score:

@@ -15,9 +15,9 @@ from statistics import fmean
 from typing import Any
 
 from asc_experiments.report.effects import Effect, correlation, difference
-from asc_experiments.report.runs import RECIPE, StudyRuns, keys_of
+from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import OBJECTIVE_VALUE
+from asc_experiments.tracking.trials import OBJECTIVE_VALUE, RECIPE, keys_of
 from asc_experiments.training.scorecard import DG
 
 UNSEEN = "accuracy/group/unseen"

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from asc_experiments.report.gains import student_recipe
-from asc_experiments.report.runs import HELD_OUT, IMPORTED, RECIPE, StudyRuns, keys_of
+from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, RECIPE, keys_of
 from asc_experiments.training import Recipe, make_recipe
 
 CORPUS_FOLDER, RESPONSES_FOLDER = "DIR", "IRS"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from asc_experiments.report.runs import IMPORTED, StudyRuns
+from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import KIND
-from asc_experiments.tracking.trials import REPLICATE_KIND, SEED_KIND, TRAINING_SECONDS
+from asc_experiments.tracking.trials import IMPORTED, REPLICATE_KIND, SEED_KIND, TRAINING_SECONDS
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from asc_experiments.report.costs import Costs, costs_of
 from asc_experiments.report.effects import Effect, correlation
 from asc_experiments.report.fronts import accuracy_against_macs
 from asc_experiments.report.gains import Gain, gains_of
-from asc_experiments.report.runs import StudyRuns, keys_of, number_of
+from asc_experiments.report.runs import StudyRuns, number_of
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR
-from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, SEARCHED
+from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, SEARCHED, keys_of
 
 EXPLAINING = ("ece", "entropy", "agreement")
 """Measures that explain a network; each is there overall, per device and per group."""
@@ -83,7 +83,7 @@ class Findings:
 
     @cached_property
     def importances(self) -> dict[str, float]:
-        """How much of the objective's variation each parameter explains, the largest first."""
+        """How much each parameter decides whether a trial is good, the largest first."""
         try:
             found = json.loads(self.runs.tags.get(IMPORTANCES, "{}"))
             return {str(name): float(share) for name, share in sorted(found.items(), key=lambda each: -each[1])}

@@ -14,9 +14,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from asc_experiments.report.attributes import recipe_of
-from asc_experiments.report.runs import CORPUS, HELD_OUT, StudyRuns, keys_of, number_of, spread
+from asc_experiments.report.runs import StudyRuns, number_of, spread
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import SEED_KIND
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, SEED_KIND, keys_of
 from asc_experiments.training.scorecard import DG
 
 
@@ -123,7 +123,7 @@ def _without_seed(recipe: Mapping[str, Any]) -> str:
 
 def _names(metrics: Mapping[str, float]) -> list[str]:
     wanted = ("accuracy/overall", "accuracy/group/", "accuracy/device/", DG)
-    return [name for name in metrics if name.startswith(wanted) and not name.endswith("_std")]
+    return [name for name in metrics if name.startswith(wanted)]
 
 
 def _gain(study: StudyRuns, trial: RunRecord, reference: _Reference) -> Gain:

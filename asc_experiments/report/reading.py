@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asc_experiments.report.runs import PARENT, RECIPE, StudyRuns
+from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.run import KIND
-from asc_experiments.tracking.trials import SEED_KIND, TEACHER_KEY, TRAINING_SECONDS, TRIAL_KIND, study_experiment
+from asc_experiments.tracking.run import KIND, PARENT
+from asc_experiments.tracking.trials import (
+    RECIPE,
+    SEED_KIND,
+    TEACHER_KEY,
+    TRAINING_SECONDS,
+    TRIAL_KIND,
+    study_experiment,
+)
 
 _TEACHERS, _STUDENTS = "teachers", "students"
 

@@ -11,30 +11,28 @@ from functools import cached_property
 from typing import Any
 
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.run import ERROR, KIND
+from asc_experiments.tracking.run import ERROR, KIND, PARENT
 from asc_experiments.tracking.trials import (
+    CORPUS,
     DEVICE_GROUPS,
     DIRECTION,
+    HELD_OUT,
+    IMPORTED,
     OBJECTIVE,
     OBJECTIVE_VALUE,
     REPLICATE_KIND,
     SEED,
     SEED_KIND,
     SPLIT,
-    TEACHERS,
     TRIAL,
     TRIAL_KIND,
+    keys_of,
     spread_of,
 )
 from asc_experiments.training.scorecard import is_better_higher
 
-CORPUS, RECIPE, HELD_OUT, IMPORTED = "asc.corpus", "asc.recipe", "asc.split", "asc.imported"
-"""Tags of a training: the corpus's digest, the Recipe and the held-out clips as JSON, what was imported."""
 GROUPS = ("real", "seen", "unseen")
-PARENT = "mlflow.parentRunId"
 _DEVICE = "accuracy/device/"
-_OLD_SPREAD = "_std"
-"""How the names of standard deviations ended before version 0.1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,11 +184,6 @@ def number_of(trial: RunRecord) -> int:
     return int(trial.tags[TRIAL])
 
 
-def keys_of(run: RunRecord) -> list[str]:
-    """The keys of the teachers that a run learned from."""
-    return [key for key in run.tags.get(TEACHERS, "").split(",") if key]
-
-
 def kind_of(teacher: RunRecord) -> str:
     """A teacher's name without its seed: teachers of one kind differ by that alone."""
     return teacher.name if IMPORTED in teacher.tags else re.sub(r"-s\d+$", "", teacher.name)
@@ -198,13 +191,12 @@ def kind_of(teacher: RunRecord) -> str:
 
 def device_names(runs: Iterable[RunRecord]) -> set[str]:
     """The devices that any of the runs was scored on."""
-    names = {name for run in runs for name in run.metrics if name.startswith(_DEVICE)}
-    return {name.removeprefix(_DEVICE) for name in names if name.removesuffix(_OLD_SPREAD) not in names - {name}}
+    return {name.removeprefix(_DEVICE) for run in runs for name in run.metrics if name.startswith(_DEVICE)}
 
 
 def spread(metrics: Mapping[str, float], name: str) -> float | None:
     """The standard deviation of a metric over seeds; None where there is one seed."""
-    return metrics.get(spread_of(name), metrics.get(name + _OLD_SPREAD))
+    return metrics.get(spread_of(name))
 
 
 def objective_name(objective: str, split: str) -> str:

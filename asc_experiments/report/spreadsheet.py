@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import keys_of
 from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.trials import keys_of
 
 _ABOUT = ("kind", "study", "name", "key", "run_id", "taught_by", "teachers")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

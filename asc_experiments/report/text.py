@@ -9,6 +9,7 @@ from rich.table import Table
 
 from asc_experiments.base.progress import fits
 from asc_experiments.report.comparison import Comparison
+from asc_experiments.report.fronts import non_dominated
 from asc_experiments.report.runs import GROUPS
 
 
@@ -34,16 +35,9 @@ def pareto_front(comparison: Comparison) -> set[str]:
     if not comparison.against:
         return set()
     signs = [-1.0 if direction == "maximize" else 1.0 for direction in (comparison.direction, comparison.against[1])]
-    points = {
-        row["run_id"]: (signs[0] * row["objective"], signs[1] * row["against"])
-        for row in comparison.rows
-        if row["kind"] == "student"
-    }
-
-    def is_beaten(point: tuple[float, float]) -> bool:
-        return any(o != point and o[0] <= point[0] and o[1] <= point[1] for o in points.values())
-
-    return {run_id for run_id, point in points.items() if not is_beaten(point)}
+    students = [row for row in comparison.rows if row["kind"] == "student"]
+    front = non_dominated([(signs[0] * row["objective"], signs[1] * row["against"]) for row in students])
+    return {students[place]["run_id"] for place in front}
 
 
 def percent(value: float | None, std: float | None = None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asc_experiments.report.effects import FEWEST, Effect
-from asc_experiments.report.text import duration
 from asc_experiments.training.scorecard import DG
 
 
@@ -51,11 +50,6 @@ def correlation_in_words(effect: Effect | None, cause: str, result: str) -> str:
         return f"{said}, {interval}. The interval holds 0: these trials do not show a connection."
     way = "the higher the one, the higher the other" if effect.value > 0 else "the higher the one, the lower the other"
     return f"{said}, {interval}: {way}."
-
-
-def hours(seconds: float) -> str:
-    """A time as one says it."""
-    return duration(seconds)
 
 
 def counted(n: int, thing: str, things: str = "") -> str:

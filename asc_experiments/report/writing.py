@@ -1,20 +1,15 @@
-"""From studies to a written report: in which form, and into a file that is whole or not there."""
+"""From studies to a written report, in the form that was asked for."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date
-from pathlib import Path
 
 from rich.console import Console
 
 from asc_experiments import __version__
-from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import show
 from asc_experiments.report.document import finite
 from asc_experiments.report.findings import Findings, facts_of
@@ -63,33 +58,6 @@ def show_tables(findings: Sequence[Findings]) -> None:
     for each in findings:
         for table in as_tables(each.comparison):
             show(table)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there, so that it is never half written.
-
-    Raises:
-        AscError: if it cannot be written.
-    """
-    part = None
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        part = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)  # as any new file: the temporary one is for us alone
-        part.replace(path)
-    except OSError as error:
-        what = "its folder does not exist" if not path.parent.is_dir() else f"cannot be written ({error.strerror})"
-        raise AscError(path, what, "give another --output") from None
-    finally:
-        if part is not None:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
 
 
 def _tables(findings: Sequence[Findings]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from asc_experiments.base.errors import NotFiniteError
 from asc_experiments.distill import LogitTable, Workbench
 from asc_experiments.distill.figures import bars_of, log_figures
-from asc_experiments.distill.teacher import LOGITS, RECIPE
+from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.distill.train import log_corpus
 from asc_experiments.study.file import Objective
 from asc_experiments.study.space import TrialPlan
@@ -23,6 +23,7 @@ from asc_experiments.tracking.trials import (
     LABELS_ALONE,
     MODEL_ID,
     OBJECTIVE_VALUE,
+    RECIPE,
     TRAINING_SECONDS,
     spread_of,
 )

@@ -82,7 +82,8 @@ class Driver:
         with self.lock:
             self.study = open_study(self.space, self.asked, bench, storage)
         experiment_id = bench.tracking.experiment(file.name)
-        describe_study(file, self.study, bench, experiment_id)
+        if not study_status(self.study).finished:  # else the description says what was found before
+            describe_study(file, self.study, bench, experiment_id)
         self.context = TrialContext(file, bench, bank, experiment_id, self.executor)
         self._under_way: list[_UnderWay] = []
 

@@ -8,12 +8,12 @@ from optuna.storages import BaseStorage
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.distill.teacher import IMPORTED
 from asc_experiments.study.file import Objective, StudyFile
 from asc_experiments.study.search import pruner
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import ASKED, CORPUS, DEFINITION, DIRS, METRIC
 from asc_experiments.tracking.trials import CORPUS as TEACHER_CORPUS
+from asc_experiments.tracking.trials import IMPORTED
 from asc_experiments.training.scorecard import metric_names
 
 

@@ -34,9 +34,9 @@ from asc_experiments.tracking.trials import (
     REPLICATED_AT,
     REPLICATED_STD,
     REPLICATES,
-    TEACHERS,
     TRIAL,
     finished_trials,
+    keys_of,
     spread_of,
 )
 from asc_experiments.training.bootstrap import Interval, ScoredClips, paired_interval
@@ -101,7 +101,7 @@ def candidates(study: optuna.Study, best: int) -> list[FrozenTrial]:
 
 def _candidate(context: TrialContext, space: SearchSpace, trial: FrozenTrial, record: RunRecord) -> _Candidate:
     plan = space.plan_of(trial.params, f"trial {trial.number}")
-    keys = tuple(key for key in record.tags.get(TEACHERS, "").split(",") if key)
+    keys = tuple(keys_of(record))
     job = SeedJob(
         study=context.study.name,
         trial=trial.number,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from asc_experiments.base.progress import say
@@ -69,15 +71,18 @@ def study_note(file: StudyFile, study: optuna.Study, records: Sequence[RunRecord
 
 
 def parameter_importances(study: optuna.Study) -> dict[str, float]:
-    """How much of the first objective's variation each parameter explains (PED-ANOVA); none where too little is known.
+    """How much each parameter decides whether the first objective is good (PED-ANOVA); none where too little is known.
 
     Only parameters that every finished trial has are compared.
     """
     finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
     if len(finished) < _FEWEST_FOR_IMPORTANCES or len({trial.values[0] for trial in finished}) < 2:
         return {}
+    sign = -1.0 if study.directions[0] == StudyDirection.MAXIMIZE else 1.0  # the evaluator asks what makes targets low
     try:
-        found = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[0])
+        with warnings.catch_warnings():  # of few trials, which the report says in words
+            warnings.simplefilter("ignore", UserWarning)
+            found = optuna.importance.get_param_importances(study, target=lambda trial: sign * trial.values[0])
     except (ValueError, RuntimeError) as error:  # a space that the evaluator cannot take apart
         say(f"study {study.study_name}: no parameter importances ({error})")
         return {}

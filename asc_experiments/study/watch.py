@@ -21,9 +21,9 @@ from asc_experiments.tracking.trials import (
     SEED_KIND,
     STUDY,
     TEACHER_KEY,
-    TEACHERS,
     TRIAL,
     TRIAL_KIND,
+    keys_of,
     study_experiment,
 )
 
@@ -91,7 +91,7 @@ def view_study(study: optuna.Study, tracking: Tracking) -> StudyView:
     bank = [tracking.experiment("teachers")] if tracking.has_experiment("teachers") else []
     running = tracking.search([own, *bank], "attributes.status = 'RUNNING'")
     trials = tracking.search([own], f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'")
-    used = [key for trial in trials for key in trial.tags.get(TEACHERS, "").split(",") if key]
+    used = [key for trial in trials for key in keys_of(trial)]
     return StudyView(
         status=status,
         trainings=tuple(_training(record) for record in running if record.tags.get(KIND) in _TRAININGS),

@@ -19,16 +19,16 @@ from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.models import Complexity, measure_complexity
 from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.networks import fetch_network
-from asc_experiments.tracking.run import KIND, RunRecord
+from asc_experiments.tracking.run import KIND, PARENT, RunRecord
 from asc_experiments.tracking.trials import (
     CORPUS,
     HELD_OUT,
     MODEL_ID,
     SEED_KIND,
     TEACHER_KEY,
-    TEACHERS,
     best_trial,
     finished_trials,
+    keys_of,
     spread_of,
 )
 from asc_experiments.training import SceneNetwork
@@ -106,7 +106,7 @@ class Candidate:
     @cached_property
     def teachers(self) -> tuple[RunRecord, ...]:
         """The runs of the teachers that are still in the bank, in the order of the ensemble."""
-        keys = [key for key in self.trial.tags.get(TEACHERS, "").split(",") if key]
+        keys = keys_of(self.trial)
         if not keys or not self.tracking.has_experiment("teachers"):
             return ()
         bank = [self.tracking.experiment("teachers")]
@@ -138,7 +138,7 @@ class Candidate:
 
     def students(self) -> int:
         """How many students the trial's means are of."""
-        query = f"attributes.status = 'FINISHED' AND tags.`mlflow.parentRunId` = '{self.trial.run_id}'"
+        query = f"attributes.status = 'FINISHED' AND tags.`{PARENT}` = '{self.trial.run_id}'"
         kinds = [r.tags.get(KIND) for r in self.tracking.search([self.trial.experiment_id], query)]
         return max(1, kinds.count(SEED_KIND))
 

@@ -33,10 +33,9 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.tracking.connecting import default_tracking_uri, initialising, make_folder, probe, unreachable
-from asc_experiments.tracking.run import KIND, NOTE, OWNER, Run, RunRecord, Stopped, record_of
+from asc_experiments.tracking.run import KIND, NOTE, OWNER, PARENT, Run, RunRecord, Stopped, record_of
 
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
-_PARENT = "mlflow.parentRunId"
 _OLDEST_FIRST = ["attributes.start_time ASC"]
 _QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
 
@@ -177,7 +176,7 @@ class Tracking:
         """
         all_tags = {KIND: kind, OWNER: this_process(), **(tags or {})}
         if parent:
-            all_tags[_PARENT] = parent
+            all_tags[PARENT] = parent
         created = self.client.create_run(experiment_id, run_name=name, tags=all_tags)
         run = Run(self.client, created.info.run_id, experiment_id)
         with run.until_ended:

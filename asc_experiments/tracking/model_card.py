@@ -14,7 +14,7 @@ from asc_experiments import __version__
 from asc_experiments.tracking.candidate import Candidate
 from asc_experiments.tracking.gates import BYTES_AT
 from asc_experiments.tracking.run import RunRecord
-from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TEACHERS, TRIAL
+from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRIAL, keys_of
 from asc_experiments.training.scorecard import DG
 
 LONGEST_DESCRIPTION = 5_000
@@ -72,7 +72,7 @@ def _what(candidate: Candidate, about: About) -> str:
     one_of = "this is its one student"
     if count > 1:
         one_of = f"this is the best of its {count} students, whose mean says better what to expect"
-    keys = _teacher_keys(candidate)
+    keys = keys_of(candidate.trial)
     taught = f"{len(keys)} teacher{'s' if keys[1:] else ''} (below)" if keys else "labels alone"
     objective = f"`{tags[OBJECTIVE]}`, {tags[DIRECTION]}d, on the **{tags[SPLIT]}** split"
     honest = "Chosen on held-out training clips; the figures below are of the test fold, which chose nothing."
@@ -158,7 +158,7 @@ def _cost(candidate: Candidate, about: About) -> str:
 
 
 def _teachers(candidate: Candidate) -> str:
-    keys = _teacher_keys(candidate)
+    keys = keys_of(candidate.trial)
     if not keys:
         return "## Teachers\n\nNone: it learned from labels alone."
     runs = {record.tags[TEACHER_KEY]: record for record in candidate.teachers}
@@ -169,10 +169,6 @@ def _teachers(candidate: Candidate) -> str:
         figures = [_percent(metrics.get(name)) for name in ("accuracy/overall", "accuracy/group/unseen")]
         rows.append([_run_link(record, record.name) if record else "gone from the bank", f"`{key}`", *figures])
     return f"## Teachers\n\n{_table(['teacher', 'key', 'overall, in %', 'unseen, in %'], rows)}"
-
-
-def _teacher_keys(candidate: Candidate) -> list[str]:
-    return [key for key in candidate.trial.tags.get(TEACHERS, "").split(",") if key]
 
 
 def _loading(about: About) -> str:

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
 
 KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
+PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 _TABLES = "mlflow.loggedArtifacts"
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 800, 90  # a call takes 1,000 entries, 100 of them params

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.tracking.client import Tracking
-from asc_experiments.tracking.run import KIND, RunRecord
+from asc_experiments.tracking.run import KIND, PARENT, RunRecord
 
 STUDY, TRIAL = "asc.study", "asc.trial"
 TEACHER_KEY, TEACHERS, MODEL_ID = "asc.teacher", "asc.teachers", "asc.model_id"
 """A teacher's key; the keys of the teachers that a run learned from; the network that a run made."""
 CORPUS, HELD_OUT = "asc.corpus", "asc.split"
 """What a network was trained on: the digest of the corpus, and which clips were held out, as JSON."""
+RECIPE, IMPORTED = "asc.recipe", "asc.imported"
+"""What a network is, as JSON; of one that was not trained here, the digest of what was imported and the file's name."""
 OBJECTIVE, DIRECTION, SPLIT = "asc.objective", "asc.direction", "asc.objective_split"
 AGAINST, PUBLISHED = "asc.against", "asc.published"
 OBJECTIVE_VALUE, AGAINST_VALUE = "objective", "objective_against"
@@ -32,16 +34,20 @@ EPOCH, EPOCH_SECONDS = "train/epoch", "time/epoch_s"
 DEVICE_GROUPS = "asc.device_groups"
 """A study's tag: the group of each device of the test fold, as JSON."""
 IMPORTANCES = "asc.importances"
-"""A study's tag: how much of the objective's variation each parameter explains, parts of one, as JSON."""
+"""A study's tag: how much each parameter decides whether a trial is good, parts of one, as JSON."""
 SEED, IDENTITY, SEARCHED = "asc.seed", "asc.identity", "asc.searched"
 TRIAL_KIND, SEED_KIND, REPLICATE_KIND = "trial", "seed", "replicate"
 LABELS_ALONE = {"teachers": "labels alone", "ensemble_size": 0}
-_PARENT = "mlflow.parentRunId"
 
 
 def spread_of(name: str) -> str:
     """The name of a metric's standard deviation over seeds; MLflow's pages show these together, after the means."""
     return f"std/{name}"
+
+
+def keys_of(run: RunRecord) -> list[str]:
+    """The keys of the teachers that a run learned from."""
+    return [key for key in run.tags.get(TEACHERS, "").split(",") if key]
 
 
 def study_experiment(tracking: Tracking, study: str) -> str:
@@ -109,10 +115,10 @@ def adopt_seed(
     """
     query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{kind}' AND tags.`{IDENTITY}` = '{identity}'"
     for record in tracking.search([experiment_id], query):
-        before = record.tags.get(_PARENT, "")
+        before = record.tags.get(PARENT, "")
         if before == parent:
             return record
         if before and tracking.get(before).status in ("KILLED", "FAILED"):
-            tracking.writer(record.run_id, experiment_id).tags({_PARENT: parent, TRIAL: str(trial)})
+            tracking.writer(record.run_id, experiment_id).tags({PARENT: parent, TRIAL: str(trial)})
             return record
     return None

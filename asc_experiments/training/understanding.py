@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
+from scipy import special
 
 ENTROPY_TEMPERATURE = 2.0
 """The published T. One for all, so that entropies of any two networks compare."""
@@ -90,15 +91,12 @@ def entropy(logits: np.ndarray, temperature: float) -> np.ndarray:
         logits: ``(clips, scenes)``.
         temperature: T, which the logits are divided by.
     """
-    probabilities = softmax(logits / temperature)
-    logarithms = np.log(probabilities, where=probabilities > 0, out=np.zeros_like(probabilities))
-    return np.asarray(-(probabilities * logarithms).sum(axis=1))
+    return np.asarray(special.entr(softmax(logits / temperature)).sum(axis=1))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities ``(clips, scenes)`` float64."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+    return np.asarray(special.softmax(logits.astype(np.float64), axis=1))
 
 
 def _named(

@@ -8,7 +8,7 @@ from asc_experiments.tracking import RunRecord
 def record(name: str, tags: dict[str, str], accuracy: float, **metrics: float) -> RunRecord:
     scores = {
         "accuracy/overall": accuracy, "accuracy/device/a": accuracy, "accuracy/device/s4": accuracy - 0.1,
-        "accuracy/device/s4_std": 0.01, "accuracy/group/unseen": accuracy - 0.1, "device_generalization": 0.05,
+        "std/accuracy/device/s4": 0.01, "accuracy/group/unseen": accuracy - 0.1, "device_generalization": 0.05,
     }  # fmt: skip
     return RunRecord("r-" + name, "1", name, "FINISHED", {"teachers": "one + two"}, scores | metrics, tags, 0)
 

@@ -38,7 +38,7 @@ def test_page_goes_into_this_folder_where_no_file_is_named(
 def test_nothing_is_written_where_it_cannot_be(asc: Asc, studied: Path, tmp_path: Path) -> None:
     result = asc("report", "tiny", "-o", tmp_path / "nowhere" / "a.html", "--workspace", studied)
     assert result.code == 2
-    assert result.err == f"error: {tmp_path}/nowhere/a.html: its folder does not exist; give another --output\n"
+    assert result.err == f"error: {tmp_path}/nowhere: no such folder; make it, or give another file: -o FILE\n"
 
 
 def test_unknown_study_among_several_is_named(asc: Asc, studied: Path, tmp_path: Path) -> None:

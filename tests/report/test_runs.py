@@ -18,15 +18,14 @@ def test_groups_that_cannot_be_read_are_not_known(made: StudyRuns) -> None:
     assert replace(made, tags={"asc.device_groups": "[1]"}).group_of == {}
 
 
-def test_spread_is_found_under_its_old_name_too() -> None:
+def test_spread_is_none_where_there_is_one_student() -> None:
     assert spread({"std/accuracy/overall": 0.1}, "accuracy/overall") == 0.1
-    assert spread({"accuracy/overall_std": 0.2}, "accuracy/overall") == 0.2
     assert spread({}, "accuracy/overall") is None
 
 
-def test_spread_of_an_earlier_version_is_no_device() -> None:
-    old = {"accuracy/device/a": 0.5, "accuracy/device/a_std": 0.1, "accuracy/device/b_std": 0.4}
-    assert device_names([run("r", "r", "trial", old)]) == {"a", "b_std"}
+def test_spread_is_no_device() -> None:
+    metrics = {"accuracy/device/a": 0.5, "std/accuracy/device/a": 0.1, "accuracy/device/b_std": 0.4}
+    assert device_names([run("r", "r", "trial", metrics)]) == {"a", "b_std"}
 
 
 def test_trials_are_told_apart_by_how_they_ended() -> None:

@@ -62,6 +62,23 @@ def test_parameter_that_decides_the_objective_is_the_important_one() -> None:
     assert found["x"] > found["y"]
 
 
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_importance_is_for_good_values_in_the_direction_of_the_study(direction: str) -> None:
+    """What is good is decided by x alone, what is bad by y alone."""
+    study = optuna.create_study(direction=direction)
+    unit = optuna.distributions.FloatDistribution(0, 1)
+    sign = 1.0 if direction == "maximize" else -1.0
+    for place in range(100):
+        x, y = (place % 10) / 10, (place // 10) / 10
+        value = sign * (1.0 if x > 0.75 else -1.0 if y > 0.75 else 0.0)
+        params = {"x": x, "y": y}
+        study.add_trial(
+            optuna.trial.create_trial(params=params, distributions=dict.fromkeys(params, unit), value=value)
+        )
+    found = parameter_importances(study)
+    assert found["x"] > found["y"]
+
+
 @pytest.mark.parametrize("values", [(), (1.0, 2.0), (0.5,) * 12])
 def test_too_few_or_equal_values_have_no_importances(values: tuple[float, ...]) -> None:
     assert parameter_importances(study_of(*values)) == {}

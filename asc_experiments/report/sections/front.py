@@ -21,8 +21,10 @@ from asc_experiments.report.document import (
     text,
 )
 from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import RECIPE, StudyRuns, number_of
-from asc_experiments.report.words import counted, difference_of, hours, interval_of, value_of
+from asc_experiments.report.runs import StudyRuns, number_of
+from asc_experiments.report.text import duration
+from asc_experiments.report.words import counted, difference_of, interval_of, value_of
+from asc_experiments.tracking.trials import RECIPE
 from asc_experiments.training.scorecard import DG
 
 OVERALL, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
@@ -84,7 +86,7 @@ def _teachers(runs: StudyRuns, answer: Answer) -> Table | None:
         took = seconds_of(run)
         method = METHODS.get(run.params.get("augment", ""), "not known")
         size = number(run.metrics.get("complexity/parameters"))
-        time = text("imported" if took is None else hours(took))
+        time = text("imported" if took is None else duration(took))
         rows.append((text(run.name), code(key), text(method), size, *scores, time))
     heads = ("teacher", "key", "device generalisation", "parameters", "overall", "unseen", "DG", "training")
     units = {"overall": "%", "unseen": "%", "DG": "%"}
@@ -130,8 +132,8 @@ def _tiles(runs: StudyRuns, answer: Answer) -> Tiles:
     if answer.macs is not None:
         fits = "within" if answer.macs <= _DCASE_MACS else "over"
         tiles.append(Tile("MACs for one second", f"{answer.macs / 1e6:.1f} M", note=f"{fits} DCASE's 30 M"))
-    alone = "" if answer.costs.winner is None else f"its own teachers and students: {hours(answer.costs.winner)}"
-    tiles.append(Tile("training, whole study", hours(answer.costs.seconds), note=alone))
+    alone = "" if answer.costs.winner is None else f"its own teachers and students: {duration(answer.costs.winner)}"
+    tiles.append(Tile("training, whole study", duration(answer.costs.seconds), note=alone))
     return Tiles(tuple(tiles))
 
 

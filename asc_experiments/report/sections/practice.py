@@ -7,7 +7,8 @@ from asc_experiments.report.commands import CORPUS_FOLDER, RESPONSES_FOLDER
 from asc_experiments.report.document import Block, Cell, Chart, Section, Table, code, columns, number, text
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.runs import number_of
-from asc_experiments.report.words import counted, hours
+from asc_experiments.report.text import duration
+from asc_experiments.report.words import counted
 
 
 def cost_section(findings: Findings) -> Section:
@@ -15,8 +16,8 @@ def cost_section(findings: Findings) -> Section:
     costs, title = findings.costs, "What it cost"
     if not costs.seconds:
         return Section("cost", title, ("The time of no training is known.",))
-    said = f"{hours(costs.seconds)} of training in all, added up over workers: two at a time take half as long by the "
-    said += "clock."
+    said = f"{duration(costs.seconds)} of training in all, added up over workers: two at a time take half as long "
+    said += "by the clock."
     if costs.found:
         said += (
             f" {counted(costs.found, 'teacher was', 'teachers were')} in the bank before this study began, and counted."
@@ -27,7 +28,7 @@ def cost_section(findings: Findings) -> Section:
     )
     heads = columns("what", "trainings", "hours", "of unknown time", texts=("what",))
     figure = draw.cost_bars([findings.study], [costs.parts])
-    told = "; ".join(f"{part.what}: {hours(part.seconds)}" for part in costs.parts) + "."
+    told = "; ".join(f"{part.what}: {duration(part.seconds)}" for part in costs.parts) + "."
     blocks: list[Block] = [said, Chart("Hours of training", figure, told, height=230), Table("Trainings", heads, rows)]
     return Section("cost", title, tuple(blocks))
 

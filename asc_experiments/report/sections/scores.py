@@ -19,10 +19,10 @@ from asc_experiments.report.document import (
     text,
 )
 from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import GROUPS, StudyRuns, keys_of, number_of, spread
+from asc_experiments.report.runs import GROUPS, StudyRuns, number_of, spread
 from asc_experiments.report.text import pareto_front, replicate_cells
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import OBJECTIVE_VALUE
+from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 from asc_experiments.training.scorecard import DG
 
 Rows = tuple[tuple[Cell, ...], ...]

@@ -63,8 +63,8 @@ def _importances(findings: Findings) -> list[Block]:
         ]
     first = max(shares, key=lambda name: shares[name])
     n = len(findings.runs.trials)
-    said = f"Optuna's PED-ANOVA over {counted(n, 'finished trial')}: {first} explains the largest share, "
-    said += f"{100 * shares[first]:.0f} %, of how the objective varies."
+    said = f"Optuna's PED-ANOVA over {counted(n, 'finished trial')}: {first} has the largest share, "
+    said += f"{100 * shares[first]:.0f} %, in whether a trial is among the best."
     said += " From so few trials that is a hint at most." if n < _FEWEST_FOR_SHARES else ""
     shown = {name: share for name, share in list(shares.items())[:_MOST_AXES] if share > 0}
     left_out = len(shares) - len(shown)

@@ -13,7 +13,7 @@ from asc_experiments.report.document import Block, Cell, Chart, Column, Section,
 from asc_experiments.report.effects import FEWEST, FEWEST_OF_A_KIND, Effect
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.gains import Gain, mean_gain
-from asc_experiments.report.runs import better_word, keys_of, number_of, objective_name, spread
+from asc_experiments.report.runs import better_word, number_of, objective_name, spread
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.report.words import (
     correlation_in_words,
@@ -23,6 +23,7 @@ from asc_experiments.report.words import (
     is_part_of_one,
     listed,
 )
+from asc_experiments.tracking.trials import keys_of
 from asc_experiments.training.scorecard import DG
 
 _SHOWN = 12

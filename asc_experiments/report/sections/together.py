@@ -21,7 +21,8 @@ from asc_experiments.report.findings import Findings
 from asc_experiments.report.runs import objective_name
 from asc_experiments.report.sections.front import OVERALL, UNSEEN, shipping
 from asc_experiments.report.sections.search import front_section
-from asc_experiments.report.words import counted, hours, listed, value_of
+from asc_experiments.report.text import duration
+from asc_experiments.report.words import counted, listed, value_of
 from asc_experiments.training.scorecard import DG
 
 
@@ -33,8 +34,8 @@ def together(findings: Sequence[Findings]) -> tuple[Section, ...]:
     head = Section("together", title, (*_best_of_all(found), _overview(findings)), tuple(_cautions(found)))
     costs = costs_of(runs)
     chart = draw.cost_bars([each.study for each in findings], [each.costs.parts for each in findings])
-    said = f"All together: {hours(costs.seconds)} of training; a teacher that several studies use counts once."
-    alternative = "; ".join(f"{each.study}: {hours(each.costs.seconds)}" for each in findings)
+    said = f"All together: {duration(costs.seconds)} of training; a teacher that several studies use counts once."
+    alternative = "; ".join(f"{each.study}: {duration(each.costs.seconds)}" for each in findings)
     bars = Chart("Hours of training", chart, alternative, height=140 + 60 * len(findings))
     return head, front_section(runs), Section("together-costs", "What they cost together", (said, bars))
 
