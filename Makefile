@@ -28,6 +28,7 @@ demo: install $(CORPUS)/meta.csv
 	$(ASC) register quickstart
 	@$(ASC) report quickstart
 	@echo
+	@echo "Read the answer as a page:    $(ASC) report quickstart --format html"
 	@echo "Compare the runs in MLflow:   $(ASC) ui"
 	@echo "Classify recordings:          $(ASC) predict models:/asc-student@champion FOLDER"
 
