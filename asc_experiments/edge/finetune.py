@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from asc_experiments.base.progress import progress
 from asc_experiments.distill import Workbench
-from asc_experiments.edge.graph import fold_batch_norm
+from asc_experiments.models.folding import fold_batch_norm
 from asc_experiments.training import EpochReport, Recipe, SceneNetwork, SoftTargets
 
 M = TypeVar("M", bound=nn.Module)

@@ -14,10 +14,10 @@ import onnx
 import torch
 from onnx import GraphProto, ModelProto, compose, helper, numpy_helper
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.models import LogMel
+from asc_experiments.models.folding import fold_batch_norm
 
 WAVEFORMS, LOG_MELS, LOGITS = "waveforms", "log_mels", "logits"
 """``(batch, 32000)`` at 32 kHz in [-1, 1]; ``(batch, 1, mels, frames)``; ``(batch, scenes)``."""
@@ -54,24 +54,6 @@ def joined(frontend: ModelProto, network: ModelProto) -> ModelProto:
     """Waveforms to logits: a network's graph behind its frontend's."""
     io_map = [(LOG_MELS, LOG_MELS)]
     return compose.merge_models(frontend, network, io_map=io_map, producer_name=network.producer_name)
-
-
-def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """A copy in evaluation mode in which every batch norm is part of the convolution before it.
-
-    Args:
-        model: in which a batch norm comes right after its convolution among a module's members, as in all here.
-    """
-    folded = copy.deepcopy(model).eval()
-    for module in list(folded.modules()):
-        convolution = ""
-        for name, member in list(module.named_children()):
-            if isinstance(member, nn.Conv2d):
-                convolution = name
-            elif isinstance(member, nn.BatchNorm2d):
-                setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), member))
-                setattr(module, name, nn.Identity())
-    return folded
 
 
 def name_scenes(graph: ModelProto, scenes: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 import soundfile
 import torch
+from torch import Tensor
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.audio import SAMPLE_RATE, read_mono, resample
@@ -73,9 +74,10 @@ def classify_files(network: SceneNetwork, paths: Iterable[Path]) -> Iterator[Pre
         network: in evaluation mode.
         paths: of sound files.
     """
+    logits_of = network.folded()
     for group in in_groups(map(_read, paths), lambda sound: sound.windows):
         heard = [sound.windows for sound in group if not sound.error]
-        said = iter(classify_windows(network, heard)) if heard else iter(())
+        said = iter(classify_windows(logits_of, heard)) if heard else iter(())
         for sound in group:
             if sound.error:
                 yield Prediction(sound.path, error=sound.error)
@@ -93,27 +95,27 @@ def classify(network: SceneNetwork, samples: np.ndarray) -> np.ndarray:
         network: in evaluation mode.
         samples: ``(samples,)`` float32 at 32 kHz, of any length above zero.
     """
-    return classify_windows(network, [windows(samples)])[0]
+    return classify_windows(network.folded(), [windows(samples)])[0]
 
 
-def classify_windows(network: SceneNetwork, sounds: Sequence[np.ndarray]) -> np.ndarray:
+def classify_windows(logits_of: Callable[[Tensor], Tensor], sounds: Sequence[np.ndarray]) -> np.ndarray:
     """The mean probabilities of each sound over its windows; ``(sounds, scenes)`` float64.
 
     Args:
-        network: in evaluation mode.
+        logits_of: a network in evaluation mode, say :meth:`SceneNetwork.folded`.
         sounds: at least one; of each the windows ``(windows, 32000)`` float32 at 32 kHz, at least one.
     """
     together = sounds[0] if len(sounds) == 1 else np.concatenate(sounds)
     batches = np.array_split(together, -(-len(together) // _WINDOWS_AT_A_TIME))
-    probabilities = np.concatenate([scene_probabilities(network, batch) for batch in batches])
+    probabilities = np.concatenate([scene_probabilities(logits_of, batch) for batch in batches])
     ends = np.cumsum([len(sound) for sound in sounds])
     return np.stack([part.mean(axis=0) for part in np.split(probabilities, ends[:-1])])
 
 
 @torch.inference_mode()
-def scene_probabilities(network: SceneNetwork, waveforms: np.ndarray) -> np.ndarray:
+def scene_probabilities(logits_of: Callable[[Tensor], Tensor], waveforms: np.ndarray) -> np.ndarray:
     """Waveforms ``(batch, samples)`` float32 at 32 kHz to probabilities ``(batch, scenes)`` float64."""
-    return network(torch.from_numpy(np.array(waveforms))).softmax(dim=-1).double().numpy()
+    return logits_of(torch.from_numpy(np.array(waveforms))).softmax(dim=-1).double().numpy()
 
 
 def heard_windows(samples: np.ndarray, rate: int) -> np.ndarray:

@@ -17,11 +17,13 @@ from asc_experiments.models.frontend import SILENT_LOG_MEL
 from asc_experiments.training.data import ClipSource
 from asc_experiments.training.losses import distillation_loss, label_loss
 from asc_experiments.training.network import SceneNetwork
+from asc_experiments.training.precision import autocast
 from asc_experiments.training.pretrained import start_from
 from asc_experiments.training.recipe import Recipe
 from asc_experiments.training.schedule import learning_rate_factor
 
-_EVALUATION_BATCH = 128
+_EVALUATION_BATCHES = (32, 512)
+"""Clips at a time on a CPU, where more do not fit into its cache, and on a GPU."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,10 @@ class Trainer:
             self._teacher = torch.from_numpy(soft_targets.logits).to(clips.device)
         optimisation = recipe.optimisation
         self.optimiser = torch.optim.Adam(
-            self.network.model.parameters(), lr=optimisation.learning_rate, weight_decay=optimisation.weight_decay
+            self.network.model.parameters(),
+            lr=optimisation.learning_rate,
+            weight_decay=optimisation.weight_decay,
+            fused=True,
         )
         self.epochs_done = 0
 
@@ -128,7 +133,7 @@ class Trainer:
         """
         for epoch in range(self.epochs_done, self.recipe.optimisation.epochs):
             rate = self._set_learning_rate(epoch)
-            loss = self._epoch(rows)
+            loss = self.train_epoch(rows)
             if not math.isfinite(loss):
                 raise NotFiniteError(
                     self.recipe.name, f"the loss became {loss} in epoch {epoch + 1}", "lower the learning_rate"
@@ -145,7 +150,7 @@ class Trainer:
             group["lr"] = o.learning_rate * factor
         return o.learning_rate * factor
 
-    def _epoch(self, rows: np.ndarray) -> float:
+    def train_epoch(self, rows: np.ndarray) -> float:
         """One pass over the rows in random order; the mean loss per clip."""
         self.network.train()
         order = self.rng.permutation(rows)
@@ -166,7 +171,7 @@ class Trainer:
             features = frontend(waveforms, fmax=self.augmenter.upper_mel_edge(frontend.shape.fmax))
             features = self.augmenter.features(features, SILENT_LOG_MEL)
             mixed = self.augmenter.mixup(features)
-        with _autocast(self.clips.device):
+        with autocast(self.recipe, self.clips.device, training=True):
             logits = self.network.model(mixed[0] if mixed else features)
         loss = self._loss(logits.float(), batch, mixed)
         self.optimiser.zero_grad(set_to_none=True)
@@ -203,21 +208,17 @@ def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -
         ``(clips, scenes)`` float32.
     """
     was_training = network.training
-    network.eval()
-    pieces = []
-    with _autocast(clips.device):
-        for first in range(0, len(rows), _EVALUATION_BATCH):
-            features = network.frontend(clips.waveforms(rows[first : first + _EVALUATION_BATCH]))
-            pieces.append(network.model(features).float().cpu().numpy())
+    logits_of = network.eval().folded()
+    size = _EVALUATION_BATCHES[clips.device.type == "cuda"]
+    logits = torch.empty(len(rows), len(network.scenes), device=clips.device)
+    with autocast(network.recipe, clips.device, training=False):
+        for first in range(0, len(rows), size):
+            batch = rows[first : first + size]
+            logits[first : first + size] = logits_of(clips.waveforms(batch))
     network.train(was_training)
-    return np.concatenate(pieces) if pieces else np.zeros((0, len(network.scenes)), dtype=np.float32)
+    return logits.cpu().numpy()
 
 
 def best_device() -> torch.device:
     """A GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 on a GPU, float32 on the CPU."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

@@ -33,6 +33,7 @@ class ScenePredictor:
 
     def __init__(self, network: SceneNetwork) -> None:
         self.network = network
+        self._logits_of = network.folded()
 
     @classmethod
     def load(cls, folder: Path) -> ScenePredictor:
@@ -63,7 +64,7 @@ class ScenePredictor:
             remedy = f"give it, and {SAMPLING_RATE} where that is not {SAMPLE_RATE}"
             raise AscError("the input", f"has no column '{WAVEFORM}'", remedy)
         groups = in_groups(_rows(sounds), lambda windows: windows)
-        probabilities = [classify_windows(self.network, group) for group in groups]
+        probabilities = [classify_windows(self._logits_of, group) for group in groups]
         scenes = self.network.scenes
         table = np.concatenate(probabilities) if probabilities else np.empty((0, len(scenes)))
         columns: dict[str, Any] = {

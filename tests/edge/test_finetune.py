@@ -9,10 +9,11 @@ from torch import nn
 from asc_experiments.distill import Workbench
 from asc_experiments.edge.comparison import calibration_batches
 from asc_experiments.edge.finetune import Int8Conv2d, fine_tune, rounded_kernel, tuning_recipe
-from asc_experiments.edge.graph import fold_batch_norm, network_graph
+from asc_experiments.edge.graph import network_graph
 from asc_experiments.edge.quantise import quantise
 from asc_experiments.edge.running import OnnxNetwork
 from asc_experiments.models.cp_mobile import CPMobileBlock
+from asc_experiments.models.folding import fold_batch_norm
 from asc_experiments.training import SceneNetwork, SoftTargets
 from asc_experiments.training.loop import predict_logits
 from tests.edge.conftest import graph_of, scramble, scrambled, sounds, tiny

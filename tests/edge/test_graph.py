@@ -13,8 +13,9 @@ from onnx import ModelProto
 from torch import nn
 
 from asc_experiments.corpus import Corpus, prepare
-from asc_experiments.edge.graph import fold_batch_norm, joined, name_scenes
+from asc_experiments.edge.graph import joined, name_scenes
 from asc_experiments.edge.running import OnnxNetwork
+from asc_experiments.models.folding import fold_batch_norm
 from asc_experiments.training import Recipe, make_recipe
 from tests.edge.conftest import frontend_of, graph_of, scrambled, sounds, tiny
 
