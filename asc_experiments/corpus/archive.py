@@ -1,4 +1,4 @@
-"""Unpack a published zip archive: nothing leaves the folder, and nothing is larger than the archive says."""
+"""Unpack a published zip archive: nothing leaves the folder, nothing is larger than the archive says, no bomb is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from asc_experiments.base.progress import progress
 
 _ENCRYPTED = 1
 """The bit of a member's flags that says so."""
+_LARGEST_RATIO, _SMALL = 100, 10_000_000
+"""How many times its own size an archive may unpack to (recordings: less than 3); smaller results are let through."""
 # What zipfile raises of content that it cannot read; RuntimeError where a member asks for a password.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError)
 
@@ -35,11 +37,11 @@ def unpack(archive: Path, folder: Path, top: str, title: str) -> None:
         with zipfile.ZipFile(archive) as opened:
             members = [(member, _inside(member, top, archive)) for member in opened.infolist()]
             files = [(member, path) for member, path in members if not member.is_dir()]
-            _check_room(archive, folder, sum(member.file_size for member, _ in files))
+            _check_size(archive, folder, sum(member.file_size for member, _ in files))
             with progress(len(files), title, "files") as advance:
                 for member, path in files:
                     target = folder / path
-                    target.parent.mkdir(parents=True, exist_ok=True)
+                    _make_place(target, folder, archive)
                     # zipfile stops at the declared size, and then finds the checksum wrong.
                     with opened.open(member) as source, target.open("wb") as file:
                         shutil.copyfileobj(source, file)
@@ -74,7 +76,19 @@ def _refusal(archive: Path, name: str, what: str) -> AscError:
     return AscError(archive, f"its member {name[:100]!r} {what}", "nothing was unpacked; ask those who published it")
 
 
-def _check_room(archive: Path, folder: Path, size: int) -> None:
+def _make_place(target: Path, folder: Path, archive: Path) -> None:
+    """Make the folder of a file; no link that lies there already leads the file elsewhere."""
+    if target.is_symlink() or not target.parent.resolve().is_relative_to(folder.resolve()):
+        what = f"cannot be unpacked: a link stands where {target} should be"
+        raise AscError(archive, what, "remove the link, or give a new folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _check_size(archive: Path, folder: Path, size: int) -> None:
+    packed = archive.stat().st_size
+    if size > max(_SMALL, _LARGEST_RATIO * packed):
+        what = f"unpacks to {size / packed:,.0f} times its size, which no recordings do"
+        raise AscError(archive, what, "nothing was unpacked; ask those who published it")
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if size > free:

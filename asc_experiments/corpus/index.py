@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from asc_experiments.base.errors import Problem, ProblemsError, nearest
+from asc_experiments.corpus.audio import unfit
 
 META = "meta.csv"
 TRAIN_FOLD = "evaluation_setup/fold1_train.csv"
@@ -163,9 +164,11 @@ def read_index(root: Path) -> tuple[Corpus | None, list[Problem]]:
 def _read_table(
     root: Path, name: str, columns: tuple[str, ...], problems: list[Problem]
 ) -> list[dict[str, str]] | None:
-    path = root / name
+    if problem := unfit(root, name):
+        problems.append(problem)
+        return None
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with (root / name).open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter="\t", strict=True)
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
@@ -202,6 +205,8 @@ def _check_meta(meta: list[dict[str, str]], problems: list[Problem]) -> list[dic
             problems.append(Problem(META, f"filename {filename!r} leaves the corpus folder", "use audio/<clip>.wav"))
         elif str(path) != filename:
             problems.append(Problem(META, f"filename {filename!r} is another spelling of {path}", f"write {path}"))
+        elif not (filename + row["identifier"]).isprintable():
+            problems.append(Problem(META, f"{filename!r} or its identifier holds control characters", "rename it"))
         else:
             confined.append(row)
     for column in ("scene_label", "source_label"):

@@ -3,11 +3,13 @@
 A store is a folder named after the content of its clips::
 
     <cache>/waveforms/<key>/waveforms.int16    clips × samples, row i is clip i of the corpus
-    <cache>/waveforms/<key>/store.json         shape and content digest of each clip
+    <cache>/waveforms/<key>/store.json         shape, and the checksum of the other file
+    <cache>/waveforms/<key>/checked.json       the boot and the state of the file in which that checksum last held
 
 It is built under another name and renamed when whole, so that an interrupted build leaves nothing half-written. A small
 table of file sizes and times remembers each corpus's digests, so that an unchanged corpus is recognised without
-reading its audio.
+reading its audio. The waveforms themselves are read once per boot, and whenever their file was touched, to check that
+they are what was written; else they are prepared again.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +29,17 @@ import numpy as np
 from filelock import FileLock
 
 from asc_experiments.base.errors import AscError, Problem, ProblemsError
-from asc_experiments.base.hashing import digest_bytes, digest_json
+from asc_experiments.base.hashing import checksum_file, digest_bytes, digest_json
+from asc_experiments.base.locks import lock_path
+from asc_experiments.base.ownership import this_boot
 from asc_experiments.base.progress import progress, say
 from asc_experiments.corpus.audio import SAMPLE_RATE, read_clip
 from asc_experiments.corpus.index import Corpus
 
 _FORMAT = 1
-_DATA, _INFO = "waveforms.int16", "store.json"
-_AHEAD_PER_THREAD = 8
+_DATA, _INFO, _CHECKED = "waveforms.int16", "store.json", "checked.json"
+_CLIPS_PER_TASK = 16
+"""Enough that threads seldom wait for each other, and few to hold in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +73,7 @@ def prepare(corpus: Corpus, cache: Path, threads: int | None = None) -> Waveform
         (cache / "waveforms").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AscError(cache, f"cannot be written ({error.strerror})", "give another --workspace") from None
-    with FileLock(cache / "waveforms" / f"{_place(corpus)}.lock"):
+    with FileLock(lock_path(cache, f"waveforms-{_place(corpus)}")):
         stamps = _stamps(corpus)
         digests = _remembered(corpus, cache, stamps)
         store = _open(corpus, cache, digests) if digests else None
@@ -83,16 +91,22 @@ def decode_all(corpus: Corpus, threads: int) -> Iterator[tuple[int, np.ndarray |
     Yields:
         Row, samples ``(samples,)`` int16 or None, problem or None, and the digest of the file.
     """
+    names = corpus.filenames
+    pieces = [names[first : first + _CLIPS_PER_TASK] for first in range(0, len(names), _CLIPS_PER_TASK)]
+    ahead = 2 * threads  # tasks; what is decoded waits until its turn
+
+    def read(piece: tuple[str, ...]) -> list[tuple[np.ndarray | None, Problem | None, str]]:
+        return [read_clip(corpus.root, name) for name in piece]
+
     with ThreadPoolExecutor(threads) as pool:
-        window = threads * _AHEAD_PER_THREAD
-        names = corpus.filenames
-        waiting = [pool.submit(read_clip, corpus.root, name) for name in names[:window]]
+        waiting = deque(pool.submit(read, piece) for piece in pieces[:ahead])
         try:
-            for row in range(len(names)):
-                result = waiting[row % window].result()
-                if row + window < len(names):
-                    waiting[row % window] = pool.submit(read_clip, corpus.root, names[row + window])
-                yield row, *result
+            for number in range(len(pieces)):
+                results = waiting.popleft().result()
+                if number + ahead < len(pieces):
+                    waiting.append(pool.submit(read, pieces[number + ahead]))
+                for place, result in enumerate(results):
+                    yield number * _CLIPS_PER_TASK + place, *result
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -110,6 +124,7 @@ def _build(corpus: Corpus, cache: Path, threads: int) -> list[str]:
     partial.mkdir()
     digests: list[str] = []
     problems: list[Problem] = []
+    checksum = 0
     try:
         with (partial / _DATA).open("wb") as file, progress(len(corpus.clips), "preparing", "clips") as advance:
             expected = 0
@@ -118,17 +133,19 @@ def _build(corpus: Corpus, cache: Path, threads: int) -> list[str]:
                     expected = expected or len(samples)
                     if len(samples) != expected:
                         problem = length_problem(corpus.filenames[row], len(samples), expected)
-                    file.write(samples.tobytes())
+                    file.write(samples.data)
+                    checksum = zlib.crc32(samples.data, checksum)
                 if problem:
                     problems.append(problem)
                 digests.append(digest)
                 advance()
         if problems:
             raise ProblemsError(problems, f"asc corpus check {corpus.root}")
-        info = {"format": _FORMAT, "clips": len(digests), "samples": expected, "sample_rate": SAMPLE_RATE}
+        shape = {"clips": len(digests), "samples": expected, "sample_rate": SAMPLE_RATE}
+        info = {"format": _FORMAT, "checksum": checksum, **shape}
         (partial / _INFO).write_text(json.dumps(info))
         target = cache / "waveforms" / _store_key(digests)
-        with FileLock(cache / "waveforms" / f"{target.name}.lock"):  # another folder may hold the same clips
+        with FileLock(lock_path(cache, f"waveforms-{target.name}")):  # another folder may hold the same clips
             if _open(corpus, cache, digests) is None:
                 shutil.rmtree(target, ignore_errors=True)
                 partial.rename(target)
@@ -145,12 +162,33 @@ def _open(corpus: Corpus, cache: Path, digests: list[str]) -> WaveformStore | No
     try:
         info = json.loads((path / _INFO).read_text())
         shape = (info["clips"], info["samples"])
-        if info["format"] != _FORMAT or (path / _DATA).stat().st_size != 2 * shape[0] * shape[1]:
-            return None
+        if info["format"] != _FORMAT or not _is_whole(path, info["checksum"], 2 * shape[0] * shape[1]):
+            raise ValueError("not what was written")
         waveforms = np.memmap(path / _DATA, dtype=np.int16, mode="r", shape=shape)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # absent or damaged: it is built again
+        say(f"{path}: the prepared waveforms are damaged; they are prepared again")
+        return None
     return WaveformStore(waveforms, corpus_digest(corpus, digests), path)
+
+
+def _is_whole(path: Path, checksum: int, size: int) -> bool:
+    """Whether a store's waveforms are those that were written; read where that is not known of this very file."""
+    status = (path / _DATA).stat()
+    if status.st_size != size:
+        return False
+    state = [this_boot(), checksum, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
+    with suppress(OSError, ValueError):
+        if json.loads((path / _CHECKED).read_text()) == state:
+            return True
+    if checksum_file(path / _DATA) != checksum:
+        return False
+    with suppress(OSError):  # a cache that is only read: it is checked again
+        partial = path / f"{_CHECKED}.{os.getpid()}"
+        partial.write_text(json.dumps(state))
+        partial.replace(path / _CHECKED)
+    return True
 
 
 def corpus_digest(corpus: Corpus, digests: list[str]) -> str:

@@ -137,6 +137,45 @@ def test_damaged_table_is_built_again(synth_corpus: Path, tmp_path: Path, which:
     assert again.corpus_digest == first.corpus_digest
 
 
+def test_one_wrong_bit_in_the_store_is_noticed_and_said_and_it_is_built_again(
+    synth_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = Corpus.open(synth_corpus)
+    whole = prepare(corpus, tmp_path)
+    expected, path = whole.waveforms[77].copy(), whole.path / "waveforms.int16"
+    with path.open("r+b") as file:
+        file.seek(2 * 77 * 32_000 + 1_001)
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+    capsys.readouterr()
+    again = prepare(corpus, tmp_path)
+    assert f"{whole.path}: the prepared waveforms are damaged; they are prepared again" in capsys.readouterr().err
+    np.testing.assert_array_equal(again.waveforms[77], expected)
+    assert again.corpus_digest == whole.corpus_digest
+    prepare(corpus, tmp_path)
+    assert capsys.readouterr().err == "", "it is whole"
+
+
+def test_store_is_read_whole_once_per_boot_and_not_at_every_start(
+    synth_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+    real = store.checksum_file
+
+    def counts(path: Path) -> int:
+        reads.append(path)
+        return real(path)
+
+    monkeypatch.setattr(store, "checksum_file", counts)
+    for _ in range(3):
+        digest(synth_corpus, tmp_path)
+    assert len(reads) == 1
+    monkeypatch.setattr(store, "this_boot", lambda: "another")
+    digest(synth_corpus, tmp_path)
+    assert len(reads) == 2
+
+
 def test_two_at_once_decode_every_clip_once(
     synth_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
