@@ -8,12 +8,50 @@ import typer
 
 from asc_experiments.cli.options import Json, print_facts, print_json
 
-app = typer.Typer(help="Measure this program on this machine.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure this program on this machine, beside the plain way of doing the same.",
+    invoke_without_command=True,
+    epilog="Example: asc bench --only student_distillation_epoch --rounds 7",
+)
 
 
 @app.callback()
-def _group() -> None:
-    pass
+def everything(
+    context: typer.Context,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="WORK", help="Measure this line only; may be repeated.")
+    ] = None,
+    clips: Annotated[
+        int, typer.Option(help="Clips of an epoch; a GPU needs thousands to be busy.", min=64, max=1_000_000)
+    ] = 512,
+    rounds: Annotated[int, typer.Option(help="How often each work is timed.", min=2, max=1_000)] = 5,
+    profile: Annotated[bool, typer.Option("--profile", help="Name the three costliest operations too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure training, evaluation, preparing, tracking and the driver, each in turn with its plain baseline.
+
+    "At best" is what measured memory bandwidth and matrix rate would allow a program that wastes nothing.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from asc_experiments.base.progress import progress, show
+    from asc_experiments.bench.suite import chosen, opened
+    from asc_experiments.bench.table import costliest, heading, table_of
+
+    with opened(clips, rounds) as suite:
+        works = chosen(suite, only or [])
+        with progress(len(works), "measuring", "lines") as advance:
+            for name, work in works.items():
+                suite.done[name] = suite.done.get(name) or work()
+                advance()
+        lines = {name: suite.done[name] for name in works}
+        if as_json:
+            print_json({name: line.facts() for name, line in lines.items()})
+        else:
+            show(table_of(lines, heading(suite.machine, suite.device)))
+        if profile:
+            for operation, share in costliest(suite.distillation_epoch(), suite.device):
+                typer.echo(f"{share:6.1%} of a student's epoch: {operation}", err=as_json)
 
 
 @app.command(epilog="Example: asc bench driver --trials 200")

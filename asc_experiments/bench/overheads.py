@@ -1,0 +1,55 @@
+"""What a trial costs besides its trainings: an epoch's tracking, its figures and conclusion, starting the program."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from asc_experiments.bench.timing import Measured, median_ms
+from asc_experiments.corpus.index import Corpus
+from asc_experiments.corpus.store import decode_all
+from asc_experiments.tracking import Tracking
+from asc_experiments.training.scorecard import metric_names
+
+_TIMES = 7
+
+
+def tracking_epoch(corpus: Corpus) -> Measured:
+    """Logging what an epoch of a study's student logs: loss, learning rate, accuracies of the validation split."""
+    names = [f"validation/{name}" for name in metric_names(corpus.devices, [], corpus.scenes)]
+    with tempfile.TemporaryDirectory(prefix="asc-bench-") as folder:
+        tracking = Tracking.open(Path(folder))
+        with tracking.run(tracking.experiment("benchmark"), "epoch", "seed", {}) as run:
+            epochs = iter(range(1_000))
+            return Measured(median_ms(lambda: run.metrics(dict.fromkeys(names, 0.5), next(epochs)), _TIMES), "ms")
+
+
+def help_start() -> Measured:
+    """Starting the program to see its help."""
+    command = [sys.executable, "-m", "asc_experiments", "--help"]
+    return Measured(median_ms(lambda: subprocess.run(command, capture_output=True, check=True), _TIMES) / 1_000, "s")
+
+
+def preparing(corpus: Corpus, threads: int) -> int:
+    """Decode and resample every clip, as preparing a corpus does; the number of samples."""
+    return sum(len(samples) for _, samples, _, _ in decode_all(corpus, threads) if samples is not None)
+
+
+def preparing_plainly(corpus: Corpus) -> int:
+    """The same with the libraries alone, one clip after another."""
+    import soundfile
+    import soxr
+
+    total = 0
+    for name in corpus.filenames:
+        samples, rate = soundfile.read(corpus.root / name, dtype="float32")
+        total += len((soxr.resample(samples, rate, 32_000, quality="HQ") * 32768.0).astype("int16"))
+    return total
+
+
+def peak_memory() -> Measured:
+    """The most memory that this process has held."""
+    return Measured(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024, "mib")
