@@ -32,8 +32,8 @@ def main(workspace: Path, study: str) -> None:
     """Serve the workspace and take every picture."""
     tracking = Tracking.open(workspace)
     port = free_port()
-    command = server_command(tracking.uri, port)
-    server = subprocess.Popen(command, env=os.environ | server_environment(), stderr=subprocess.DEVNULL)
+    environment = os.environ | server_environment(tracking.uri, port)
+    server = subprocess.Popen(server_command(port), env=environment, stderr=subprocess.DEVNULL)
     address = f"http://{HOST}:{port}"
     try:
         wait_until_healthy(address)

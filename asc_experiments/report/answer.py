@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asc_experiments.report.costs import Costs, costs_of
-from asc_experiments.report.runs import GROUPS, StudyRuns, number_of, objective_name, spread
+from asc_experiments.report.gains import Gain
+from asc_experiments.report.lead import Lead, Score, Worth, lead_of
+from asc_experiments.report.runs import GROUPS, StudyRuns, number_of, spread
+from asc_experiments.report.words import is_part_of_one, listed
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import (
     AGAINST,
     BASELINE,
     DIFFERENCE,
     MODEL_ID,
-    OBJECTIVE_VALUE,
-    REPLICATED,
-    REPLICATED_STD,
     REPLICATES,
     best_trial,
     keys_of,
@@ -28,15 +27,7 @@ from asc_experiments.training.scorecard import DG
 
 HEADLINE = ("accuracy/overall", *(f"accuracy/group/{group}" for group in GROUPS), DG)
 CHAMPION = "models:/asc-student@champion"
-
-
-@dataclass(frozen=True)
-class Score:
-    """A mean over ``n`` students, with its standard deviation where there are several."""
-
-    value: float
-    std: float | None
-    n: int
+_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -65,12 +56,12 @@ class Answer:
         taught_by: its teachers in short.
         keys: their keys in the bank.
         objective: what it reached, of fresh seeds where it was tried again.
+        lead: how far it is ahead of the others.
         scores: on the test fold, by metric, of the students that it was chosen by.
         fresh: the same of students with fresh seeds; empty where it was not tried again.
         difference: to the baseline; None where there is none, or the best trial is the baseline.
         is_baseline: whether the best trial is the baseline.
         devices: accuracy on each device.
-        runner_up: the second best trial and its distance in the objective; None where there is one trial.
         parameters, macs: of the student; MACs for one second of sound.
         costs: of the study.
         model: MLflow's id of the network, to load it unregistered.
@@ -81,12 +72,12 @@ class Answer:
     taught_by: str
     keys: tuple[str, ...]
     objective: Score
+    lead: Lead
     scores: Mapping[str, Score]
     fresh: Mapping[str, Score]
     difference: Difference | None
     is_baseline: bool
     devices: Mapping[str, float]
-    runner_up: tuple[int, float] | None
     parameters: float | None
     macs: float | None
     costs: Costs
@@ -99,34 +90,38 @@ class Answer:
         return number_of(self.trial)
 
 
-def answer_of(study: StudyRuns) -> Answer | None:
-    """The answer of a study; None where no trial has finished."""
+def answer_of(study: StudyRuns, gains: Sequence[Gain] = ()) -> Answer | None:
+    """The answer of a study; None where no trial has finished.
+
+    Args:
+        study: the runs.
+        gains: of its taught trials over labels alone.
+    """
     if not study.trials:
         return None
     best = best_trial(study.trials, study.name)
     metrics = best.metrics
     replicated = last_replicated(study.trials)
     fresh = _fresh(best) if best in replicated else {}
-    objective = _objective(study, best, bool(fresh))
+    lead = lead_of(study, best, gains)
     difference = _difference(best) if fresh else None
     is_baseline = bool(fresh) and best.tags.get(BASELINE) == str(number_of(best))
-    runner_up = _runner_up(study, best, replicated)
     return Answer(
         trial=best,
         taught_by=study.taught_by(best),
         keys=tuple(keys_of(best)),
-        objective=objective,
+        objective=lead.score,
+        lead=lead,
         scores=_scores(study, best),
         fresh=fresh,
         difference=difference,
         is_baseline=is_baseline,
         devices={d: metrics[f"accuracy/device/{d}"] for d in study.devices if f"accuracy/device/{d}" in metrics},
-        runner_up=runner_up,
         parameters=metrics.get("complexity/parameters"),
         macs=metrics.get("complexity/macs"),
         costs=costs_of([study], best),
         model=best.tags.get(MODEL_ID, ""),
-        caveats=tuple(_caveats(study, objective, difference, is_baseline, runner_up, bool(fresh))),
+        caveats=tuple(_caveats(study, lead, difference, is_baseline, bool(fresh))),
     )
 
 
@@ -134,7 +129,7 @@ def ship_commands(study: str) -> tuple[str, ...]:
     """From a study's name to predictions: a shell command, a line of Python, a shell command."""
     return (
         f"asc register {shlex.quote(study)}",
-        f'mlflow.pyfunc.load_model("{CHAMPION}")',
+        f'import mlflow; model = mlflow.pyfunc.load_model("{CHAMPION}")',
         f"asc predict {CHAMPION} recordings/",
     )
 
@@ -155,14 +150,6 @@ def _fresh(trial: RunRecord) -> dict[str, Score]:
     }
 
 
-def _objective(study: StudyRuns, trial: RunRecord, again: bool) -> Score:
-    metrics = trial.metrics
-    if again:
-        return Score(metrics[REPLICATED], metrics.get(REPLICATED_STD), int(metrics.get(REPLICATES, 1)))
-    std = spread(metrics, objective_name(study.objective, study.split))
-    return Score(metrics[OBJECTIVE_VALUE], std, study.seeds)
-
-
 def _difference(trial: RunRecord) -> Difference | None:
     values = [trial.metrics.get(f"{DIFFERENCE}/{key}") for key in ("difference", "low", "high")]
     on_test = [trial.metrics.get(f"{DIFFERENCE}/test/{key}") for key in ("difference", "low", "high")]
@@ -175,25 +162,8 @@ def _difference(trial: RunRecord) -> Difference | None:
     )
 
 
-def _runner_up(study: StudyRuns, best: RunRecord, replicated: list[RunRecord]) -> tuple[int, float] | None:
-    """The second best trial of those that the best was chosen from, and how far behind it is."""
-    name = REPLICATED if best in replicated else OBJECTIVE_VALUE
-    others = [trial for trial in (replicated or study.trials) if trial != best]
-    if not others:
-        return None
-    second = max(others, key=lambda trial: study.sign * trial.metrics[name])
-    return number_of(second), abs(best.metrics[name] - second.metrics[name])
-
-
-def _caveats(
-    study: StudyRuns,
-    objective: Score,
-    difference: Difference | None,
-    is_baseline: bool,
-    runner_up: tuple[int, float] | None,
-    again: bool,
-) -> list[str]:
-    n = len(study.trials)
+def _caveats(study: StudyRuns, lead: Lead, difference: Difference | None, is_baseline: bool, again: bool) -> list[str]:
+    n, objective = len(study.trials), lead.score
     found = []
     if AGAINST in study.first:
         other = study.first[AGAINST]
@@ -212,13 +182,10 @@ def _caveats(
         found.append("The interval of its difference to the baseline holds 0: it may be no better than the baseline.")
     if is_baseline:
         found.append("The best trial is the baseline itself: nothing that the search found beat it with fresh seeds.")
-    if runner_up is not None and objective.std is not None:
-        noise = objective.std * math.sqrt(2 / objective.n)
-        if runner_up[1] <= 2 * noise:
-            found.append(
-                f"Trial {runner_up[0]} is only {_points(study, runner_up[1])} behind, "
-                "which is within what seeds alone change: the two cannot be told apart."
-            )
+    if lead.rivals:
+        found.append(_rivals(study, lead))
+    if lead.worth is Worth.NO_REFERENCE:
+        found.append("Nobody here learned from labels alone, so whether teachers help at all is not known.")
     if objective.std is None:
         found.append("There is one student per trial, so how far its seed alone moves it is not known.")
     elif objective.n < 5:
@@ -228,8 +195,19 @@ def _caveats(
     return found
 
 
-def _points(study: StudyRuns, difference: float) -> str:
+def _rivals(study: StudyRuns, lead: Lead) -> str:
+    """Which trials cannot be told apart from the best."""
+    told = [
+        f"trial {rival.number} ({rival.taught_by}; {_behind(study, rival.behind)})" for rival in lead.rivals[:_SHOWN]
+    ]
+    if len(lead.rivals) > _SHOWN:
+        told.append(f"{len(lead.rivals) - _SHOWN} more")
+    return f"Seeds alone could have put these in its place, so they cannot be told apart from it: {listed(told)}."
+
+
+def _behind(study: StudyRuns, distance: float) -> str:
     """A distance in the objective: in percentage points where it is an accuracy."""
-    if study.objective.startswith("accuracy/") or study.objective == DG:
-        return f"{100 * difference:.1f} points"
-    return f"{difference:.4f}"
+    side = "behind" if distance >= 0 else "ahead"
+    if is_part_of_one(study.objective):
+        return f"{100 * abs(distance):.1f} points {side}"
+    return f"{abs(distance):.4f} {side}"

@@ -71,6 +71,21 @@ def student_command(study: StudyRuns, trial: RunRecord) -> Command:
     return Command(line, _other_seeds(study, trial, recipe.seed))
 
 
+def labels_alone_command(study: StudyRuns, trial: RunRecord) -> Command:
+    """The command that trains a trial's student without its teachers: what its gain is measured against."""
+    values, split = student_recipe(study, trial), study.held_out
+    recipe = _recipe(json.dumps(values)) if values else None
+    if recipe is None:
+        return Command("", "It was written by another version, whose settings this one does not know.")
+    if split is None:
+        return Command("", "Which clips it held out is not known.")
+    if why := _not_to_be_given(split):
+        return Command("", why)
+    changed = {} if recipe.arch == _STUDENT_ARCH else {"arch": recipe.arch}
+    words = ["asc", "student", "train", *_shared(recipe), *_validation(split), *_assign(changed), *_settings(recipe)]
+    return Command(_line(words), _other_seeds(study, trial, recipe.seed))
+
+
 def _recipe(text: str | None) -> Recipe | None:
     try:
         return Recipe.model_validate_json(text or "")

@@ -23,12 +23,15 @@ class Cell:
         note: shown smaller behind it, such as ``± 2.1``.
         value: what a column is sorted by; None sorts by the text.
         is_code: whether it is a command or a key.
+        fill, ink: colours of a cell of a map and of its text, ``#rrggbb``; empty: the table's.
     """
 
     text: str
     note: str = ""
     value: float | None = None
     is_code: bool = False
+    fill: str = ""
+    ink: str = ""
 
     @property
     def plain(self) -> str:
@@ -46,6 +49,16 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """A scale of colours: what it measures, the values at its ends, its colours from one to the other."""
+
+    what: str
+    low: str
+    high: str
+    colours: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table; the first column names the rows.
 
@@ -53,6 +66,7 @@ class Table:
         caption: what it is, one line.
         marked: places of rows that are shown bold, such as the best.
         folded: whether it is folded away where a reader can unfold it.
+        scales: what the colours of its cells mean, where it is a map.
     """
 
     caption: str
@@ -60,6 +74,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     marked: frozenset[int] = frozenset()
     folded: bool = False
+    scales: tuple[Scale, ...] = ()
 
     @property
     def wide_columns(self) -> frozenset[int]:
@@ -138,11 +153,19 @@ class Section:
 
 @dataclass(frozen=True)
 class Chapter:
-    """The sections of one study; the first of them is its answer."""
+    """The sections of one study; the first of them is its answer.
+
+    Attributes:
+        study: its name.
+        description: its question.
+        facts: what it was made with: headings and texts.
+        sections: what it found.
+    """
 
     study: str
     description: str
     sections: tuple[Section, ...]
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

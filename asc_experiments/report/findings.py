@@ -13,10 +13,12 @@ from asc_experiments.report.attributes import Attribute, rank_attributes
 from asc_experiments.report.commands import Command, student_command, teacher_command
 from asc_experiments.report.comparison import Comparison, compare_runs
 from asc_experiments.report.costs import Costs, costs_of
+from asc_experiments.report.differences import Differences, student_differences, teacher_differences
 from asc_experiments.report.effects import Effect, correlation
 from asc_experiments.report.fronts import accuracy_against_macs
 from asc_experiments.report.gains import Gain, gains_of
 from asc_experiments.report.runs import StudyRuns, number_of
+from asc_experiments.report.setting import setting_facts, setting_of
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR
 from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, SEARCHED, keys_of
@@ -48,7 +50,7 @@ class Findings:
     @cached_property
     def answer(self) -> Answer | None:
         """The best trial and how far to trust it; None where no trial has finished."""
-        return answer_of(self.runs)
+        return answer_of(self.runs, self.gains)
 
     @cached_property
     def taught(self) -> tuple[RunRecord, ...]:
@@ -70,6 +72,16 @@ class Findings:
     def gains(self) -> list[Gain]:
         """What teachers give each student over labels alone."""
         return gains_of(self.runs)
+
+    @cached_property
+    def teacher_differences(self) -> Differences:
+        """What the teachers differ in besides what their names say."""
+        return teacher_differences(self.runs)
+
+    @cached_property
+    def student_differences(self) -> Differences:
+        """What the students differ in besides what their table says."""
+        return student_differences(self.runs)
 
     @cached_property
     def attributes(self) -> list[Attribute]:
@@ -111,6 +123,7 @@ class Findings:
         """For JSON."""
         runs, answer = self.runs, self.answer
         return self.comparison.facts() | {
+            "setting": setting_facts(setting_of(runs)),
             "device_groups": dict(runs.group_of),
             "trials": {"finished": len(runs.trials), "pruned": len(runs.pruned), "failed": len(runs.failed)},
             "answer": None if answer is None else _answer_facts(answer, self.study),
@@ -119,6 +132,10 @@ class Findings:
                 for name, part in (("overall", "overall"), ("unseen", "group/unseen"))
             },
             "gains": [asdict(gain) for gain in self.gains],
+            "differences": {
+                "teachers": self.teacher_differences.facts(),
+                "students": self.student_differences.facts(),
+            },
             "attributes": [_attribute_facts(each) for each in self.attributes],
             "importances": self.importances,
             "history": _history(self),
@@ -155,6 +172,11 @@ def _answer_facts(answer: Answer, study: str) -> dict[str, Any]:
         "taught_by": answer.taught_by,
         "teachers": list(answer.keys),
         "objective": asdict(answer.objective),
+        "lead": {
+            "others": answer.lead.others,
+            "rivals": [asdict(rival) for rival in answer.lead.rivals],
+            "teaching": answer.lead.worth.name.lower(),
+        },
         "scores": {name: asdict(score) for name, score in answer.scores.items()},
         "fresh": {name: asdict(score) for name, score in answer.fresh.items()},
         "difference": None if answer.difference is None else asdict(answer.difference),

@@ -73,7 +73,14 @@ def _draw(charts: dict[str, Any], name: str, chart: Chart) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     loader = PackageLoader("asc_experiments.report", _TEMPLATES)
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters["unbroken"] = _unbroken
+    return made
+
+
+def _unbroken(text: str) -> str:
+    """A sentence whose numbers stay in one line with their percent sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _file(name: str) -> str:

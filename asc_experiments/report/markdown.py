@@ -24,6 +24,7 @@ def as_text(report: Report, findings: Sequence[Findings]) -> str:
     for chapter, each in zip(report.chapters, findings, strict=True):
         parts += [f"# {in_markdown(chapter.study)}"] if several else []
         parts.append(as_markdown(each.comparison).strip())
+        parts.append("\n".join(f"- {in_markdown(name)}: {in_markdown(told)}" for name, told in chapter.facts))
         parts += [_section(section, 2) for section in chapter.sections if section.name != _SCORES]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -38,7 +39,9 @@ def _section(section: Section, level: int) -> str:
 
 
 def _block(block: Block) -> Iterator[str]:
-    if isinstance(block, Table):
+    if isinstance(block, Table) and block.scales:
+        yield f"*{in_markdown(block.caption)}:* the numbers are in the table at the beginning."
+    elif isinstance(block, Table):
         yield f"**{in_markdown(block.caption)}**"
         heads = [f"{column.heading} ({column.unit})" if column.unit else column.heading for column in block.columns]
         yield markdown_table(

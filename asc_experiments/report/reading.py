@@ -1,22 +1,26 @@
 """Reading studies from the tracking server, with a few searches per experiment, however many trials there are.
 
 The students of finished trials are most of a study's runs, and their trial says what they reached together. Those of
-one trial are read; of all only where the trials, of an earlier version, do not say how long they took.
+the best trial are read; of all only where the trials, of an earlier version, do not say how long they took.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.candidate import Candidate, Data
 from asc_experiments.tracking.run import KIND, PARENT
 from asc_experiments.tracking.trials import (
+    OBJECTIVE_VALUE,
     RECIPE,
     SEED_KIND,
     TEACHER_KEY,
     TRAINING_SECONDS,
     TRIAL_KIND,
+    best_trial,
     study_experiment,
 )
 
@@ -32,10 +36,11 @@ def read_studies(tracking: Tracking, names: Sequence[str]) -> list[StudyRuns]:
     experiments = [study_experiment(tracking, name) for name in dict.fromkeys(names)]
     bank = {run.tags[TEACHER_KEY]: run for run in reversed(_finished(tracking, _TEACHERS, TEACHER_KEY))}
     singles = tuple(_finished(tracking, _STUDENTS, RECIPE))
-    return [
+    studies = [
         StudyRuns(name, tracking.experiment_tags(experiment), tuple(_runs(tracking, experiment)), bank, singles)
         for name, experiment in zip(dict.fromkeys(names), experiments, strict=True)
     ]
+    return [replace(study, data=_data(tracking, study)) for study in studies]
 
 
 def _runs(tracking: Tracking, experiment: str) -> list[RunRecord]:
@@ -44,10 +49,20 @@ def _runs(tracking: Tracking, experiment: str) -> list[RunRecord]:
     seeds = f"tags.`{KIND}` = '{SEED_KIND}'"
     runs += tracking.search([experiment], f"{seeds} AND attributes.status != 'FINISHED'")
     finished = [run for run in runs if run.status == "FINISHED" and run.tags.get(KIND) == TRIAL_KIND]
+    finished = [run for run in finished if OBJECTIVE_VALUE in run.metrics]
     query = f"{seeds} AND attributes.status = 'FINISHED'"
     if finished and all(TRAINING_SECONDS in run.metrics for run in finished):
-        query += f" AND tags.`{PARENT}` = '{finished[0].run_id}'"
+        query += f" AND tags.`{PARENT}` = '{best_trial(finished, experiment).run_id}'"
     return runs + tracking.search([experiment], query)
+
+
+def _data(tracking: Tracking, study: StudyRuns) -> Data:
+    """The corpus of the study's networks and how its clips were used, as the best trial's first student has it."""
+    if not study.trials:
+        return Data()
+    best = best_trial(study.trials, study.name)
+    students = study.of_kind(best, SEED_KIND)
+    return Candidate(tracking, best, students[0] if students else best).data
 
 
 def _finished(tracking: Tracking, experiment: str, tag: str) -> list[RunRecord]:

@@ -6,11 +6,12 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.candidate import Data
 from asc_experiments.tracking.run import ERROR, KIND, PARENT
 from asc_experiments.tracking.trials import (
     CORPUS,
@@ -45,6 +46,7 @@ class StudyRuns:
         runs: trials of any status, replicates, students that did not finish, the finished students of a trial or more.
         bank: every finished teacher of the tracking server, by key.
         singles: finished students of the experiment ``students``.
+        data: what its networks were trained on and measured by.
     """
 
     name: str
@@ -52,6 +54,7 @@ class StudyRuns:
     runs: tuple[RunRecord, ...]
     bank: Mapping[str, RunRecord]
     singles: tuple[RunRecord, ...] = ()
+    data: Data = field(default_factory=Data)
 
     @cached_property
     def trials(self) -> tuple[RunRecord, ...]:

@@ -87,7 +87,7 @@ def test_trials_that_seeds_alone_could_have_swapped_are_told_apart_by_nobody() -
 def test_one_trial_of_one_seed_has_no_spread_and_nothing_beside_it() -> None:
     answer = answer_of(make_study(n_trials=1, n_pruned=0, seeds=1))
     assert answer is not None
-    assert answer.runner_up is None
+    assert (answer.lead.others, answer.lead.rivals) == (0, ())
     assert answer.objective.std is None
     assert any("One trial has finished" in caveat for caveat in answer.caveats)
 
@@ -98,4 +98,5 @@ def test_no_finished_trial_has_no_answer() -> None:
 
 def test_commands_quote_what_a_shell_would_take_apart() -> None:
     assert ship_commands("quickstart")[0] == "asc register quickstart"
+    assert ship_commands("quickstart")[1].startswith("import mlflow; model = "), "as it is typed into a new Python"
     assert ship_commands("a; rm -rf x")[0] == "asc register 'a; rm -rf x'"

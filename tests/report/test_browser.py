@@ -1,6 +1,7 @@
 """The page in a real browser: silent, without the network, sortable by mouse and keyboard, light, dark, on a phone."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.formats import Format
+from asc_experiments.report.shades import contrast
 from asc_experiments.report.writing import render
 from tests.report.made import make_study
 from tests.report.test_html import HOSTILE, HOSTILE_GROUPS
@@ -33,7 +35,7 @@ def complaints(browser: WebDriver) -> list[str]:
 
 def column(browser: WebDriver, number: int) -> list[str]:
     return [
-        cell.text.split(" ±")[0]
+        cell.text.split("±")[0].strip()
         for cell in browser.find_elements(By.CSS_SELECTOR, f"{FIRST_TABLE} tbody tr > :nth-child({number})")
     ]
 
@@ -121,6 +123,50 @@ def test_phone_scrolls_tables_inside_their_box_and_never_the_page(
     left = first.rect["x"]
     browser.execute_script("arguments[0].scrollLeft = 300", box)
     assert first.rect["x"] == pytest.approx(left, abs=2), "the first column stays"
+
+
+def test_box_that_holds_more_than_it_shows_says_so_until_its_end(browser_at: Open, page_file: Path) -> None:
+    browser = browser_at(page_file, width=390)
+    box = browser.find_element(By.CSS_SELECTOR, "#study-1-scores .scroll")
+    hint = browser.find_element(By.CSS_SELECTOR, "#study-1-scores .hint")
+    assert "more to the right" in hint.text
+    assert "more" in (box.get_attribute("class") or "").split()
+    browser.execute_script("arguments[0].focus(); arguments[0].scrollIntoView()", box)
+    box.send_keys(Keys.ARROW_RIGHT)
+    WebDriverWait(browser, 10).until(lambda b: b.execute_script("return arguments[0].scrollLeft", box) > 0)
+    browser.execute_script("arguments[0].scrollLeft = 10000", box)
+    WebDriverWait(browser, 10).until(lambda _: "more" not in (box.get_attribute("class") or "").split())
+
+
+def test_commands_are_whole_on_a_phone_and_on_a_desk_nothing_scrolls_the_page(
+    browser_at: Open, page_file: Path
+) -> None:
+    browser = browser_at(page_file, width=390)
+    cut = "return [...document.querySelectorAll('pre')].filter((e) => e.scrollWidth > e.clientWidth).length"
+    assert browser.find_elements(By.TAG_NAME, "pre")
+    assert browser.execute_script(cut) == 0
+    line = browser.find_elements(By.CSS_SELECTOR, "#study-2-answer pre code")[-1]
+    assert line.get_attribute("textContent") == "asc predict models:/asc-student@champion recordings/", "to be copied"
+    browser = browser_at(page_file, width=1_280)
+    for details in browser.find_elements(By.TAG_NAME, "details"):
+        browser.execute_script("arguments[0].open = true", details)
+    assert browser.execute_script("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_numbers_of_the_map_can_be_read(browser_at: Open, page_file: Path, dark: bool) -> None:
+    browser = browser_at(page_file, dark=dark)
+    colours = browser.execute_script(
+        "return [...document.querySelectorAll('table.map td')].map((cell) => {"
+        " const style = getComputedStyle(cell); return [style.backgroundColor, style.color]; })"
+    )
+    assert len(colours) > 100
+    assert min(contrast(hexadecimal(fill), hexadecimal(ink)) for fill, ink in colours) >= 4.5
+
+
+def hexadecimal(colour: str) -> str:
+    """A CSS ``rgb(…)`` as ``#rrggbb``."""
+    return "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", colour)[:3])
 
 
 def test_hostile_names_run_nothing_and_are_shown_as_they_are(browser_at: Open, tmp_path: Path) -> None:

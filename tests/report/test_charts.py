@@ -4,7 +4,6 @@ import plotly.graph_objects
 import pytest
 
 from asc_experiments.report.charts.base import lines, safe
-from asc_experiments.report.charts.scores import heat_map
 from asc_experiments.report.charts.search import history, parallel
 from asc_experiments.report.document import Chart, Report
 from asc_experiments.report.findings import Findings
@@ -39,13 +38,6 @@ def test_names_are_text_to_plotly_and_not_too_long() -> None:
     assert safe("a\nb") == "a b"
     assert len(safe("x" * 500)) <= 60
     assert lines("<i>", "", None, "b") == "&lt;i&gt;<br>b"
-
-
-def test_heat_map_has_a_hole_where_a_score_is_missing() -> None:
-    figure = heat_map(["one", "two"], ["a", "b"], [[0.5, None], [0.25, 1.0]], [0.1, None])
-    assert figure["data"][0]["z"] == [[50.0, None], [25.0, 100.0]]
-    assert figure["data"][0]["text"][0] == ["50.0", ""]
-    assert figure["data"][1]["z"] == [[10.0], [None]]
 
 
 def test_best_so_far_never_gets_worse() -> None:

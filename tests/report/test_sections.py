@@ -1,13 +1,17 @@
 """What a report says, and what it says where there is nothing to show."""
 
 import json
+import shlex
 from dataclasses import replace
 
-from asc_experiments.report.document import Chapter, Chart, Section, Table, Tiles
+import pytest
+
+from asc_experiments.report.document import Chapter, Chart, Commands, Section, Table, Tiles
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.report.sections import chapter_of, report_of
-from tests.report.made import make_study
+from asc_experiments.training import make_recipe
+from tests.report.made import CORPUS, SPLIT, make_study, run
 
 
 def section(chapter: Chapter, name: str) -> Section:
@@ -28,7 +32,9 @@ def test_report_opens_with_the_answer(made: StudyRuns) -> None:
     chapter = chapter_of(Findings(made))
     answer = chapter.sections[0]
     best = made.best_first[0]
-    assert answer.title == f"Use {made.taught_by(best)}"
+    second = made.best_first[1]
+    leader, rival = made.taught_by(best), made.taught_by(second)
+    assert answer.title == f"The ensemble {leader} leads, but the ensemble {rival} cannot be told apart from it"
     assert f"trial {best.tags['asc.trial']}, the best of 24 finished trials (3 pruned)" in sentences(answer)
     assert "+5.0 points, 95 % interval [+2.0, +8.0]" in sentences(answer)
     tiles = next(block for block in answer.blocks if isinstance(block, Tiles)).tiles
@@ -94,13 +100,100 @@ def test_what_cannot_be_shown_is_a_sentence_at_the_end() -> None:
     ]
     chapter = chapter_of(Findings(replace(study, tags={}, runs=tuple(bare))))
     assert {each.name for each in chapter.sections} == {
-        "answer", "scores", "devices", "search", "cost", "reproduce", "missing",
+        "answer", "scores", "devices", "gain", "search", "cost", "reproduce", "missing",
     }  # fmt: skip
     missing = section(chapter, "missing")
-    assert len(missing.points) == 6
-    assert any("did not measure calibration" in point for point in missing.points)
-    assert any("no published figures" in str(block) for block in section(chapter, "scores").blocks)
-    assert any("no parameter importances" in str(block) for block in section(chapter, "search").blocks)
+    assert len(missing.points) == 5
+    assert any("did not measure it" in point for point in missing.points)
+    assert all(" show" in point.partition(": ")[2] for point in missing.points), "and what would show it"
+    assert any("No published figures" in str(block) for block in section(chapter, "scores").blocks)
+    assert any("Which parameters matter is not shown" in str(block) for block in section(chapter, "search").blocks)
+
+
+def test_missing_labels_alone_name_the_command_that_trains_them() -> None:
+    study = make_study(n_trials=4, labels_alone=False, seeds=3)
+    found = section(chapter_of(Findings(study)), "gain")
+    assert "no student learned from labels alone" in sentences(found)
+    (line,) = [line for block in found.blocks if isinstance(block, Commands) for _, line in block.lines]
+    assert line.startswith("asc student train --corpus DIR --augment none --epochs 20 --seed 1000 --validation 0.2")
+    assert "--teachers" not in line
+    assert any("whether teachers help at all is not known" in p for p in chapter_of(Findings(study)).sections[0].points)
+
+
+def test_command_for_labels_alone_makes_the_student_that_gains_are_measured_against() -> None:
+    study = make_study(n_trials=1, labels_alone=False)
+    (line,) = [
+        line
+        for block in section(chapter_of(Findings(study)), "gain").blocks
+        if isinstance(block, Commands)
+        for _, line in block.lines
+    ]
+    words = dict(zip(*[iter(shlex.split(line)[3:])] * 2, strict=True))
+    settings = {"base_channels": int(words["--set"].partition("=")[2])}
+    recipe = make_recipe(
+        "cp_mobile", words["--augment"], epochs=int(words["--epochs"]), seed=int(words["--seed"]), **settings
+    )
+    tags = {"asc.recipe": recipe.model_dump_json(), "asc.corpus": CORPUS, "asc.split": SPLIT}
+    single = run("alone", "alone", "student", dict(study.trials[0].metrics), tags)
+    assert len(Findings(replace(study, singles=(single,))).gains) == 1
+
+
+@pytest.mark.parametrize(
+    ("sampler", "n_trials", "said"),
+    [
+        ("grid", 24, "cells of a grid, fixed beforehand"),
+        ("tpe", 24, "the sampler tried more often what had gone well"),
+        ("random", 24, "differ in many things at once. These"),
+        ("", 4, "differ in many things at once. These"),
+        ("", 24, "a sampler that learns tries more often"),
+    ],
+)
+def test_caution_about_the_sampler_is_for_those_that_learn(sampler: str, n_trials: int, said: str) -> None:
+    study = make_study(n_trials=n_trials)
+    study = replace(study, tags={**study.tags, **({"asc.sampler": sampler} if sampler else {})})
+    cautions = section(chapter_of(Findings(study)), "attributes").points
+    assert said in cautions[0]
+    assert ("sampler" in cautions[0]) == ("sampler" in said)
+
+
+def test_calibration_says_which_way_is_better_and_what_entropy_can_be_at_most() -> None:
+    study = make_study(n_trials=4)
+    scenes = {f"accuracy/scene/{scene}": 0.5 for scene in ("bus", "park", "tram")}
+    runs = [replace(each, metrics={**each.metrics, **scenes}) for each in study.runs]
+    found = section(chapter_of(Findings(replace(study, runs=tuple(runs)))), "calibration")
+    assert "lower is better, 0 is perfect" in sentences(found)
+    assert table(found, "Expected calibration error").caption.endswith("lower is better")
+    assert table(found, "Entropy").caption == "Entropy in nats, at most ln 3 = 1.099"
+
+
+def test_map_of_devices_says_what_its_colours_mean(made: StudyRuns) -> None:
+    devices = table(section(chapter_of(Findings(made)), "devices"), "Accuracy per device")
+    assert [scale.what for scale in devices.scales] == [
+        "accuracy in %, higher is better",
+        "DG in points, lower is better",
+    ]
+    accuracies = [cell for row in devices.rows for cell in row[1:-1]]
+    best, worst = (pick(accuracies, key=lambda cell: cell.value or 0.0) for pick in (max, min))
+    assert (best.fill, worst.fill) == (devices.scales[0].colours[-1], devices.scales[0].colours[0])
+    assert (worst.text, best.text) == (devices.scales[0].low, devices.scales[0].high)
+
+
+def test_map_of_devices_has_a_hole_where_a_score_is_missing() -> None:
+    study = make_study(n_trials=3)
+    study.best_first[0].metrics["accuracy/device/a"] = float("nan")  # type: ignore[index]
+    devices = table(section(chapter_of(Findings(study)), "devices"), "Accuracy per device")
+    assert (devices.rows[0][1].text, devices.rows[0][1].fill) == ("", "")
+
+
+def test_what_is_the_same_in_every_row_is_said_once() -> None:
+    study = make_study(n_trials=24)
+    runs = [replace(each, metrics={**each.metrics, "complexity/parameters": 5.0}) for each in study.runs]
+    scores = section(chapter_of(Findings(replace(study, runs=tuple(runs)))), "scores")
+    students = table(scores, "Students")
+    assert "each: 5 parameters" in students.caption
+    assert "parameters" not in [column.heading for column in students.columns]
+    assert "MMACs" in [column.heading for column in students.columns]
+    assert {len(row) for row in students.rows} == {len(students.columns)}
 
 
 def test_study_without_a_finished_trial_says_so() -> None:

@@ -61,7 +61,8 @@ def test_markdown_has_the_comparison_first_and_then_the_sections(made: StudyRuns
     text = render([Findings(made)], Format.md)
     assert text.startswith("made: accuracy in % on the test fold")
     headings = [line for line in text.splitlines() if line.startswith("## ")]
-    assert headings[0].startswith("## Use ")
+    assert made.taught_by(made.best_first[0]) in headings[0]
+    assert "\n- Date: 1 January 1970\n" in text
     assert "## What makes a good teacher here" in headings
     assert "## Students and teachers" not in headings, "that is the comparison above"
 

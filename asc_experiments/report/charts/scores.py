@@ -21,10 +21,6 @@ from asc_experiments.report.charts.base import (
     safe,
 )
 
-HEAT = [[0.0, "#00204c"], [0.25, "#414d6b"], [0.5, "#7c7b78"], [0.75, "#bcae6c"], [1.0, "#ffea46"]]
-"""Cividis (Nuñez, Anderton and Renslow, PLoS ONE 2018): the same to every kind of colour vision, and in print."""
-_ROW_PX = 24
-
 
 def against(
     names: Sequence[str],
@@ -49,50 +45,6 @@ def against(
         yaxis=axis("student's accuracy in %"),
         legend=legend_above(),
     )
-
-
-def heat_map(
-    names: Sequence[str], devices: Sequence[str], values: Sequence[Sequence[float | None]], dgs: Sequence[float | None]
-) -> Figure:
-    """Accuracy of every row on every device; DG beside it, darker where devices differ more."""
-    rows = [safe(name, 34) for name in names]
-    shown = [hundred(row) for row in values]
-    spread = [[dg] for dg in hundred(dgs)]
-    common = {"type": "heatmap", "y": rows, "hoverinfo": "text", "texttemplate": "%{text}", "xgap": 1, "ygap": 1}
-    accuracy = common | {
-        "x": [safe(device) for device in devices],
-        "z": shown,
-        "text": [[_short(value) for value in row] for row in shown],
-        "hovertext": [
-            [lines(name, f"{device}: {_short(value)} %") for device, value in zip(devices, row, strict=True)]
-            for name, row in zip(names, shown, strict=True)
-        ],
-        "colorscale": HEAT,
-        "colorbar": {"title": {"text": "accuracy in %", "side": "right"}, "thickness": 12},
-    }
-    dg = common | {
-        "x": ["DG"],
-        "z": spread,
-        "text": [[_short(value) for value in row] for row in spread],
-        "hovertext": [[lines(name, f"DG {_short(row[0])}")] for name, row in zip(names, spread, strict=True)],
-        "colorscale": [[place, colour] for place, (_, colour) in zip((1.0, 0.75, 0.5, 0.25, 0.0), HEAT, strict=True)][
-            ::-1
-        ],
-        "showscale": False,
-        "xaxis": "x2",
-    }
-    return figure(
-        [accuracy, dg],
-        xaxis=categories("device of the test fold", devices) | {"domain": [0, 0.91], "side": "top"},
-        xaxis2={"type": "category", "domain": [0.93, 1], "automargin": True, "side": "top"},
-        yaxis={"type": "category", "autorange": "reversed", "automargin": True},
-        font={"size": 11},
-    )
-
-
-def heat_height(rows: int) -> int:
-    """The height in pixels of a heat map with so many rows."""
-    return 130 + _ROW_PX * rows
 
 
 def gain_bars(
@@ -168,7 +120,3 @@ def grouped_bars(
         barmode="group",
         legend=legend_above(),
     )
-
-
-def _short(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from asc_experiments.report.document import Chapter, Report, Section
 from asc_experiments.report.findings import Findings
+from asc_experiments.report.sections.attributes import attributes_section
 from asc_experiments.report.sections.calibration import calibration_section
 from asc_experiments.report.sections.devices import devices_section
 from asc_experiments.report.sections.front import answer_section
 from asc_experiments.report.sections.practice import cost_section, reproduce_section
 from asc_experiments.report.sections.scores import scores_section
 from asc_experiments.report.sections.search import front_section, search_section
-from asc_experiments.report.sections.teachers import attributes_section, gain_section, size_section, teaching_section
+from asc_experiments.report.sections.teachers import gain_section, size_section, teaching_section
 from asc_experiments.report.sections.together import together
+from asc_experiments.report.setting import setting_in_words, setting_of
 from asc_experiments.report.words import listed
 from asc_experiments.tracking.run import NOTE
 
@@ -40,8 +42,9 @@ def chapter_of(findings: Findings) -> Chapter:
     shown = [section for section in sections if not section.is_empty or section is sections[0]]
     missing = tuple(f"{each.title.rstrip('?')}: {each.blocks[0]}" for each in sections if each not in shown)
     if missing:
-        shown.append(Section("missing", "What this study does not show", (), missing, points_title=""))
-    return Chapter(findings.study, _description(findings), tuple(shown))
+        shown.append(Section("missing", "What this study does not show, and what would", (), missing, points_title=""))
+    facts = setting_in_words(setting_of(findings.runs))
+    return Chapter(findings.study, _description(findings), tuple(shown), facts)
 
 
 def report_of(findings: Sequence[Findings], written: str = "") -> Report:

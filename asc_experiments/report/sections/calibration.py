@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from asc_experiments.report.charts import scores as draw
@@ -20,6 +21,7 @@ from asc_experiments.report.document import (
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.runs import StudyRuns, number_of
 from asc_experiments.report.sections.scores import parts_of
+from asc_experiments.report.setting import scenes_of
 from asc_experiments.tracking import RunRecord
 
 
@@ -29,18 +31,22 @@ def calibration_section(findings: Findings) -> Section:
     assert answer is not None
     title = "Calibration and agreement"
     if "ece/overall" not in answer.trial.metrics:
-        return Section("calibration", title, ("These runs were logged by a version that did not measure calibration.",))
+        why = "These runs were logged by a version that did not measure it. The study run again, under another name, "
+        return Section("calibration", title, (f"{why}shows it.",))
     who = [("student, best trial", answer.trial.metrics, "")]
     if answer.keys:
         who.append(("its ensemble", answer.trial.metrics, "ensemble/"))
         who += [(run.name, run.metrics, "") for run in runs.members(answer.trial)] if len(answer.keys) > 1 else []
+    scenes = len(scenes_of(runs))
+    most = f"at most ln {scenes} = {math.log(scenes):.3f}" if scenes > 1 else "at most the logarithm of the scenes"
     lead = (
         "ECE, the expected calibration error over 15 bins, is the gap between how sure a network is and how often it "
-        "is right. Entropy, in nats, is that of softmax(logits / 2): a teacher near 0 says little more than the label."
+        "is right; lower is better, 0 is perfect. Entropy, in nats, is that of softmax(logits / 2), "
+        f"{most}: a teacher near 0 says little more than the label, one near the most hardly prefers a scene."
     )
     blocks: list[Block] = [lead, *_calibration_chart(findings)]
-    blocks.append(_measure_table(runs, who, "ece", "Expected calibration error in %", percent))
-    blocks.append(_measure_table(runs, who, "entropy", "Entropy in nats", lambda value: number(value, ".3f")))
+    blocks.append(_measure_table(runs, who, "ece", "Expected calibration error in %, lower is better", percent))
+    blocks.append(_measure_table(runs, who, "entropy", f"Entropy in nats, {most}", lambda value: number(value, ".3f")))
     agreed = [
         ("student and its ensemble agree", answer.trial.metrics, ""),
         ("two members disagree", _disagreement(answer.trial), ""),
@@ -70,7 +76,7 @@ def _calibration_chart(findings: Findings) -> list[Chart]:
     if not series:
         return []
     shown = {label: [None if v is None else 100 * v for v in values] for label, values in series.items()}
-    figure = draw.grouped_bars(runs.devices, shown, "ECE in %", " %")
+    figure = draw.grouped_bars(runs.devices, shown, "ECE in %, lower is better", " %")
     said = "; ".join(
         f"{label} {100 * metrics[f'{prefix}ece/overall']:.1f} % overall"
         for label, prefix in (("student", ""), ("ensemble", "ensemble/"))

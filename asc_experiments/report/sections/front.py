@@ -22,8 +22,10 @@ from asc_experiments.report.document import (
 )
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.runs import StudyRuns, number_of
+from asc_experiments.report.sections.files import export_blocks
+from asc_experiments.report.sections.headline import headline
 from asc_experiments.report.text import duration
-from asc_experiments.report.words import counted, difference_of, interval_of, value_of
+from asc_experiments.report.words import counted, difference_of, interval_of, listed, value_of
 from asc_experiments.tracking.trials import RECIPE
 from asc_experiments.training.scorecard import DG
 
@@ -36,6 +38,13 @@ METHODS = {
 }
 """Device generalisation in words."""
 _DCASE_BYTES, _DCASE_MACS = 128_000, 30_000_000
+_SHOWN = (
+    (OVERALL, "test fold, all devices", "%", ""),
+    (UNSEEN, "unseen devices", "%", ""),
+    (DG, "DG (lower is better)", "", "standard deviation over devices, in points; "),
+)
+"""Scores in the tiles: the metric, its label, its unit, what to know of it."""
+_TOLD_APART_BY = "Welch's t-test at 5 %, or the interval of the difference to the baseline where there is one"
 
 
 def answer_section(findings: Findings) -> Section:
@@ -53,25 +62,23 @@ def answer_section(findings: Findings) -> Section:
         blocks.append(_difference(findings.runs, answer))
     if (teachers := _teachers(findings.runs, answer)) is not None:
         blocks.append(teachers)
-    blocks += _rivals(findings.runs, answer)
     blocks += _shipped(findings.runs, answer)
-    blocks.append("To register the winner, load it in Python, and have it listen to recordings:")
+    blocks += export_blocks(findings.runs, answer)
+    blocks.append(
+        "To register the winner, load it in Python, and have it listen to recordings (MLFLOW_TRACKING_URI tells Python "
+        "where the registry is: sqlite:///mlruns/mlflow.db in the workspace's folder, unless a server keeps it):"
+    )
     blocks.append(shipping(study))
     if answer.model:
         blocks.append(f"Unregistered, the same network is models:/{answer.model}.")
-    return Section("answer", _headline(answer), tuple(blocks), answer.caveats)
+    points = (*_better_teacher(findings.runs, answer), *answer.caveats, *_other_settings(findings))
+    return Section("answer", headline(answer), tuple(blocks), points)
 
 
 def shipping(study: str) -> Commands:
     """The commands that register a study's best student, load it, and have it listen."""
     register, load, predict = ship_commands(study)
     return Commands((("shell", register), ("python", load), ("shell", predict)))
-
-
-def _headline(answer: Answer) -> str:
-    if not answer.keys:
-        return f"No teacher at all: trial {answer.number}, on labels alone"
-    return f"Use {answer.taught_by}"
 
 
 def _teachers(runs: StudyRuns, answer: Answer) -> Table | None:
@@ -89,7 +96,7 @@ def _teachers(runs: StudyRuns, answer: Answer) -> Table | None:
         time = text("imported" if took is None else duration(took))
         rows.append((text(run.name), code(key), text(method), size, *scores, time))
     heads = ("teacher", "key", "device generalisation", "parameters", "overall", "unseen", "DG", "training")
-    units = {"overall": "%", "unseen": "%", "DG": "%"}
+    units = {"overall": "%", "unseen": "%", "DG": "points"}
     caption = "Its teachers: architecture, size, method, seed"
     return Table(caption, columns(*heads, texts=(*heads[:3], "training"), units=units), tuple(rows)) if rows else None
 
@@ -114,19 +121,24 @@ def _verdict(findings: Findings, answer: Answer) -> list[str]:
     where = "fresh seeds" if answer.fresh else "its own seeds"
     value = value_of(runs.objective, answer.objective.value, answer.objective.std)
     found += f", chosen by the {goal} {runs.objective} on the {runs.split} split: {value} with {where}"
-    return [f"{said}.", f"{found} ({counted(answer.objective.n, 'student')})."]
+    told = [f"{said}.", f"{found} ({counted(answer.objective.n, 'student')})."]
+    if answer.lead.is_measured and answer.lead.others and not answer.lead.rivals:
+        rest = "the other one" if answer.lead.others == 1 else f"each of the {answer.lead.others} others"
+        told.append(f"It is ahead of {rest} by more than seeds alone would change ({_TOLD_APART_BY}).")
+    return told
 
 
 def _tiles(runs: StudyRuns, answer: Answer) -> Tiles:
     shown = answer.fresh or answer.scores
     kind = "fresh seed" if answer.fresh else "seed"
     tiles = []
-    for name, label in ((OVERALL, "test fold, all devices"), (UNSEEN, "unseen devices"), (DG, "DG (lower is better)")):
+    for name, label, unit, what in _SHOWN:
         if name in shown:
             score = percent(shown[name].value, shown[name].std)
-            tiles.append(Tile(label, f"{score.text} %", score.note, f"mean over {counted(shown[name].n, kind)}"))
+            note = f"{what}mean over {counted(shown[name].n, kind)}"
+            tiles.append(Tile(label, f"{score.text} {unit}".strip(), score.note, note))
     if answer.parameters is not None:
-        kilobytes = f"{answer.parameters / 1000:.0f} kB at int8"
+        kilobytes = f"weights at int8: {answer.parameters / 1000:.0f} kB"
         fits = "within" if answer.parameters <= _DCASE_BYTES else "over"
         tiles.append(Tile("parameters", f"{answer.parameters:,.0f}", note=f"{kilobytes}, {fits} DCASE's 128 kB"))
     if answer.macs is not None:
@@ -161,7 +173,7 @@ def _device_share(runs: StudyRuns, answer: Answer, device: str) -> str:
     return (f"{group}, " if group else "") + f"{100 * answer.devices[device]:.1f} %"
 
 
-def _rivals(runs: StudyRuns, answer: Answer) -> list[str]:
+def _better_teacher(runs: StudyRuns, answer: Answer) -> list[str]:
     """The teacher that keeps to the same limits as the student and does better, where there is one: why distil then?"""
     student = answer.scores.get(OVERALL)
     small = [
@@ -178,7 +190,10 @@ def _rivals(runs: StudyRuns, answer: Answer) -> list[str]:
         f"{best.metrics['complexity/parameters']:,.0f} parameters, {best.metrics['complexity/macs'] / 1e6:.1f} MMACs"
     )
     reached = f"{100 * best.metrics[OVERALL]:.1f} % against {100 * student.value:.1f} %"
-    return [f"Its teacher {best.name} keeps to the same limits ({costs}) and does better itself: {reached}."]
+    return [
+        f"Its teacher {best.name} keeps to the same limits ({costs}) and does better itself: {reached}. To ship the "
+        "best network of this size, ship that teacher."
+    ]
 
 
 def _shipped(runs: StudyRuns, answer: Answer) -> list[str]:
@@ -189,6 +204,17 @@ def _shipped(runs: StudyRuns, answer: Answer) -> list[str]:
     which = f"One is registered: that of seed {recipe['seed']}, the best of them by the objective"
     return [
         f"The figures are means over {runs.seeds} students. {which}; asc register and its card tell what it reaches."
+    ]
+
+
+def _other_settings(findings: Findings) -> list[str]:
+    """What compared teachers and students differ in besides what their names say."""
+    names = (*findings.teacher_differences.settings, *findings.student_differences.settings)
+    if not names:
+        return []
+    return [
+        f"What is compared differs in more than its names say: {listed(list(dict.fromkeys(names)), 8)}. The values "
+        "are in tables below those of students and teachers."
     ]
 
 

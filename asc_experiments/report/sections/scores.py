@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from asc_experiments.report.comparison import stands_for
+from asc_experiments.report.differences import Differences
 from asc_experiments.report.document import (
     Block,
     Cell,
@@ -26,18 +28,41 @@ from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 from asc_experiments.training.scorecard import DG
 
 Rows = tuple[tuple[Cell, ...], ...]
+_STUDENTS = "What students differ in besides: two rows may be apart because of that"
+_TEACHERS = "What teachers differ in besides architecture, size and method: two rows may be apart because of that"
+_MOST_UNFOLDED = 12
+_SAID_ONCE = ("epochs", "parameters", "MMACs")
 
 
 def scores_section(findings: Findings) -> Section:
     """Students, ensembles and teachers under the same columns; published figures beside ours."""
     runs = findings.runs
-    tables = [_students(findings), _ensembles(runs), _teachers(runs), _again(findings), _published(findings)]
+    tables: list[Block | None] = [_students(findings), _also(findings.student_differences, "student", _STUDENTS)]
+    tables += [_ensembles(runs), _teachers(runs), _also(findings.teacher_differences, "teachers", _TEACHERS)]
+    tables += [_again(findings), _published(findings)]
     over = f"Each student is the mean of {runs.seeds} seeds, ± their standard deviation. " if runs.seeds > 1 else ""
-    lead = f"Accuracy in % on the test fold. {over}DG is the standard deviation over devices; lower is better."
+    dg = "DG is the standard deviation over devices, in points; lower is better."
+    lead = f"Accuracy in % on the test fold. {over}{dg}"
     blocks: list[Block] = [lead, _glossary(runs), *(table for table in tables if table is not None)]
     if not findings.comparison.published:
-        blocks.append("The study file names no published figures to set beside these.")
+        blocks.append("No published figures stand beside these: a study file may name some, under published.")
     return Section("scores", "Students and teachers", tuple(blocks))
+
+
+def _also(differences: Differences, who: str, caption: str) -> Block | None:
+    """What rows of the table above differ in that it does not show."""
+    if not differences.settings:
+        return None
+    rows = tuple((text(row), *map(_setting, values)) for row, values in differences.rows)
+    heads = columns(who, *differences.settings, texts=(who,))
+    return Table(caption, heads, rows, folded=len(rows) > _MOST_UNFOLDED)
+
+
+def _setting(value: str) -> Cell:
+    try:
+        return Cell(value, value=float(value))
+    except ValueError:
+        return text(value)
 
 
 def _glossary(runs: StudyRuns) -> str:
@@ -64,8 +89,8 @@ def parts_of(runs: StudyRuns) -> list[tuple[str, str]]:
 def _score_columns(runs: StudyRuns) -> list[Column]:
     parts = parts_of(runs)
     groups = [Column(heading, "%") for heading, part in parts if not part.startswith("device/")]
-    devices = [Column(device, runs.group_of.get(device, "device")) for device in runs.devices]
-    return [*groups, Column("DG", "%"), *devices, Column("parameters"), Column("MMACs")]
+    devices = [Column(device, runs.group_of.get(device, "")) for device in runs.devices]
+    return [*groups, Column("DG", "points"), *devices, Column("parameters"), Column("MMACs")]
 
 
 def _score_cells(runs: StudyRuns, metrics: Mapping[str, float], prefix: str = "") -> list[Cell]:
@@ -84,16 +109,40 @@ def _students(findings: Findings) -> Table:
     runs, best = findings.runs, findings.answer
     front = pareto_front(findings.comparison)
     rows = []
+    kinds = {_trained(trial) for trial in runs.best_first}
+    varies = len(kinds) > 1
     for trial in runs.best_first:
         star = " *" if trial.run_id in front else ""
-        about = (text(f"trial {number_of(trial)}{star}"), text(runs.taught_by(trial)), text(_trained(trial)))
+        about: tuple[Cell, ...] = (text(f"trial {number_of(trial)}{star}"), text(runs.taught_by(trial)))
+        about += (text(_trained(trial)),) if varies else ()
         rows.append((*about, number(trial.metrics[OBJECTIVE_VALUE], ".4f"), *_score_cells(runs, trial.metrics)))
     marked = [place for place, trial in enumerate(runs.best_first) if best is not None and trial == best.trial]
-    heads = [*columns("student", "taught by", "size, augment", texts=("student", "taught by", "size, augment"))]
+    names = ("student", "taught by", *(("size, augment",) if varies else ()))
+    heads = [*columns(*names, texts=names)]
     caption = f"Students, best {findings.comparison.objective} on the {runs.split} split first"
     caption += ", * on the Pareto front" if front else ""
+    caption += "" if varies else f"; size and augment of all: {kinds.pop()}"
     head = (*heads, Column("objective", runs.split), *_score_columns(runs))
-    return Table(caption, head, tuple(rows), frozenset(marked))
+    return _without_constants(Table(caption, head, tuple(rows), frozenset(marked)))
+
+
+def _without_constants(table: Table) -> Table:
+    """The same without columns that say the same of every row, which the caption says instead: tables are wide."""
+    constant = {
+        place: table.rows[0][place].plain
+        for place, column in enumerate(table.columns)
+        if column.heading in _SAID_ONCE and len({row[place].plain for row in table.rows}) == 1
+    }
+    if len(table.rows) < 2 or not constant:
+        return table
+    told = ", ".join(f"{value} {table.columns[place].heading}" for place, value in constant.items() if value)
+    kept = [place for place in range(len(table.columns)) if place not in constant]
+    return replace(
+        table,
+        caption=f"{table.caption}; each: {told}" if told else table.caption,
+        columns=tuple(table.columns[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in table.rows),
+    )
 
 
 def _trained(trial: RunRecord) -> str:
@@ -119,14 +168,13 @@ def _teachers(runs: StudyRuns) -> Table | None:
     rows = [
         (
             text(run.name),
-            Cell(key, is_code=True),
             text(f"{run.params.get('epochs', '')}"),
             *_score_cells(runs, run.metrics),
         )
-        for key, run in runs.teachers.items()
+        for run in runs.teachers.values()
     ]
-    heads = (*columns("teacher", "key", "epochs", texts=("teacher", "key")), *_score_columns(runs))
-    return Table("Teachers", heads, tuple(rows)) if rows else None
+    heads = (*columns("teacher", "epochs", texts=("teacher",)), *_score_columns(runs))
+    return _without_constants(Table("Teachers", heads, tuple(rows))) if rows else None
 
 
 def _again(findings: Findings) -> Table | None:

@@ -27,7 +27,8 @@ def front_section(studies: Sequence[StudyRuns]) -> Section:
     students = accuracy_against_macs(studies)
     if len({student.macs for student in students}) < 2:
         only = f"All students cost {students[0].macs / 1e6:.1f} million MACs" if students else "No student was measured"
-        return Section(name, title, (f"{only}: there is nothing to trade accuracy against.",))
+        more = "A study that searches the student's size (student: base_channels) shows what MACs buy."
+        return Section(name, title, (f"{only}. {more}",))
     best = [student for student in students if student.is_on_front]
     said = f"On the front, which no student beats in both, are {len(best)} of {len(students)}: "
     said += listed([f"{100 * s.accuracy:.1f} % at {s.macs / 1e6:.1f} MMACs" for s in best]) + "."
@@ -51,15 +52,15 @@ def front_section(studies: Sequence[StudyRuns]) -> Section:
 def search_section(findings: Findings) -> Section:
     """What the search found important, how it went, and the parameters of every trial."""
     blocks = [*_importances(findings), *_history(findings), *_lines(findings), _trials(findings)]
-    return Section("search", "What the search tried", tuple(block for block in blocks if block != ""))
+    return Section("search", "What was tried", tuple(block for block in blocks if block != ""))
 
 
 def _importances(findings: Findings) -> list[Block]:
     shares = findings.importances
     if not shares:
         return [
-            "Optuna gave no parameter importances: it takes five finished trials with different objectives, and at "
-            "least one parameter that all of them have."
+            "Which parameters matter is not shown: Optuna's importances take five finished trials with different "
+            "objectives, and at least one parameter that all of them have."
         ]
     first = max(shares, key=lambda name: shares[name])
     n = len(findings.runs.trials)
@@ -75,7 +76,7 @@ def _importances(findings: Findings) -> list[Block]:
 def _history(findings: Findings) -> list[Block]:
     runs = findings.runs
     if len(runs.trials) + len(runs.pruned) < 2:
-        return ["One trial is no history."]
+        return ["The course of the search is not shown: it takes two trials."]
     name = objective_name(runs.objective, runs.split)
     finished = [(number_of(trial), trial.metrics[OBJECTIVE_VALUE]) for trial in runs.trials]
     stood = [(number_of(t), value) for t in runs.pruned if (value := _last_value(runs, t, name)) is not None]
@@ -96,7 +97,10 @@ def _lines(findings: Findings) -> list[Block]:
     runs = findings.runs
     params = {name: values for name, values in findings.searched.items() if len(set(map(repr, values))) > 1}
     if len(runs.trials) < _FEWEST_FOR_LINES or len(params) < 2:
-        return ["Fewer than five trials, or than two parameters that vary: the table says all there is to say."]
+        return [
+            "Parallel coordinates are not drawn: they take five trials and two parameters that vary. All values are "
+            "in the table."
+        ]
     shares = findings.importances
     order = sorted(params, key=lambda name: (-shares.get(name, -1.0), params[name].count(None)))
     left_out = f"; {len(order) - _MOST_AXES} that fewer trials have are left out" if len(order) > _MOST_AXES else ""

@@ -1,34 +1,33 @@
-"""Sections about teaching: are better teachers better, what do they give, how many, and what makes one good."""
+"""Sections about teaching: are better teachers better, what do they give, and how many should there be."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 
-from asc_experiments.report.attributes import Attribute
 from asc_experiments.report.charts import scores as draw
-from asc_experiments.report.charts.attributes import effects
-from asc_experiments.report.charts.base import rows_height
-from asc_experiments.report.document import Block, Cell, Chart, Column, Section, Table, columns, number, points, text
-from asc_experiments.report.effects import FEWEST, FEWEST_OF_A_KIND, Effect
+from asc_experiments.report.commands import CORPUS_FOLDER, RESPONSES_FOLDER, Command, labels_alone_command
+from asc_experiments.report.document import (
+    Block,
+    Chart,
+    Column,
+    Commands,
+    Section,
+    Table,
+    columns,
+    points,
+    text,
+)
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.gains import Gain, mean_gain
-from asc_experiments.report.runs import better_word, number_of, objective_name, spread
+from asc_experiments.report.runs import number_of, spread
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.report.words import (
     correlation_in_words,
     counted,
-    difference_of,
-    interval_of,
-    is_part_of_one,
-    listed,
 )
 from asc_experiments.tracking.trials import keys_of
 from asc_experiments.training.scorecard import DG
-
-_SHOWN = 12
-"""Attributes in a chart; all are in the table."""
-_ROOM_PX = 22
 
 
 def teaching_section(findings: Findings) -> Section:
@@ -52,7 +51,7 @@ def teaching_section(findings: Findings) -> Section:
         said += f" {above} of {counted(len(trials), 'student')} did better than the ensemble it learned from."
         blocks += [Chart(f"Ensemble and student{devices}", figure, said, height=400)]
     if not blocks:
-        blocks = ["Fewer than two trials have teachers with scores: there is nothing to compare."]
+        blocks = ["Fewer than two trials have teachers. Two or more, of different teachers, show it."]
     return Section("teaching", "Is the better teacher the better teacher?", tuple(blocks))
 
 
@@ -62,10 +61,10 @@ def gain_section(findings: Findings) -> Section:
     gains = findings.gains
     if not gains:
         why = (
-            "No student on labels alone is the same but for its teachers (same recipe, corpus and held-out clips), "
-            "neither in this study nor among those of asc student train; so what the teachers give is not known here."
+            "What the teachers give is not known here: no student learned from labels alone with otherwise the same "
+            "settings, corpus and held-out clips, neither in this study nor by asc student train."
         )
-        return Section("gain", title, (why,))
+        return Section("gain", title, (why, *_to_see_gains(findings)))
     runs, best = findings.runs, gains[0]
     parts = [part for _, part in parts_of(runs) if f"accuracy/{part}" in best.gains]
     names = [heading for heading, part in parts_of(runs) if f"accuracy/{part}" in best.gains]
@@ -79,6 +78,25 @@ def gain_section(findings: Findings) -> Section:
     said = f"{_gain_in_words(gains)} Bars: trial {best.trial}, taught by {best.taught_by}, less {best.against}."
     said += " Whiskers: standard error over seeds." if best.errors else ""
     return Section("gain", title, (Chart(chart_title, figure, said, height=320), _gain_table(findings)))
+
+
+def _to_see_gains(findings: Findings) -> tuple[Block, ...]:
+    """The command that trains what is missing."""
+    runs, answer = findings.runs, findings.answer
+    taught = [trial for trial in runs.best_first if keys_of(trial)]
+    if answer is None or not taught:
+        return ("No trial has teachers.",)
+    best = answer.trial if answer.keys else taught[0]
+    command = labels_alone_command(runs, best)
+    if not command.line:
+        return (f"{command.note} A study whose ensembles may have no teacher shows it.",)
+    said = f"To see it, train trial {number_of(best)}'s student without teachers, then write this report again. "
+    said += f"({CORPUS_FOLDER} is the corpus's folder{_and_responses(command)}.) {command.note}"
+    return (said.strip(), Commands((("shell", command.line),)))
+
+
+def _and_responses(command: Command) -> str:
+    return f", {RESPONSES_FOLDER} that of impulse responses" if "--dirs" in command.line else ""
 
 
 def _gain_in_words(gains: Sequence[Gain]) -> str:
@@ -123,93 +141,9 @@ def size_section(findings: Findings) -> Section:
     sizes = sorted(series["student"])
     if len(sizes) < 2:
         only = f"Every trial has {counted(sizes[0], 'teacher')}" if sizes else "No trial has an accuracy"
-        return Section("size", title, (f"{only}: this study does not say how many to use.",))
+        more = "A study whose ensembles differ in size (ensemble: size, counts or teams) shows how many to use."
+        return Section("size", title, (f"{only}. {more}",))
     means = {size: [value for _, value in series["student"][size]] for size in sizes}
     told = [f"{size}: {100 * sum(v) / len(v):.1f} % ({counted(len(v), 'trial')})" for size, v in means.items()]
     said = f"Mean accuracy of students by number of teachers: {'; '.join(told)}. Trials also differ in other things."
     return Section("size", title, (Chart("Accuracy over ensemble size", draw.size_curve(series), said, height=400),))
-
-
-def attributes_section(findings: Findings) -> Section:
-    """What makes a good teacher here: attributes by their effect on the student."""
-    title, found, runs = "What makes a good teacher here", findings.attributes, findings.runs
-    if not found:
-        why = "No attribute of the teachers varies over at least three finished trials: there is nothing to rank."
-        return Section("attributes", title, (why,))
-    objective = objective_name(runs.objective, runs.split)
-    targets = (f"objective ({better_word(runs.objective)} is better)", "accuracy on unseen devices")
-    blocks: list[Block] = [_attributes_in_words(found, runs.objective, objective)]
-    is_sure = any(each.on_objective is not None and each.on_objective.low is not None for each in found)
-    for is_category, what in ((False, "Numbers: rank correlations"), (True, "Kinds: differences of means")):
-        shown = [each for each in found if each.is_category == is_category][:_SHOWN]
-        if shown and is_sure and (not is_category or is_part_of_one(runs.objective)):
-            figure = effects(shown, is_category, targets, 100.0)
-            unit = ", in points" if is_category else ""
-            alternative = "; ".join(
-                f"{each.name} {_effect(each, runs.objective, each.on_objective)}" for each in shown[:5]
-            )
-            height = rows_height(len(shown)) + _ROOM_PX * len(shown)
-            blocks.append(Chart(f"{what}{unit}", figure, f"Strongest first: {alternative}.", height))
-    blocks.append(_attribute_table(found, runs.objective))
-    cautions = (
-        "Trials differ in many things at once, and a sampler tries good ones more often: these are associations over "
-        "trials, not effects of a single change.",
-        f"Of {len(found)} intervals about one in twenty misses by chance; below {FEWEST} trials "
-        f"(or {FEWEST_OF_A_KIND} of a kind) none is given, because it would be invented.",
-    )
-    return Section("attributes", title, tuple(blocks), cautions)
-
-
-def _attributes_in_words(found: Sequence[Attribute], metric: str, objective: str) -> str:
-    clear = [each for each in found if each.on_objective and each.on_objective.is_clear]
-    n = max(each.on_objective.n for each in found if each.on_objective)
-    if clear:
-        told = [f"{each.name} {_effect(each, metric, each.on_objective)}" for each in clear[:4]]
-        return f"What goes with the student's {objective}, with intervals that leave out 0: {listed(told)}."
-    if n < FEWEST:
-        return f"With {counted(n, 'trial')} this is a description of what was tried, not evidence of what helps."
-    return f"No interval leaves out 0: these {n} trials do not show what makes a good teacher for the {objective}."
-
-
-def _effect(attribute: Attribute, metric: str, effect: Effect | None) -> str:
-    if effect is None:
-        return ""
-    value = difference_of(metric, effect.value) if attribute.is_category else f"ρ = {effect.value:+.2f}"
-    if effect.low is None or effect.high is None:
-        return value
-    interval = f"[{effect.low:+.2f}, {effect.high:+.2f}]"
-    return f"{value} {interval_of(metric, effect.low, effect.high) if attribute.is_category else interval}"
-
-
-def _attribute_table(found: Sequence[Attribute], metric: str) -> Table:
-    rows = []
-    for each in found:
-        cells = [text(each.name), text("difference" if each.is_category else "ρ")]
-        for effect, of in ((each.on_objective, metric), (each.on_unseen, "accuracy/group/unseen")):
-            cells += _effect_cells(each, effect, of)
-        rows.append(tuple(cells))
-    heads = (
-        Column("attribute", is_number=False),
-        Column("measure", is_number=False),
-        Column("objective"),
-        Column("95 % interval", "objective", is_number=False),
-        Column("n"),
-        Column("unseen"),
-        Column("95 % interval", "unseen", is_number=False),
-        Column("n"),
-    )
-    caption = "Attributes of teachers, strongest first; differences of accuracies in points"
-    return Table(caption, heads, tuple(rows))
-
-
-def _effect_cells(attribute: Attribute, effect: Effect | None, metric: str) -> list[Cell]:
-    if effect is None:
-        return [Cell(""), Cell(""), Cell("")]
-    in_points = attribute.is_category and is_part_of_one(metric)
-    value = points(effect.value) if in_points else number(effect.value, "+.4f" if attribute.is_category else "+.2f")
-    told = "too few trials"
-    if effect.low is not None and effect.high is not None:
-        interval = f"[{effect.low:+.2f}, {effect.high:+.2f}]"
-        told = interval_of(metric, effect.low, effect.high) if attribute.is_category else interval
-    n = str(effect.n) if effect.sizes is None else f"{effect.sizes[0]} / {effect.sizes[1]}"
-    return [value, text(told), Cell(n, value=float(effect.n))]

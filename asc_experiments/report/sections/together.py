@@ -70,6 +70,9 @@ def _cautions(found: Sequence[Findings]) -> list[str]:
     on_test = [each.study for each in found if each.runs.split == "test"]
     if on_test:
         said.append(f"Chosen on the test fold, so flattered there: {listed(on_test)}.")
+    close = [each.study for each in found if each.answer and each.answer.lead.rivals]
+    if close:
+        said.append(f"The best cannot be told apart from others of its own study: {listed(close)}.")
     alone = [each.study for each in found if each.answer and not each.answer.fresh and len(each.runs.trials) > 1]
     if alone:
         said.append(f"Best of many, not tried again with fresh seeds, so partly luck: {listed(alone)}.")
@@ -83,7 +86,7 @@ def _corpora(found: Sequence[Findings]) -> set[str]:
 
 def _overview(findings: Sequence[Findings]) -> Table:
     heads = ("study", "best trial", "taught by", "overall", "unseen", "DG", "parameters", "MMACs", "trials", "hours")
-    units = {"overall": "%", "unseen": "%", "DG": "%"}
+    units = {"overall": "%", "unseen": "%", "DG": "points"}
     rows = [_overview_row(each) for each in findings]
     return Table("The best trial of each study", columns(*heads, texts=heads[:3], units=units), tuple(rows))
 

@@ -82,6 +82,18 @@
     }
   };
 
+  // A box that holds more than it shows says so, and fades where it goes on.
+  const look = (box) => {
+    const hint = box.previousElementSibling, hidden = box.scrollWidth - box.clientWidth;
+    if (hint && hint.classList.contains("hint")) hint.hidden = hidden < 2;
+    box.classList.toggle("more", hidden - box.scrollLeft > 2);
+  };
+  const watch = new ResizeObserver((entries) => entries.forEach((entry) => look(entry.target)));
+  for (const box of document.querySelectorAll(".scroll")) {
+    watch.observe(box);
+    box.addEventListener("scroll", () => look(box), { passive: true });
+  }
+
   let unfolded = [];
   addEventListener("beforeprint", () => {
     root.dataset.print = "yes";
