@@ -14,6 +14,7 @@ from asc_experiments.base.locks import lock_path
 from asc_experiments.base.progress import say
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.logits import LogitTable
+from asc_experiments.distill.mending import has_whole_logits, logits_again
 from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, teacher_key
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
@@ -51,12 +52,36 @@ class TeacherBank:
     def get(self, recipe: Recipe, bench: Workbench) -> Teacher:
         """The Teacher of a Recipe, trained now if it has not been before; another process asking for it waits.
 
+        Where its logits were damaged since, its network says them again; where that was damaged too, it is trained.
+
         Raises:
             AscError: if the Recipe cannot be trained with what the workbench has.
             NotFiniteError: if its loss becomes infinite or not a number.
         """
         key = self.key(recipe, bench)
+        found = self._once(recipe, key, bench)
+        if not has_whole_logits(found):
+            with FileLock(lock_path(bench.cache, f"mending-{key}")):
+                self._mend(key, bench)
+            found = self._once(recipe, key, bench)
+        return found
+
+    def _once(self, recipe: Recipe, key: str, bench: Workbench) -> Teacher:
         return self.once(key, recipe.name, bench.cache, lambda: self._train(recipe, key, bench))
+
+    def _mend(self, key: str, bench: Workbench) -> None:
+        """Replace a Teacher's damaged logits, or give up its run; nothing where another process has done so."""
+        found = self.find(key)
+        if found is None or has_whole_logits(found):
+            return
+        run = self.tracking.writer(found.record.run_id, self.experiment_id)
+        table = logits_again(found, bench)
+        if table is None:
+            say(f"teacher {key} {found.name}: its logits and its network are damaged; trained again")
+            run.end("FAILED", "its logits and its network are damaged")
+        else:
+            say(f"teacher {key} {found.name}: its logits were damaged; its network has said them again")
+            run.tags({LOGITS_DIGEST: log_logits(run, table)})
 
     def once(self, key: str, name: str, cache: Path, make: Callable[[], None]) -> Teacher:
         """The Teacher with this key, made now if there is none; another process asking for it waits.

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from asc_experiments.base.ownership import is_elsewhere
+from asc_experiments.study.database import silent_trials
 from asc_experiments.study.searchable import Scalar
-from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, counted, superseded, was_interrupted
+from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, OWNER, counted, superseded, was_interrupted
 from asc_experiments.study.work import PRUNED_NOTE
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.run import ERROR, KIND
+from asc_experiments.tracking.run import ERROR, KIND, PARENT
+from asc_experiments.tracking.run import OWNER as RUN_OWNER
 from asc_experiments.tracking.trials import AGAINST_VALUE, OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
 
 _QUEUED_WITH = "fixed_params"
@@ -28,8 +31,11 @@ def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple
         How many trials and how many runs there were to settle.
     """
     swept = tracking.sweep()
-    abandoned = [t for t in study.get_trials(deepcopy=False) if _is_abandoned(t)]
+    silent = silent_trials(study)
+    trials = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]
+    abandoned = [t for t in trials if was_interrupted(t) or (t._trial_id in silent and _is_elsewhere(t))]
     for frozen in abandoned:
+        swept += _end_runs(tracking, experiment_id, frozen)
         settle_trial(study, tracking, experiment_id, Trial(study, frozen._trial_id))
     return len(abandoned), swept
 
@@ -37,8 +43,9 @@ def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple
 def settle_trial(study: optuna.Study, tracking: Tracking, experiment_id: str, trial: Trial) -> None:
     """End a trial that nobody works on any more: as its run ended, if it did; else it is asked again."""
     run = None
-    if trial.number not in superseded(study.get_trials(deepcopy=False)):
-        run = _ended_run(study, tracking, experiment_id, trial.number)
+    trials = study.get_trials(deepcopy=False)
+    if trial.number not in superseded(trials):
+        run = _ended_run(tracking, experiment_id, trials[trial.number])
     if run is None:
         ask_again(study, trial)
     elif run.status == "FINISHED":  # stopped between the last line in MLflow and the first in Optuna
@@ -82,20 +89,39 @@ def enqueue(study: optuna.Study, trials: Sequence[Mapping[str, Scalar]]) -> None
             study.enqueue_trial(dict(params), user_attrs={NUMBER_IN_FILE: number})
 
 
-def _ended_run(study: optuna.Study, tracking: Tracking, experiment_id: str, number: int) -> RunRecord | None:
+def _ended_run(tracking: Tracking, experiment_id: str, trial: FrozenTrial) -> RunRecord | None:
     """The run of a trial that had finished, or been pruned, in the tracking server."""
-    starts = [t.datetime_start for t in study.get_trials(deepcopy=False) if t.datetime_start]
-    begun_ms = int(min(starts).timestamp() * 1_000)
-    query = (
-        f"tags.`{KIND}` = '{TRIAL_KIND}' AND tags.`{TRIAL}` = '{number}'"
-        f" AND attributes.start_time >= {begun_ms}"  # not of an older study of that name
-    )
-    for record in tracking.search([experiment_id], query):
+    for record in tracking.search([experiment_id], _runs_of(trial)):
         pruned = record.status == "KILLED" and record.tags.get(ERROR, "").startswith(PRUNED_NOTE)
         if pruned or (record.status == "FINISHED" and OBJECTIVE_VALUE in record.metrics):
             return record
     return None
 
 
-def _is_abandoned(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.RUNNING and was_interrupted(trial)
+def _end_runs(tracking: Tracking, experiment_id: str, trial: FrozenTrial) -> int:
+    """End as KILLED what an abandoned trial left RUNNING, its students too; how many runs that were.
+
+    On this host a sweep has done so. Of another host's processes only the heartbeats of their trials tell.
+    """
+    begun = tracking.search([experiment_id], f"attributes.status = 'RUNNING' AND {_runs_of(trial)}")
+    children = [
+        child
+        for run in begun
+        for child in tracking.search(
+            [experiment_id], f"attributes.status = 'RUNNING' AND tags.`{PARENT}` = '{run.run_id}'"
+        )
+    ]
+    for run in children + begun:
+        tracking.writer(run.run_id, experiment_id).end("KILLED", "its host is gone")
+    return len(children) + len(begun)
+
+
+def _is_elsewhere(trial: FrozenTrial) -> bool:
+    """Whether a trial's owner is on another host. (Here its process tells: one that only sleeps keeps its trials.)"""
+    return is_elsewhere(trial.user_attrs.get(OWNER))
+
+
+def _runs_of(trial: FrozenTrial) -> str:
+    """Finds a trial's run: begun by the trial's owner. (An older study of that name has trials of that number too.)"""
+    query = f"tags.`{KIND}` = '{TRIAL_KIND}' AND tags.`{TRIAL}` = '{trial.number}'"
+    return f"{query} AND tags.`{RUN_OWNER}` = '{trial.user_attrs.get(OWNER, '')}'"

@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
-from typing import Any
+from concurrent.futures import FIRST_COMPLETED, wait
+from functools import partial
 
-from filelock import FileLock
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.locks import lock_path
 from asc_experiments.base.ownership import this_process
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
@@ -22,31 +19,21 @@ from asc_experiments.study.attempts import NUMBER_IN_FILE, ask_again, ask_failed
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import check_study, open_study
+from asc_experiments.study.outages import in_one_line, study_outage
 from asc_experiments.study.replication import replicate
 from asc_experiments.study.search import sampler, set_constraints
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import OWNER, StudyStatus, study_status
+from asc_experiments.study.storage import study_lock
 from asc_experiments.study.summary import describe_study
 from asc_experiments.study.trial import Steps, TrialContext, run_trial
+from asc_experiments.study.under_way import TakenOver, UnderWay
 from asc_experiments.study.work import Pruned, Reporter
 from asc_experiments.training.network import complexity_of
 
 _AHEAD = 2
 """Trials under way per worker: some wait for a teacher that another one is training."""
 _LOOK_EVERY_S = 5.0
-
-
-@dataclass(eq=False)
-class _UnderWay:
-    """A trial under way, and what it waits for."""
-
-    trial: Trial
-    steps: Steps[tuple[float, ...]]
-    waits_for: tuple[Future[Any], ...] = ()
-
-    @property
-    def is_ready(self) -> bool:
-        return all(future.done() for future in self.waits_for)
 
 
 class Driver:
@@ -77,15 +64,14 @@ class Driver:
         for recipe in self.space.recipes():
             bench.weights_for(recipe)  # fetched now, or refused before hours of training
         self.queue, self.asked = self.space.queue()
-        self.lock = FileLock(lock_path(bench.cache, f"study-{file.name}"))
-        self.replicates_lock = FileLock(lock_path(bench.cache, f"replicates-{file.name}"))
-        with self.lock:
+        self._lock = partial(study_lock, storage, bench.cache)
+        with in_one_line(file.name), self._lock(f"study-{file.name}"):
             self.study = open_study(self.space, self.asked, bench, storage)
         experiment_id = bench.tracking.experiment(file.name)
         if not study_status(self.study).finished:  # else the description says what was found before
             describe_study(file, self.study, bench, experiment_id)
         self.context = TrialContext(file, bench, bank, experiment_id, self.executor)
-        self._under_way: list[_UnderWay] = []
+        self._under_way: list[UnderWay] = []
 
     def run(self, timeout: float | None = None, retry_failed: bool = False) -> StudyStatus:
         """Run trials until the asked total is reached.
@@ -95,9 +81,16 @@ class Driver:
         Args:
             timeout: seconds after which no further trial is begun.
             retry_failed: whether trials that failed are tried once more.
+
+        Raises:
+            Outage: if the tracking server or the storage is away for longer than they are waited for, or a disk full.
         """
+        with in_one_line(self.file.name):
+            return self._run(timeout, retry_failed)
+
+    def _run(self, timeout: float | None, retry_failed: bool) -> StudyStatus:
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self.lock:
+        with self._lock(f"study-{self.file.name}"):
             trials, runs = settle(self.study, self.bench.tracking, self.context.experiment_id)
             if trials or runs:
                 say(f"study {self.file.name}: {trials} killed trials settled, {runs} runs ended as KILLED")
@@ -107,7 +100,7 @@ class Driver:
         try:
             self._run_all(deadline)
             if self._is_whole(deadline) and self.file.replicate is not None:
-                with self.replicates_lock:
+                with self._lock(f"replicates-{self.file.name}"):
                     replicate(self.study, self.space, self.context, self.file.replicate)
         except BaseException as stop:
             self._stop(stop)
@@ -144,7 +137,7 @@ class Driver:
 
     def _ask(self) -> Trial | None:
         """The next trial, owned by this process; None where the total is reached or others are working on the rest."""
-        with self.lock:
+        with self._lock(f"study-{self.file.name}"):
             status = study_status(self.study)
             if status.done + status.running >= self.asked:
                 return None
@@ -154,7 +147,7 @@ class Driver:
             return trial
 
     def _begin(self, trial: Trial) -> None:
-        under_way = _UnderWay(trial, self._steps(trial))
+        under_way = UnderWay(trial, self._steps(trial))
         self._under_way.append(under_way)
         self._advance(under_way)
 
@@ -174,19 +167,22 @@ class Driver:
             return None
         return Reporter(trial, self.file.objective.logged_name)
 
-    def _advance(self, each: _UnderWay) -> None:
+    def _advance(self, each: UnderWay) -> None:
         """Take a trial's next steps, until it waits for something or is over."""
         trial = each.trial
         try:
-            while each.is_ready:
-                each.waits_for = tuple(next(each.steps))
+            each.advance()
             return
         except StopIteration as end:
             self.study.tell(trial, end.value)
+        except TakenOver as reason:  # the one who took it over has told it
+            say(f"trial {trial.number}: {reason}")
         except Pruned as reason:
             self.study.tell(trial, state=TrialState.PRUNED)
             say(f"trial {trial.number}: {reason}")
         except Exception as error:  # whatever a trial dies of, the study goes on and says so
+            if (outage := study_outage(error, self.file.name)) is not None:
+                raise outage from None
             self.bench.tracking.check_answers()  # else the next would fail as well: stop, and ask all again later
             self.study.tell(trial, state=TrialState.FAIL)
             _say_failed(trial.number, error)
@@ -199,13 +195,17 @@ class Driver:
         """End what is under way: first the trainings, then their trials; all are asked again."""
         self.executor.stop()
         with contextlib.suppress(Exception):  # the server is gone: the next call sweeps
+            self.bench.tracking.check_answers()
             self.bench.tracking.sweep()
         for each in self._under_way:
             with contextlib.suppress(BaseException):  # what is thrown in; or the server is gone: the sweep ends the run
                 each.steps.throw(reason if isinstance(reason, KeyboardInterrupt | SystemExit) else KeyboardInterrupt())
-        with self.lock:
-            for each in self._under_way:
-                self._settle(each.trial)
+        try:
+            with self._lock(f"study-{self.file.name}"):
+                for each in self._under_way:
+                    self._settle(each.trial)
+        except Exception as error:  # the storage is gone: the next call asks them again
+            say(f"study {self.file.name}: what was under way will be asked again ({type(error).__name__})")
         self._under_way.clear()
 
     def _settle(self, trial: Trial) -> None:

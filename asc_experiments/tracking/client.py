@@ -14,15 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import is_gone, this_process
-from asc_experiments.base.progress import say
 
-# Read by MLflow when it is imported: no telemetry, nothing of its own on standard output, and an unreachable server is
-# reported within seconds.
+# Read by MLflow when it is imported: no telemetry, nothing of its own on standard output, and no tries of its own: it
+# is known here which calls may be made twice, and for how long a server is waited for.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -33,9 +33,12 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.tracking.connecting import default_tracking_uri, initialising, make_folder, probe, unreachable
-from asc_experiments.tracking.run import KIND, NOTE, OWNER, PARENT, Run, RunRecord, Stopped, record_of
+from asc_experiments.tracking.patience import patience, patient, patiently
+from asc_experiments.tracking.run import KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
 
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
+_BIRTH = "asc.birth"
+"""A run's tag that no other run has: where the answer to its creation was lost, it is found by that."""
 _OLDEST_FIRST = ["attributes.start_time ASC"]
 _QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
 
@@ -52,8 +55,9 @@ class Tracking:
         self.uri = uri
         self._artifacts = artifacts
         for name in _QUIET:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what they raise is told here, in a line
+        self.now = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self.client = patient(self.now, uri)
 
     @classmethod
     def open(cls, workspace: Path, uri: str | None = None) -> Tracking:
@@ -68,7 +72,8 @@ class Tracking:
         """
         local = uri is None or uri == default_tracking_uri(workspace)
         uri = uri or default_tracking_uri(workspace)
-        probe(uri)  # MLflow's client would wait for minutes
+        patience()  # refuse a setting that is none
+        probe(uri)  # others are waited for; whoever begins is told at once
         if local:
             make_folder(workspace / "mlruns")
         keeps_artifacts = uri.startswith(("http://", "https://"))
@@ -93,7 +98,7 @@ class Tracking:
         """
         probe(self.uri)
         try:
-            self.client.search_experiments(max_results=1)
+            self.now.search_experiments(max_results=1)
         except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
             raise unreachable(self.uri, error) from None
 
@@ -177,22 +182,25 @@ class Tracking:
         all_tags = {KIND: kind, OWNER: this_process(), **(tags or {})}
         if parent:
             all_tags[PARENT] = parent
-        created = self.client.create_run(experiment_id, run_name=name, tags=all_tags)
-        run = Run(self.client, created.info.run_id, experiment_id)
-        with run.until_ended:
-            try:
-                yield run
-            except (Stopped, KeyboardInterrupt, SystemExit) as stop:
-                _end_anyhow(run, "KILLED", str(stop) or "interrupted")
-                raise
-            except BaseException as error:
-                _end_anyhow(run, "FAILED", f"{type(error).__name__}: {error}")
-                raise
-            run.end("FINISHED")
+        with told_truthfully(self.writer(self._create(experiment_id, name, all_tags), experiment_id)) as run:
+            yield run
+
+    def _create(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
+        """Create a run, once, also where the server made it and was gone before it could say so; its id."""
+        birth, tried = uuid4().hex, False
+
+        def create() -> str:
+            nonlocal tried
+            if tried and (found := self.now.search_runs([experiment_id], f"tags.`{_BIRTH}` = '{birth}'")):
+                return str(found[0].info.run_id)
+            tried = True
+            return str(self.now.create_run(experiment_id, run_name=name, tags={**tags, _BIRTH: birth}).info.run_id)
+
+        return str(patiently(create, self.uri))
 
     def writer(self, run_id: str, experiment_id: str) -> Run:
         """Write into a run that another part of the program, or another process, began and will end."""
-        return Run(self.client, run_id, experiment_id)
+        return Run(self.client, run_id, experiment_id, self.now, self.uri)
 
     def search(self, experiment_ids: Sequence[str], query: str = "", limit: int = 50_000) -> list[RunRecord]:
         """The active runs that match an MLflow filter, oldest first."""
@@ -217,7 +225,7 @@ class Tracking:
         swept = 0
         for record in self.search(list(self.experiments()), "attributes.status = 'RUNNING'"):
             if OWNER in record.tags and is_gone(record.tags[OWNER]):
-                Run(self.client, record.run_id, record.experiment_id).end("KILLED", "its process was killed")
+                self.writer(record.run_id, record.experiment_id).end("KILLED", "its process was killed")
                 swept += 1
         return swept
 
@@ -239,11 +247,3 @@ class Tracking:
 @functools.lru_cache(maxsize=8)
 def _reconnected(uri: str, artifacts: Path | None) -> Tracking:
     return Tracking(uri, artifacts)
-
-
-def _end_anyhow(run: Run, status: str, reason: str) -> None:
-    """End a run whose work has failed already; where even that fails, what failed first is what must be told."""
-    try:
-        run.end(status, reason)
-    except Exception as error:  # the server is gone: the next sweep ends the run
-        say(f"run {run.run_id}: could not be ended as {status} ({type(error).__name__})")

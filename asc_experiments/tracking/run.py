@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,18 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
 
+from asc_experiments.base.outage import outage_of
+from asc_experiments.base.progress import say
+from asc_experiments.tracking.outbox import Outbox
+from asc_experiments.tracking.patience import patience
+
 KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 _TABLES = "mlflow.loggedArtifacts"
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 800, 90  # a call takes 1,000 entries, 100 of them params
+_LAST_WORDS_S = 3.0
+"""How long a run that is stopped waits for the curves that are on their way."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,26 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 class Run:
     """Writes into one run.
 
+    Args:
+        client: waits for a server that is away.
+        run_id: of the run.
+        experiment_id: the run's.
+        now: a client that does not wait; the same by default.
+        uri: the server's, for messages.
+
     Attributes:
         until_ended: contexts entered here are left after the run has ended, with the exception that ended it.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, experiment_id: str) -> None:
+    def __init__(
+        self, client: MlflowClient, run_id: str, experiment_id: str, now: MlflowClient | None = None, uri: str = ""
+    ) -> None:
         self.client = client
         self.run_id = run_id
         self.experiment_id = experiment_id
         self.until_ended = ExitStack()
+        self._now, self._uri = now or client, uri
+        self._outbox: Outbox | None = None
 
     def log(
         self, params: Mapping[str, object], metrics: Mapping[str, float], tags: Mapping[str, object], note: str
@@ -86,6 +104,38 @@ class Run:
         for first in range(0, len(entries), _METRICS_PER_BATCH):
             self.client.log_batch(self.run_id, metrics=entries[first : first + _METRICS_PER_BATCH])
 
+    def curve(self, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
+        """Send an epoch's metrics on their way: in order, each once, and all of them before the run is FINISHED.
+
+        Args:
+            metrics: the epoch's.
+            step: the epoch, counted from 1.
+            time_ms: when it ended, in milliseconds since 1970. (With it, a metric posted twice is one metric.)
+        """
+        if self._outbox is None:
+            self._outbox = Outbox(self._post, self._uri)
+        self._outbox.put([Metric(key, value, time_ms, step) for key, value in metrics.items()])
+
+    def _post(self, batch: Sequence[Metric]) -> None:
+        self._now.log_batch(self.run_id, metrics=batch)
+
+    def flush(self, seconds: float | None = None) -> None:
+        """Wait until every epoch's metrics have arrived.
+
+        Args:
+            seconds: how long; as ``ASC_TRACKING_PATIENCE`` says by default.
+
+        Raises:
+            Outage: if they have not arrived by then.
+        """
+        if self._outbox is not None:
+            self._outbox.flush(patience() if seconds is None else seconds)
+
+    def close(self) -> None:
+        """Send nothing more."""
+        if self._outbox is not None:
+            self._outbox.close()
+
     def file(self, path: Path, folder: str | None = None) -> None:
         """Log a file, under ``folder`` of the run's artifacts."""
         self.client.log_artifact(self.run_id, str(path), folder)
@@ -115,9 +165,47 @@ class Run:
 
     def end(self, status: str, error: str = "") -> None:
         """End the run with a status, and the reason as a tag."""
+        self._end(self.client, status, error)
+
+    def end_anyhow(self, status: str, reason: str) -> None:
+        """End the run after its work has failed; where even that fails, what failed first is what must be told."""
+        with suppress(Exception):
+            self.flush(_LAST_WORDS_S)
+        try:
+            self._end(self._now, status, reason)
+        except Exception as error:  # the server is gone: the next sweep ends the run
+            say(f"run {self.run_id}: could not be ended as {status} ({type(error).__name__})")
+
+    def _end(self, client: MlflowClient, status: str, error: str) -> None:
         if error:
-            self.tags({ERROR: " ".join(error.split())[:4_000]})
-        self.client.set_terminated(self.run_id, status)
+            client.log_batch(self.run_id, tags=[RunTag(ERROR, " ".join(error.split())[:4_000])])
+        client.set_terminated(self.run_id, status)
+
+
+@contextmanager
+def told_truthfully(run: Run) -> Iterator[Run]:
+    """End a run as the block ends: FINISHED, FAILED with the error, or KILLED.
+
+    Raises:
+        Outage: if the block raised something that means one, such as a full disk.
+    """
+    with run.until_ended:
+        try:
+            yield run
+            run.flush()
+            run.end("FINISHED")
+        except (Stopped, KeyboardInterrupt, SystemExit) as stop:
+            run.end_anyhow("KILLED", str(stop) or "interrupted")
+            raise
+        except BaseException as error:
+            outage = outage_of(error, run.run_id)
+            if outage is not None:
+                run.end_anyhow("KILLED", str(outage))
+                raise outage from None
+            run.end_anyhow("FAILED", f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            run.close()
 
 
 def record_of(run: Any) -> RunRecord:

@@ -35,11 +35,19 @@ _UNUSABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeEr
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch: its curves, its validation Scorecard, empty where nothing is held out, and the seconds it took."""
+    """One epoch.
+
+    Attributes:
+        curves: what is logged of it.
+        validation: its Scorecard on held-out clips; empty where none are.
+        seconds: how long it took.
+        ended_ms: when it ended, in milliseconds since 1970.
+    """
 
     curves: dict[str, float]
     validation: dict[str, float]
     seconds: float = 0.0
+    ended_ms: int = 0
 
 
 class Checkpoint:

@@ -87,15 +87,56 @@ def test_failed_training_is_no_teacher(open_bench: Open, monkeypatch: pytest.Mon
     assert bank.get(tiny(), bench).key == bank.all()[0].key
 
 
+def damage(path: Path) -> None:
+    """Turn one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 def test_damaged_logits_are_noticed(open_bench: Open, workspace: Path) -> None:
     bench = open_bench()
-    teacher = TeacherBank(bench.tracking).get(tiny(), bench)
-    stored = next(workspace.rglob(LOGITS))
-    data = bytearray(stored.read_bytes())
-    data[len(data) // 2] ^= 1
-    stored.write_bytes(data)
+    bank = TeacherBank(bench.tracking)
+    key = bank.get(tiny(), bench).key
+    damage(next(workspace.rglob(LOGITS)))
     with pytest.raises(AscError, match="damaged"):
-        _ = teacher.logits
+        _ = bank.named(key).logits
+
+
+def test_damaged_logits_are_said_again_by_the_network_without_training(
+    open_bench: Open, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = open_bench()
+    bank = TeacherBank(bench.tracking)
+    before = bank.get(tiny(), bench)
+    values = before.logits.values
+    damage(next(workspace.rglob(LOGITS)))
+    monkeypatch.setattr("asc_experiments.training.loop.Trainer._epoch", None)
+    after = bank.get(tiny(), bench)
+    assert f"{before.key} {before.name}: its logits were damaged; its network has said them" in capsys.readouterr().err
+    assert after.record.run_id == before.record.run_id
+    np.testing.assert_array_equal(after.logits.values, values)
+
+
+@pytest.mark.parametrize("how", ["a bit is turned", "it is gone"])
+def test_teacher_whose_network_is_damaged_too_is_trained_again(
+    open_bench: Open, workspace: Path, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = open_bench()
+    bank = TeacherBank(bench.tracking)
+    before = bank.get(tiny(), bench)
+    values = before.logits.values
+    damage(next(workspace.rglob(LOGITS)))
+    weights = next(workspace.rglob("weights.safetensors"))
+    if how == "it is gone":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:-4_000] + bytes(4_000))
+    after = bank.get(tiny(), bench)
+    assert "its logits and its network are damaged; trained again" in capsys.readouterr().err
+    np.testing.assert_array_equal(after.logits.values, values)
+    assert count_runs(bench, "attributes.status = 'FAILED'") == 1
+    assert [teacher.record.run_id for teacher in bank.all()] == [after.record.run_id]
 
 
 def test_named_finds_by_the_beginning_of_a_key(open_bench: Open) -> None:

@@ -1,5 +1,8 @@
 """Attempts: nothing is lost and nothing asked for twice, wherever a driver dies; failures can be tried once more."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,14 +10,17 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import OperationalError
 
+from asc_experiments.base.outage import Outage
 from asc_experiments.distill import Workbench
-from asc_experiments.study.attempts import ask_again, ask_failed_again
+from asc_experiments.study.attempts import ask_again, ask_failed_again, settle
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.file import StudyFile
-from asc_experiments.study.status import study_status
+from asc_experiments.study.status import OWNER, study_status
 from asc_experiments.study.storage import open_storage
 from asc_experiments.study.work import SeedJob, SeedResult
+from asc_experiments.tracking.trials import TRIAL, finished_trials
 
 GRID = {
     "name": "tiny",
@@ -82,6 +88,72 @@ def test_killed_between_queueing_a_trial_again_and_ending_it_asks_once(
     waiting = driver.study.get_trials()[1]
     assert waiting.user_attrs["asc.enqueued"] == 1
     assert study_status(driver.study).interrupted == 1
+
+
+def test_trial_of_a_sleeping_process_is_its_own_however_long_its_heart_is_silent(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "from asc_experiments.base.ownership import this_process; import time; print(this_process(), flush=True)"
+    process = subprocess.Popen([sys.executable, "-c", f"{code}; time.sleep(600)"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    owner = process.stdout.readline().strip()
+    process.send_signal(signal.SIGSTOP)
+    driver = make()
+    asked = {here: driver.study.ask() for here in (True, False)}
+    asked[True].set_user_attr(OWNER, owner)
+    asked[False].set_user_attr(OWNER, f"elsewhere:{owner.partition(':')[2]}")
+    silent = {trial._trial_id for trial in asked.values()}
+    monkeypatch.setattr("asc_experiments.study.attempts.silent_trials", lambda study: silent)
+    settle(driver.study, driver.bench.tracking, driver.context.experiment_id)
+    assert states(driver) == ["RUNNING", "FAIL", "WAITING"], "of another host only heartbeats tell"
+    process.kill()
+    process.wait()
+    settle(driver.study, driver.bench.tracking, driver.context.experiment_id)
+    assert states(driver)[0] == "FAIL"
+
+
+def test_driver_that_wakes_after_another_took_its_trial_over_does_not_finish_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from asc_experiments.study import trial as trial_module
+
+    real, driver = trial_module.train_seed, make()
+
+    def sleeps(bench: Workbench, job: SeedJob) -> SeedResult:
+        if job.trial == 1:  # meanwhile, on another host
+            ask_again(driver.study, Trial(driver.study, driver.study.get_trials()[1]._trial_id))
+        return real(bench, job)
+
+    monkeypatch.setattr(trial_module, "train_seed", sleeps)
+    status = driver.run()
+    assert "trial 1: taken over by another driver while this one was silent" in capsys.readouterr().err
+    assert (status.finished, status.interrupted, status.failed) == (3, 1, 0)
+    finished = finished_trials(driver.bench.tracking, "tiny")
+    assert [record.tags[TRIAL] for record in finished] == ["0", "2", "3"]
+    complete = [trial for trial in driver.study.get_trials() if trial.state == TrialState.COMPLETE]
+    assert sorted(trial.params["teacher_1.cp_mobile.base_channels"] for trial in complete) == [8, 16, 24]
+
+
+def test_storage_that_is_away_stops_the_study_in_one_line_and_blames_no_trial(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asc_experiments.study import trial as trial_module
+
+    real = trial_module.train_seed
+
+    def breaks(bench: Workbench, job: SeedJob) -> SeedResult:
+        if job.trial == 1:
+            raise OperationalError("SELECT", {}, Exception("the database is shutting down"))
+        return real(bench, job)
+
+    with monkeypatch.context() as patch, pytest.raises(Outage) as caught:
+        patch.setattr(trial_module, "train_seed", breaks)
+        make().run()
+    assert caught.value.line() == (
+        "study 'tiny': its storage does not answer (OperationalError); start the database; the same command goes on"
+    )
+    status = make().run()
+    assert (status.finished, status.interrupted, status.failed) == (3, 1, 0)
 
 
 def test_failed_trial_is_queued_once_however_often_it_is_asked_for(make: Make) -> None:

@@ -16,10 +16,10 @@ from optuna.trial import TrialState
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import Workbench
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.status import StudyStatus, study_status
+from asc_experiments.study.status import study_status
 from asc_experiments.study.storage import load_study, open_storage
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.trials import TRIAL, finished_trials
+from tests.faults.counting import check_what_is_left
 
 Open = Callable[..., Workbench]
 Write = Callable[..., Path]
@@ -35,13 +35,14 @@ def test_study_stops_when_the_tracking_server_is_gone_and_goes_on_when_it_is_bac
 ) -> None:
     from asc_experiments.study import work as work_module
 
+    monkeypatch.setenv("ASC_TRACKING_PATIENCE", "1")
     made = driver()
 
     def refused(*_: object, **__: object) -> None:
         raise ConnectionError("refused")
 
     def goes_away(*_: object) -> None:
-        monkeypatch.setattr(made.bench.tracking.client, "search_experiments", refused)
+        monkeypatch.setattr(made.bench.tracking.now, "search_experiments", refused)
         raise ConnectionError("refused")
 
     with monkeypatch.context() as patch, pytest.raises(AscError, match="does not answer"):
@@ -70,9 +71,13 @@ def test_interrupted_trial_is_asked_again(driver: Callable[..., Driver], monkeyp
     assert made.study.get_trials()[1].params == interrupted
 
 
+@pytest.mark.parametrize("set_back", [0, 86_400])
 def test_trial_finished_in_mlflow_before_a_kill_is_not_run_again(
-    driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+    driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch, set_back: int
 ) -> None:
+    """Nor where the clock was set back by a day after Optuna had asked for the trial: a made-up clock."""
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - set_back)  # Optuna's own is another one
     made = driver({"trials": 1})
 
     class Killed(BaseException):
@@ -116,26 +121,6 @@ def hears_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def settled(workspace: Path, asked: int) -> tuple[StudyStatus, Tracking]:
-    """The status of the study after checking what must hold once it has reached its total."""
-    tracking = Tracking.open(workspace)
-    study = load_study(open_storage(workspace, None), "tiny")
-    status = study_status(study)
-    assert (status.finished, status.pruned, status.failed, status.running) == (asked, 0, 0, 0)
-    assert not [trial for trial in study.get_trials() if trial.state in (TrialState.RUNNING, TrialState.WAITING)]
-    experiments = [tracking.experiment("tiny"), tracking.experiment("teachers")]
-    assert not tracking.search(experiments, "attributes.status = 'RUNNING'")
-    numbers = Counter(record.tags[TRIAL] for record in finished_trials(tracking, "tiny"))
-    complete = {str(t.number) for t in study.get_trials() if t.state == TrialState.COMPLETE}
-    assert set(numbers) == complete
-    assert set(numbers.values()) == {1}, "no trial finished twice"
-    keys = Counter(
-        record.tags["asc.teacher"] for record in tracking.search(experiments[1:], "attributes.status = 'FINISHED'")
-    )
-    assert set(keys.values()) == {1}, "no teacher trained twice"
-    return status, tracking
-
-
 def kill_one_of(driver: subprocess.Popen[bytes], chance: random.Random) -> str:
     """Kill the driver or, as often, one of its workers; what it was."""
     workers = [
@@ -169,7 +154,7 @@ def test_twelve_kills_of_driver_and_workers_lose_nothing(
     last = run_command(synth_corpus, workspace, file, done + 5, workers=2)
     ended = subprocess.run(last, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    settled(workspace, done + 5)
+    check_what_is_left(Tracking.open(workspace), open_storage(workspace, None), done + 5)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

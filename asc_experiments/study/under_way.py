@@ -1,0 +1,42 @@
+"""A trial under way: its steps, what it waits for, and whether it is still this driver's."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import Trial
+
+from asc_experiments.study.trial import Steps
+from asc_experiments.tracking.run import Stopped
+
+
+class TakenOver(Stopped):
+    """While this driver was silent, another one took its trial for lost and asked it again."""
+
+
+@dataclass(eq=False)
+class UnderWay:
+    """A trial under way, and what it waits for."""
+
+    trial: Trial
+    steps: Steps[tuple[float, ...]]
+    waits_for: tuple[Future[Any], ...] = ()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether what it waits for is done."""
+        return all(future.done() for future in self.waits_for)
+
+    def advance(self) -> None:
+        """Take the next steps, as long as there is nothing to wait for.
+
+        Raises:
+            StopIteration: if the trial is over; with its values.
+            TakenOver: if it was told by somebody else, while this process, or its host, slept.
+        """
+        while self.is_ready:
+            if self.trial.storage.get_trial(self.trial._trial_id).state.is_finished():
+                self.steps.throw(TakenOver("taken over by another driver while this one was silent"))
+            self.waits_for = tuple(next(self.steps))
