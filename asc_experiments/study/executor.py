@@ -1,6 +1,6 @@
-"""Where trainings run: in this process, or in worker processes on this machine.
+"""Where trainings run: in this process, or in worker processes on this machine. (On others: :mod:`.ray_executor`.)
 
-Both have the interface of :class:`concurrent.futures.Executor`, and the number of trainings that they do at a time.
+All have the interface of :class:`concurrent.futures.Executor`, and the number of trainings that they do at a time.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from functools import partial
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.processors import processors
@@ -32,7 +31,7 @@ _GRACE_S = 15.0
 
 
 class WorkError(Exception):
-    """What a training died of in a worker process; its text is the error's type and message."""
+    """What a training died of in another process; its text is the error's type and message."""
 
     def __init__(self, text: str, trace: str) -> None:
         super().__init__(text, trace)
@@ -64,6 +63,35 @@ class InProcess(Executor):
         """Nothing is running."""
 
 
+class Slot(Protocol):
+    """A place where one training at a time is done: a worker process here, or whatever Ray finds room for.
+
+    Attributes:
+        loss: what is said when a training was lost and is begun again.
+    """
+
+    loss: str
+
+    def start(self) -> None:
+        """Make ready, if it is not."""
+
+    def do(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        """Do the work and wait for it.
+
+        Raises:
+            BrokenExecutor: if whoever did it was killed or told to stop.
+        """
+
+    def interrupt(self) -> None:
+        """Have what is being done end truthfully."""
+
+    def kill(self) -> None:
+        """End what is being done at once."""
+
+    def close(self) -> None:
+        """Let go of the process; the next start makes a new one."""
+
+
 class WorkerPool(Executor):
     """Worker processes that share the processors, each with its own copy of the program.
 
@@ -71,14 +99,15 @@ class WorkerPool(Executor):
     its last epoch. (One pool for all would lose every running training.) However this process ends, so do its workers.
 
     Args:
-        workers: the number of processes.
+        workers: how many trainings at a time.
+        slots: where, one for each; processes on this machine by default.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, slots: Sequence[Slot] | None = None) -> None:
         self.workers = workers
         threads = max(1, processors() // workers)
-        self._slots: SimpleQueue[_Slot] = SimpleQueue()
-        self._all = [_Slot(threads) for _ in range(workers)]
+        self._slots: SimpleQueue[Slot] = SimpleQueue()
+        self._all = slots or [_Slot(threads) for _ in range(workers)]
         for slot in self._all:
             self._slots.put(slot)
         self._waiters = ThreadPoolExecutor(workers, thread_name_prefix="worker")
@@ -97,10 +126,10 @@ class WorkerPool(Executor):
         self._stopping.set()
         self._waiters.shutdown(wait=False, cancel_futures=True)
         for slot in self._all:
-            slot.signal(signal.SIGTERM)
+            slot.interrupt()
         wait(list(self._running), timeout=_GRACE_S)
         for slot in self._all:
-            slot.signal(signal.SIGKILL)
+            slot.kill()
             slot.close()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -116,13 +145,13 @@ class WorkerPool(Executor):
                 try:
                     slot.start()
                     if self._stopping.is_set():  # nobody could tell this worker before it had started
-                        raise BrokenProcessPool("stopped before it began")
+                        raise BrokenExecutor("stopped before it began")
                     return slot.do(fn, *args, **kwargs)
-                except (BrokenProcessPool, SystemExit):  # killed, or told to end by somebody else
+                except (BrokenExecutor, SystemExit):  # killed, or told to end by somebody else
                     slot.close()
                     if self._stopping.is_set():
                         raise
-                    say("a worker was killed; a new one goes on with its training")
+                    say(slot.loss)
             raise WorkerLost(f"its worker was killed {_ATTEMPTS} times in one training; is there enough memory?")
         finally:
             self._slots.put(slot)
@@ -130,6 +159,8 @@ class WorkerPool(Executor):
 
 class _Slot:
     """One worker process, started when it is first needed and again after it was killed."""
+
+    loss = "a worker was killed; a new one goes on with its training"
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -147,11 +178,17 @@ class _Slot:
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             self._pid = started.result()
 
-    def do(self, fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    def do(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         assert self._executor is not None
-        return self._executor.submit(_whole, fn, *args, **kwargs).result()
+        return self._executor.submit(whole, fn, *args, **kwargs).result()
 
-    def signal(self, number: int) -> None:
+    def interrupt(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
         if self._pid is not None:
             try:
                 os.kill(self._pid, number)
@@ -187,8 +224,13 @@ def _end(signum: int, frame: FrameType | None) -> NoReturn:
     sys.exit(128 + signum)
 
 
-def _whole(fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
-    """Do the work; an error of another library may not survive the way between processes, its text does."""
+def whole(fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """Do the work; an error of another library may not survive the way between processes, its text does.
+
+    Raises:
+        AscError: as it is; so is :class:`Stopped`.
+        WorkError: for any other error.
+    """
     try:
         return fn(*args, **kwargs)
     except (AscError, Stopped):

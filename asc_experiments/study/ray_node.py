@@ -1,0 +1,200 @@
+"""What happens in the processes that Ray starts on its nodes: one training at a time, with the corpus that is there.
+
+Nothing here imports ray when it is imported; every line that a training says goes to its driver.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+# Read by OpenMP when torch is loaded; see cli/main.py.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from asc_experiments import __version__
+from asc_experiments.base.errors import AscError
+from asc_experiments.base.ownership import this_process
+from asc_experiments.base.progress import plain_progress
+from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore
+from asc_experiments.corpus.impulse_responses import ImpulseResponses
+from asc_experiments.distill import Workbench
+from asc_experiments.study.executor import WorkError, whole
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.run import Stopped
+
+DONE, RAISED, NEEDS_CORPUS = "done", "raised", "needs corpus"
+_CACHE_VARIABLE = "ASC_CACHE"
+
+
+@dataclass(frozen=True)
+class BenchAddress:
+    """Where a node finds what a :class:`Workbench` has. ``digest`` is the corpus's."""
+
+    root: Path
+    tracking: Tracking
+    cache: Path
+    split: ValidationSplit
+    dirs: Path | None
+    digest: str
+
+    @classmethod
+    def of(cls, bench: Workbench) -> BenchAddress:
+        """The address of a Workbench of this process."""
+        dirs = bench.dirs.absolute() if bench.dirs else None
+        root, cache = bench.corpus.root.absolute(), bench.cache.absolute()
+        return cls(root, bench.tracking, cache, bench.split, dirs, bench.store.corpus_digest)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the corpus and its impulse responses lie on this node under their paths."""
+        return self.root.is_dir() and (self.dirs is None or self.dirs.is_dir())
+
+
+@dataclass(frozen=True, eq=False)
+class Shipment:
+    """A corpus on its way to nodes that lack it: its tables, decoded clips as a store has them, impulse responses."""
+
+    corpus: Corpus
+    waveforms: Any
+    responses: ImpulseResponses | None
+
+
+@dataclass(frozen=True, eq=False)
+class _ShippedWorkbench(Workbench):
+    """A Workbench whose clips lie in the node's object store: once, whatever number of trainings reads them."""
+
+    shipment: Shipment
+
+    @cached_property
+    def responses(self) -> ImpulseResponses | None:
+        """The impulse responses that came with the corpus."""
+        return self.shipment.responses
+
+
+class _NeedsCorpus(Stopped):
+    """The corpus is not on this node and was not sent along."""
+
+
+def without_benches(args: Sequence[Any]) -> list[Any]:
+    """Arguments with every Workbench replaced by its address."""
+    return [BenchAddress.of(each) if isinstance(each, Workbench) else each for each in args]
+
+
+def _with_bench(argument: Any, shipment: Sequence[Any]) -> Any:
+    """An argument, or the Workbench at an address."""
+    if not isinstance(argument, BenchAddress):
+        return argument
+    cache = Path(os.environ.get(_CACHE_VARIABLE) or argument.cache)
+    if shipment:
+        return _shipped(argument, cache, shipment[0])
+    if not argument.is_here:
+        raise _NeedsCorpus
+    return _opened(argument, cache)
+
+
+@lru_cache(maxsize=2)
+def _opened(address: BenchAddress, cache: Path) -> Workbench:
+    bench = Workbench.open(address.root, address.tracking, cache, address.split, address.dirs)
+    if bench.store.corpus_digest != address.digest:
+        what = f"is another corpus on {os.uname().nodename} than where the study was begun"
+        raise AscError(address.root, what, "make them the same, or give --ship-corpus")
+    return bench
+
+
+@lru_cache(maxsize=2)
+def _shipped(address: BenchAddress, cache: Path, shipment: Any) -> Workbench:
+    import ray
+
+    found: Shipment = ray.get(shipment)
+    store = WaveformStore(found.waveforms, address.digest, cache)
+    return _ShippedWorkbench(found.corpus, store, address.split, address.tracking, cache, address.dirs, found)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a piece of work.
+
+    Attributes:
+        name: the driver is told which process makes the attempt of this name.
+        threads: processors to use.
+        gpus: how many GPUs Ray keeps free for it; without any it trains on the processors.
+        mail: the driver's :class:`~.ray_actors.Mail`.
+        shipment: the corpus in Ray's object store, or nothing where it is on the nodes.
+    """
+
+    name: str
+    threads: int
+    gpus: float
+    mail: Any
+    shipment: Sequence[Any]
+
+
+def carry_out(attempt: Attempt, fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Do one piece of work as a Ray task; of its arguments, each Workbench is an address.
+
+    Returns:
+        ``(DONE, result)``, ``(RAISED, error)`` or ``(NEEDS_CORPUS, None)``.
+    """
+    import ray
+
+    # Ray ends a task by an interrupt, which a node that was started in the background of a shell ignores.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not attempt.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    ray.get(attempt.mail.begin.remote(attempt.name, this_process()))
+    plain_progress()
+    import torch
+
+    torch.set_num_threads(attempt.threads)
+    with redirect_stderr(_Lines(attempt.mail)):
+        try:
+            return DONE, whole(_do, attempt.shipment, fn, args, kwargs)
+        except _NeedsCorpus:
+            return NEEDS_CORPUS, None
+        except (AscError, Stopped, WorkError) as error:
+            return RAISED, error
+
+
+def _do(shipment: Sequence[Any], fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    return fn(*(_with_bench(each, shipment) for each in args), **kwargs)
+
+
+def unseen(files: Sequence[Path]) -> list[Path]:
+    """Those files that this node does not see."""
+    return [file for file in files if not file.exists()]
+
+
+def reach(tracking: Tracking) -> str:
+    """Reach the tracking server from this node, and end there what was killed here; this program's version.
+
+    Raises:
+        AscError: if it does not answer.
+    """
+    tracking.check_answers()
+    tracking.sweep()
+    return __version__
+
+
+class _Lines(io.TextIOBase):
+    """Standard error of a training: every whole line is sent to the driver."""
+
+    def __init__(self, mail: Any) -> None:
+        self._mail = mail
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._mail.say.remote(line)
+        return len(text)
