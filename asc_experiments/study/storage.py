@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import optuna
 from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from asc_experiments.base.errors import AscError, nearest, without_secrets
+from asc_experiments.base.locks import lock_path
+from asc_experiments.study.database import SharedStorage, open_database
 
 JOURNAL = "optuna.journal"
+_REFUSED = ("password authentication failed", "no password supplied", "Access denied")
 
 
 class _KernelLock(JournalFileOpenLock):
@@ -50,14 +54,18 @@ def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", ExperimentalWarning)
+    warnings.filterwarnings("ignore", "Heartbeat of storage", UserWarning)  # ours beat without Study.optimize
     if storage and "://" in storage:
         shown = without_secrets(storage)
         try:
-            return RDBStorage(storage)
+            return open_database(storage)
         except ImportError as error:
             raise AscError(shown, f"needs a database driver ({error})", "pip install it, say psycopg[binary]") from None
         except Exception as error:  # SQLAlchemy and every driver have their own
             logging.getLogger(__name__).debug("storage", exc_info=error)
+            if any(text in str(error) for text in _REFUSED):
+                remedy = "name the user in --storage (ASC_STORAGE) and give the password as PGPASSWORD"
+                raise AscError(shown, "the database refuses this user or password", remedy) from None
             what = f"cannot be opened ({type(error).__name__})"
             raise AscError(shown, what, "start the database, or give another --storage (ASC_STORAGE)") from None
     path = Path(storage) if storage else workspace / "studies" / JOURNAL
@@ -68,6 +76,19 @@ def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
         raise AscError(path, "is no journal of Optuna", "give another --storage") from None
     except OSError as error:
         raise AscError(path, f"cannot be written ({error.strerror})", "give another --workspace or --storage") from None
+
+
+def study_lock(storage: BaseStorage, cache: Path, name: str) -> AbstractContextManager[Any]:
+    """A lock that drivers wait for each other by: in the database where hosts share one, else a file of this host's.
+
+    Args:
+        storage: of the studies.
+        cache: the folder that holds locks of this host.
+        name: what is locked.
+    """
+    if isinstance(storage, SharedStorage):
+        return storage.lock(name)
+    return FileLock(lock_path(cache, name))
 
 
 def study_names(storage: BaseStorage) -> list[str]:

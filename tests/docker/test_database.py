@@ -1,0 +1,201 @@
+"""What hosts share through PostgreSQL: heartbeats, trials that are taken over, locks that die with who held them."""
+
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psycopg
+import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.base.ownership import this_process
+from asc_experiments.study import database as database_module
+from asc_experiments.study.attempts import settle
+from asc_experiments.study.database import SharedStorage, open_database, silent_trials
+from asc_experiments.study.status import OWNER, study_status
+from asc_experiments.study.storage import open_storage, study_lock
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.run import OWNER as RUN_OWNER
+from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
+
+ELSEWHERE = "another-host:4242:17"
+
+
+@pytest.fixture
+def storage(new_storage_url: str, tmp_path: Path) -> SharedStorage:
+    opened = open_storage(tmp_path, new_storage_url)
+    assert isinstance(opened, SharedStorage)
+    return opened
+
+
+@pytest.fixture
+def rows(new_storage_url: str, database: Any) -> Iterator[psycopg.Connection]:
+    """The database itself."""
+    address = new_storage_url.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(address, autocommit=True) as connection:
+        yield connection
+
+
+def trial_of_another_host(url: str, study: optuna.Study) -> optuna.Trial:
+    """A trial that another host's driver has begun; here only its entries in the database are made."""
+    there = RDBStorage(url, heartbeat_interval=60)
+    trial = optuna.load_study(study_name=study.study_name, storage=there).ask()
+    there.set_trial_user_attr(trial._trial_id, OWNER, ELSEWHERE)
+    there.record_heartbeat(trial._trial_id)
+    return trial
+
+
+def silence(rows: psycopg.Connection) -> None:
+    rows.execute("UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '2 minutes'")
+
+
+def run_of(tracking: Tracking, trial: optuna.Trial, owner: str) -> str:
+    """The run that an owner began for a trial."""
+    tags = {"asc.kind": TRIAL_KIND, TRIAL: str(trial.number), RUN_OWNER: owner}
+    return str(tracking.client.create_run(tracking.experiment("tiny"), tags=tags).info.run_id)
+
+
+def settled(study: optuna.Study, tracking: Tracking) -> tuple[int, int]:
+    return settle(study, tracking, tracking.experiment("tiny"))
+
+
+def test_trial_of_a_host_that_fell_silent_is_asked_again_and_its_runs_end(
+    storage: SharedStorage, new_storage_url: str, rows: psycopg.Connection, tracking: Tracking
+) -> None:
+    study = optuna.create_study(study_name="tiny", storage=storage)
+    study.enqueue_trial({"x": 3}, user_attrs={"asc.enqueued": 0})
+    trial = trial_of_another_host(new_storage_url, study)
+    run_id = run_of(tracking, trial, ELSEWHERE)
+    seed = {"asc.kind": "seed", "mlflow.parentRunId": run_id, RUN_OWNER: "another-host:4243:17"}
+    seed_id = tracking.client.create_run(tracking.experiment("tiny"), tags=seed).info.run_id
+
+    assert settled(study, tracking) == (0, 0), "its heart beats"
+    assert tracking.get(run_id).status == "RUNNING"
+    silence(rows)
+    assert settled(study, tracking) == (1, 2)
+    assert [each.state for each in study.get_trials()] == [TrialState.FAIL, TrialState.WAITING]
+    assert study.get_trials()[1].user_attrs == {"asc.enqueued": 0, "asc.again_of": 0}
+    assert [tracking.get(each).status for each in (run_id, seed_id)] == ["KILLED", "KILLED"]
+    assert settled(study, tracking) == (0, 0)
+    assert (study_status(study).interrupted, study_status(study).running) == (1, 0)
+
+
+def test_trial_that_another_host_had_finished_in_mlflow_is_told_and_not_asked_again(
+    storage: SharedStorage, new_storage_url: str, rows: psycopg.Connection, tracking: Tracking
+) -> None:
+    study = optuna.create_study(study_name="tiny", storage=storage)
+    trial = trial_of_another_host(new_storage_url, study)
+    older = tracking.client.create_run(
+        tracking.experiment("tiny"), tags={"asc.kind": TRIAL_KIND, TRIAL: "0", RUN_OWNER: "another-host:1:1"}
+    ).info.run_id
+    for run_id, value in ((older, 0.1), (run_of(tracking, trial, ELSEWHERE), 0.7)):
+        tracking.client.log_metric(run_id, OBJECTIVE_VALUE, value)
+        tracking.client.set_terminated(run_id, "FINISHED")
+    silence(rows)
+    assert settled(study, tracking) == (1, 0)
+    assert [(each.state, each.value) for each in study.get_trials()] == [(TrialState.COMPLETE, 0.7)]
+
+
+def test_heart_beats_while_a_trial_is_owned_and_stops_at_its_end(
+    storage: SharedStorage, rows: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "HEARTBEAT_S", 0.05)
+    study = optuna.create_study(study_name="tiny", storage=storage)
+    trial = study.ask()
+    trial.set_user_attr(OWNER, this_process())
+    silence(rows)
+    wait_until(lambda: not silent_trials(study))
+    study.tell(trial, 1.0)
+
+    def beats() -> object:
+        return rows.execute("SELECT heartbeat FROM trial_heartbeats").fetchall()
+
+    time.sleep(0.2)  # a beat that was on its way
+    last = beats()
+    time.sleep(0.3)
+    assert beats() == last
+
+
+def test_copy_in_a_worker_owns_no_trial(storage: SharedStorage) -> None:
+    study = optuna.create_study(study_name="tiny", storage=storage)
+    trial = study.ask()
+    trial.set_user_attr(OWNER, this_process())
+    copy = pickle.loads(pickle.dumps(storage))
+    assert isinstance(copy, SharedStorage)
+    assert (copy._owned, copy._heart) == (set(), None)
+    assert storage._owned == {trial._trial_id}
+    assert copy.get_trial(trial._trial_id).user_attrs == {OWNER: this_process()}
+
+
+def test_new_database_is_opened_by_many_at_once(new_storage_url: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        opened = list(pool.map(open_database, [new_storage_url] * 8))
+    assert {storage.get_current_version() for storage in opened} == {opened[0].get_head_version()}
+
+
+def test_lock_holds_across_hosts(storage: SharedStorage, new_storage_url: str, tmp_path: Path) -> None:
+    there = open_storage(tmp_path, new_storage_url)
+    order = []
+
+    def other() -> None:
+        with study_lock(there, tmp_path / "there", "study-tiny"):
+            order.append("other")
+
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(2):  # a lock serves more than once
+            with study_lock(storage, tmp_path / "here", "study-tiny"):
+                waiting = pool.submit(other)
+                time.sleep(0.3)
+                order.append("this")
+            waiting.result()
+    assert order == ["this", "other"] * 2
+    with study_lock(storage, tmp_path, "study-tiny"), study_lock(there, tmp_path, "study-another"):
+        pass
+
+
+def test_lock_of_a_killed_process_is_free(storage: SharedStorage, new_storage_url: str, tmp_path: Path) -> None:
+    holder = (
+        "import sys, time; from asc_experiments.study.database import DatabaseLock\n"
+        "with DatabaseLock(sys.argv[1], 'study-tiny'): print('held', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", holder, new_storage_url], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    process.kill()
+    with study_lock(storage, tmp_path, "study-tiny"):
+        pass
+    process.wait()
+    process.stdout.close()
+
+
+def test_storage_works_again_after_the_database_was_restarted(database: Any, storage: SharedStorage) -> None:
+    study = optuna.create_study(study_name="tiny", storage=storage)
+    trial = study.ask()
+    database.stop("database")
+    database.run_database()
+    study.tell(trial, 0.5)
+    assert study_status(study).finished == 1
+
+
+def test_wrong_password_is_one_line_without_it(
+    new_storage_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "not-the-password")
+    with pytest.raises(AscError, match=r"refuses this user or password; .*PGPASSWORD") as refused:
+        open_storage(tmp_path, new_storage_url)
+    assert "not-the-password" not in refused.value.line()
+
+
+def wait_until(holds: Any) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
