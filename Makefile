@@ -1,6 +1,7 @@
 # make demo   a synthetic corpus, a study on it, the best student registered; ends with the comparison
-# make test   style, types, layers and the whole test suite
-# Both install what they need into .venv first. `make clean` removes what the demo made.
+# make test   style, types, layers and the whole test suite; `make nightly`: faults, longer and more often
+# make release-check   what must hold before a release; `make audit`: known faults of pinned packages; `make fuzz`
+# All install what they need into .venv first. `make clean` removes what the demo made.
 
 VENV   := .venv
 ASC    := $(VENV)/bin/asc
@@ -9,34 +10,27 @@ CORPUS := demo_corpus
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
             $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: install demo test lint browser clean
+.PHONY: install demo test lint browser postgres nightly fuzz audit release-check clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+$(VENV)/.installed: setup.cfg setup.py pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on the path; install one, or make PYTHON=/path/to/python"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-$(CORPUS)/meta.csv: | install
-	$(ASC) corpus synth $(CORPUS)
-
-demo: install $(CORPUS)/meta.csv
-	$(ASC) study run studies/quickstart.yaml --corpus $(CORPUS)
-	$(ASC) register quickstart
-	@$(ASC) report quickstart
-	@echo
-	@echo "Read the answer as a page:    $(ASC) report quickstart --format html"
-	@echo "Compare the runs in MLflow:   $(ASC) ui"
-	@echo "Classify recordings:          $(ASC) predict models:/asc-student@champion FOLDER"
+demo: install
+	@$(ASC) demo $(CORPUS)
 
 lint: install
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --config setup.cfg
+	$(VENV)/bin/hadolint docker/Dockerfile docker/Dockerfile.store
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
 
 # The browser of the tests that look at pages. Where it cannot be installed, those are skipped and say so.
 browser:
@@ -46,8 +40,33 @@ browser:
 	    $$as_root apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; \
 	  fi; } || echo "Chromium cannot be installed here: tests that need it are skipped"
 
-test: lint browser
+# The PostgreSQL that tests of the server stack start for themselves. Without it those are skipped and say so.
+postgres:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	  if command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then \
+	    as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); $$as_root apt-get update -qq; \
+	    $$as_root apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	  fi; } || echo "PostgreSQL cannot be installed here: tests that need it are skipped"
+
+test: lint browser postgres
 	$(VENV)/bin/python -m pytest
+
+# Every fault, longer and more often than `make test` injects it: half an hour.
+nightly: install postgres
+	$(VENV)/bin/python -m pytest tests/faults -m "nightly or not nightly" --timeout 3600
+
+# What the readers of study files, tables and sound files make of ten thousand inputs: ten minutes.
+fuzz: install
+	ASC_FUZZ=1200 $(VENV)/bin/python -m pytest tests/fuzz --timeout 3600
+
+# Fails on a pin with a known fault; says so where no database of faults answers.
+audit: install
+	$(VENV)/bin/python -m release.audit
+
+# Into dist/: wheel, source distribution, list of parts (CycloneDX). RELEASE=--quick installs the wheel alone.
+release-check: install
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[release]'
+	$(VENV)/bin/python -m release.check $(RELEASE)
 
 clean:
 	rm -rf $(CORPUS) .asc mlruns/mlflow.db mlruns/artifacts mlruns/.initialising.lock studies/optuna.journal*

@@ -115,7 +115,7 @@ def _receive_once(remote: RemoteFile, part: Path, title: str) -> None:
         answer.raise_for_status()
         start = have if answer.status_code == HTTPStatus.PARTIAL_CONTENT else 0  # a server may ignore the range
         length = answer.headers.get("Content-Length", "")
-        total = start + (int(length) if length.isdigit() else 0)
+        total = start + (int(length) if length.isascii() and length.isdigit() else 0)
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as file, progress(total // _MB, title, "MB", done=start // _MB) as advance:
             file.truncate(start)

@@ -7,9 +7,13 @@ this program and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+_USER_OF_ADDRESS = re.compile(r"(\b[a-zA-Z][\w+.-]*://)[^\s/?#]*@")
+_SECRET_OF_QUERY = re.compile(r"([?&]\w*(?:password|secret|token)=)[^\s&]+", re.IGNORECASE)
 
 
 class AscError(Exception):
@@ -30,9 +34,8 @@ class AscError(Exception):
         return type(self), (self.where, self.what, self.remedy)
 
     def line(self) -> str:
-        """The error as one line of text."""
-        text = f"{self.where}: {self.what}" + (f"; {self.remedy}" if self.remedy else "")
-        return " ".join(text.split())
+        """The error as one line that a terminal shows as it is, without passwords."""
+        return harmless(f"{self.where}: {self.what}" + (f"; {self.remedy}" if self.remedy else ""))
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,21 @@ def without_secrets(uri: str) -> str:
     if not separator:
         return uri
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+def harmless(text: str) -> str:
+    """A text as one line: no passwords of addresses, and what would steer a terminal written out.
+
+    The last net under messages of libraries, which may name an address whole; files and servers may hold anything.
+    """
+    return written_out(_SECRET_OF_QUERY.sub(r"\1…", _USER_OF_ADDRESS.sub(r"\1", " ".join(text.split()))))
+
+
+def written_out(text: str) -> str:
+    """A text with escapes in place of what would steer a terminal; line breaks and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -6,16 +6,29 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+from asc_experiments.base.errors import written_out
 
-_wide = Console(highlight=False, width=400)
+
+class _Console(Console):
+    """Prints texts as they are: names from files and servers neither format the output nor steer the terminal."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """As rich does, of a text that is harmless."""
+        return super().render_str(written_out(text), **settings)
+
+
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+console = _Console(**_PLAIN)
+errors = _Console(stderr=True, soft_wrap=True, **_PLAIN)
+
+_wide = _Console(width=400, **_PLAIN)
 _PLAIN_LINE_EVERY_S = 5.0
 _WORKER_LINE_EVERY_S = 15.0
 _in_worker = False
@@ -78,7 +91,7 @@ def live(look: Callable[[], Table], every: float) -> None:
 
 def say(text: str) -> None:
     """Print a line of running commentary (to standard error, so that ``--json`` stays clean)."""
-    errors.print(text, markup=False)
+    errors.print(text)
 
 
 @contextmanager
@@ -103,11 +116,11 @@ def _bar(total: int, title: str, before: int) -> Iterator[Advance]:
     from rich import progress as rich_progress
 
     columns = (
-        rich_progress.TextColumn("{task.description}"),
+        rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(bar_width=30),
         rich_progress.MofNCompleteColumn(),
         rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
-        rich_progress.TextColumn("{task.fields[note]}", style="dim"),
+        rich_progress.TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with rich_progress.Progress(
         *columns, console=errors, transient=True, redirect_stdout=console.is_terminal

@@ -12,7 +12,20 @@ import typer
 
 from asc_experiments import __version__
 from asc_experiments.base.errors import AscError
-from asc_experiments.cli import bench, corpus, export, model, report, student, study, teacher, teacher_files, ui
+from asc_experiments.cli import (
+    bench,
+    corpus,
+    demo,
+    export,
+    model,
+    report,
+    student,
+    study,
+    teacher,
+    teacher_files,
+    ui,
+    workspace,
+)
 
 # Read by OpenMP when torch is loaded. Threads that spin while they wait make two trainings on one machine a third as
 # fast as one; sleeping ones cost a lone training about 2 %.
@@ -32,10 +45,12 @@ app.add_typer(teacher.app, name="teacher")
 app.add_typer(student.app, name="student")
 app.add_typer(study.app, name="study")
 app.add_typer(bench.app, name="bench")
+app.add_typer(workspace.app, name="workspace")
 report.add_to(app)
 export.add_to(app)
 model.add_to(app)
 ui.add_to(app)
+demo.add_to(app)
 
 
 def _version(wanted: bool) -> None:

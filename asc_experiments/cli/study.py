@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,57 @@ Trials = Annotated[int | None, typer.Option(help="Trials in total (default: as t
 Scale = Annotated[
     str | None, typer.Option(help="One of the file's scales, such as small: the study for a laptop-sized corpus.")
 ]
-Workers = Annotated[int, typer.Option(help="Trainings at a time, each in a process of its own.", min=1, max=256)]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        help="Trainings at a time, each in a process of its own (default: 1; with Ray as many as there is room for).",
+        min=1,
+        max=256,
+    ),
+]
+_RAY = "With --executor ray"
+
+
+class ExecutorKind(StrEnum):
+    """Where trainings run."""
+
+    PROCESSES = "processes"
+    RAY = "ray"
+
+
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="The cluster (default: RAY_ADDRESS, the one that runs here, else one of this machine for this study).",
+        rich_help_panel=_RAY,
+    ),
+]
+Cpus = Annotated[
+    int | None,
+    typer.Option(
+        "--cpus-per-training", help="Processors of each training (default: 1).", min=1, max=256, rich_help_panel=_RAY
+    ),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-training",
+        help="GPUs of each training; 0.25 has four share one (default: 0, which trains on processors).",
+        min=0,
+        max=1,
+        rich_help_panel=_RAY,
+    ),
+]
+ShipCorpus = Annotated[
+    bool,
+    typer.Option(
+        "--ship-corpus",
+        help="Send the corpus to every node, once (default: only to nodes where its folder does not exist).",
+        rich_help_panel=_RAY,
+    ),
+]
 
 
 @app.command("run", epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus --trials 4 --workers 2")
@@ -39,7 +90,14 @@ def run_study(
     file: StudyPath,
     corpus: CorpusFolder,
     trials: Trials = None,
-    workers: Workers = 1,
+    workers: Workers = None,
+    executor: Annotated[
+        ExecutorKind, typer.Option("--executor", help="Processes on this machine, or a Ray cluster.")
+    ] = ExecutorKind.PROCESSES,
+    ray_address: RayAddress = None,
+    cpus_per_training: Cpus = None,
+    gpus_per_training: Gpus = None,
+    ship_corpus: ShipCorpus = False,
     timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="Begin no trial after this time: 90m, 12h, 2d or seconds.")
     ] = None,
@@ -51,16 +109,23 @@ def run_study(
     """Run a study to its total of trials. Stopped or killed, the same command goes on."""
     from asc_experiments.base.durations import parse_duration
     from asc_experiments.study.driver import Driver
-    from asc_experiments.study.executor import InProcess, WorkerPool
+    from asc_experiments.study.ray_options import RayOptions, local_executor
     from asc_experiments.study.storage import open_storage
 
     seconds = None if timeout is None else parse_duration(timeout, "--timeout")
     study = _read(file, trials, scale, assignments)
+    ray = RayOptions(ray_address, cpus_per_training, gpus_per_training, ship_corpus)
+    if executor is ExecutorKind.PROCESSES:
+        ray.refuse()
     bench = settings.workbench(corpus, study.validation)
-    executor = InProcess() if workers == 1 else WorkerPool(workers)
     try:
         storage = open_storage(settings.workspace, settings.storage)
-        status = Driver(study, bench, storage, executor).run(seconds, retry_failed)
+        pool = (
+            ray.executor(bench, workers, study, settings.workspace, settings.storage)
+            if executor is ExecutorKind.RAY
+            else local_executor(workers)
+        )
+        status = Driver(study, bench, storage, pool).run(seconds, retry_failed)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on with study '{study.name}'", err=True)
         raise typer.Exit(130) from None

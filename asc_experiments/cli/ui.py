@@ -1,4 +1,4 @@
-"""``asc ui``: MLflow's pages and optuna-dashboard on the loopback."""
+"""``asc ui``: MLflow's pages and optuna-dashboard, on the loopback unless somebody asks for more."""
 
 from __future__ import annotations
 
@@ -19,18 +19,40 @@ def add_to(root: typer.Typer) -> None:
 @with_settings
 def ui(
     settings: Settings,
-    port: Annotated[int, typer.Option(help="Port of MLflow on the loopback.", min=1, max=65_535)] = 5000,
+    port: Annotated[int, typer.Option(help="Port of MLflow.", min=1, max=65_535)] = 5000,
     optuna_port: Annotated[int, typer.Option(help="Port of optuna-dashboard.", min=1, max=65_535)] = 8080,
+    host: Annotated[
+        str,
+        typer.Option(help="Address that MLflow listens on; any but the loopback lets others in, without a password."),
+    ] = "127.0.0.1",
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allowed-host", metavar="NAME", help="Name or address by which browsers may call it; may be repeated."
+        ),
+    ] = None,
 ) -> None:
-    """Open MLflow and optuna-dashboard on this workspace, on the loopback only."""
+    """Open MLflow and optuna-dashboard on this workspace.
+
+    Both listen on the loopback. With --host MLflow can be reached from elsewhere;
+    optuna-dashboard, which does not ask who is calling, stays on the loopback.
+    """
+    from asc_experiments.base.progress import say
     from asc_experiments.study.dashboard import dashboard
     from asc_experiments.study.storage import open_storage
-    from asc_experiments.tracking.server import serving
+    from asc_experiments.tracking.server import HOST, is_loopback, serving
     from asc_experiments.tracking.view import pages
 
+    if host != HOST:
+        names = names or [_name_of(host)]
+    if not is_loopback(host):
+        say(
+            f"warning: --host {host}: whoever reaches port {port} of this machine can read, change and delete runs and "
+            "models: there is no password and no encryption (README, Security)"
+        )
     tracking = settings.tracking()
     storage = open_storage(settings.workspace, settings.storage)
-    with serving(tracking, port) as (mlflow, server), dashboard(storage, optuna_port) as optuna:
+    with serving(tracking, port, host, names or ()) as (mlflow, server), dashboard(storage, optuna_port) as optuna:
         links = {"MLflow": mlflow, "optuna-dashboard": optuna}
         links |= {name: f"{mlflow}/{page}" for name, page in pages(tracking).items()}
         width = max(map(len, links))
@@ -42,3 +64,10 @@ def ui(
                 threading.Event().wait()
             elif server.wait():
                 raise typer.Exit(1)
+
+
+def _name_of(host: str) -> str:
+    """By what name others call a server that listens there: the machine's where it listens everywhere."""
+    import socket
+
+    return socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104 - asked for, and warned of

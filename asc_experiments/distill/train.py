@@ -48,7 +48,8 @@ def train_network(
     """Train a network, logging its Recipe, complexity, data and curves into a run.
 
     It goes on after the last epoch of an attempt that was killed; the run gets the curves of the earlier epochs too,
-    and ``on_validation`` is called for them.
+    and ``on_validation`` is called for them. While the tracking server is away, the training goes on; at its end the
+    curves are waited for.
 
     Args:
         bench: corpus, split, and what a Recipe may need.
@@ -58,6 +59,9 @@ def train_network(
         identity: a digest of everything that decides how the network comes out.
         soft_targets: makes it a distillation.
         on_validation: called after every epoch with the epoch and the validation metrics so far; may raise to stop.
+
+    Raises:
+        Outage: if the tracking server is not back within the set time after the last epoch; the checkpoint is kept.
     """
     about = {"recipe": recipe.model_dump(mode="json"), "corpus": bench.store.corpus_digest}
     opened = open_checkpoint(bench.cache, identity, about, title, given_up=(Stopped,))
@@ -67,7 +71,7 @@ def train_network(
     log_setting(bench, run, recipe)
 
     def tell(epoch: int) -> None:
-        run.metrics(history[epoch].curves, step=epoch + 1)
+        run.curve(history[epoch].curves, epoch + 1, history[epoch].ended_ms)
         if on_validation is not None and history[epoch].validation:
             on_validation(epoch, history[epoch].validation)
 
@@ -82,13 +86,14 @@ def train_network(
             spent = time.perf_counter() - began
             began += spent
             curves = record.curves | {EPOCH: report.epoch + 1.0, EPOCH_SECONDS: spent}
-            history.append(replace(record, curves=curves, seconds=spent))
+            history.append(replace(record, curves=curves, seconds=spent, ended_ms=int(1_000 * time.time())))
             if checkpoint:
                 checkpoint.save(trainer, history)
             advance(note=f"loss {report.loss:.3f}")
             tell(report.epoch)
 
         network = trainer.fit(bench.rows[0], after_epoch)
+    run.flush()
     run.metrics({TRAINING_SECONDS: sum(record.seconds for record in history)})
     every_row = np.arange(len(bench.corpus.clips))
     return Trained(network, predict_logits(network, bench.clips, every_row))

@@ -15,6 +15,7 @@ from asc_experiments.base.yaml import read_yaml
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.study.ensembles import EnsembleSpace
 from asc_experiments.study.searchable import Scalar, Searchables, candidates
+from asc_experiments.study.shipped import find_study
 from asc_experiments.training.scorecard import is_better_higher
 
 RESERVED_NAMES = ("teachers", "students", "Default")
@@ -159,7 +160,7 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None, scale: str |
     """Read a study file strictly.
 
     Args:
-        path: the YAML file.
+        path: the YAML file, or the name of a study that comes with the program, such as ``quickstart``.
         overrides: settings to replace, by dotted name such as ``student.epochs``.
         scale: one of the file's ``scales``, applied before the overrides; the study's name gets it as an ending.
 
@@ -167,7 +168,7 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None, scale: str |
         AscError: naming the file, the key, the reason and the nearest valid name. Whether the settings make valid
             Recipes is checked by :meth:`asc_experiments.study.space.SearchSpace.check`.
     """
-    values = read_yaml(path)
+    values = read_yaml(find_study(path))
     if not isinstance(values, dict):
         raise AscError(path, "is not a study", "begin with `name:`; see studies/quickstart.yaml")
     scaled = {name: _at_scale(values, name, path) for name in StudyFile.parse(values, str(path)).scales}

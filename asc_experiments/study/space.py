@@ -19,7 +19,7 @@ from asc_experiments.training.loop import check_learns_from_logits
 SIZE, TEAM, RULE = "ensemble_size", "team", "ensemble_rule"
 _SIZES = ("base_channels", "embed_dim", "num_heads", "depth", "size", "pretrained")
 """Settings that must fit each other; others are valid by themselves."""
-_MOST_COMBINATIONS, _WIDEST = 20_000, 100_000
+_MOST_COMBINATIONS, _WIDEST, _MOST_STEPS = 20_000, 100_000, 1_000_000
 
 FIRST_STUDENT_SEED = 1_000
 """Teachers begin at 0: a student must not begin as the same network, with the same augmentation, as one of them."""
@@ -117,6 +117,8 @@ class SearchSpace:
         Raises:
             AscError: naming the setting that no Recipe can be made of.
         """
+        for settings in (*(kind.settings for kind in self.kinds.values()), self.study.student, self.study.distillation):
+            _check_steps(settings, where)
         self.recipes(where)
         for values in _variants(self.study.student):
             check_learns_from_logits(_student(values, f"{where}: student"))
@@ -195,6 +197,15 @@ def _variants(settings: Searchables) -> list[dict[str, Scalar]]:
     sizes = {key: _all_values(setting) for key, setting in settings.items() if key in _SIZES}
     combinations = itertools.islice(itertools.product(*sizes.values()), _MOST_COMBINATIONS)
     return [base, *others, *(base | dict(zip(sizes, values, strict=True)) for values in combinations)]
+
+
+def _check_steps(settings: Searchables, where: str) -> None:
+    """No range has so many steps that a grid cannot list them, or Optuna cannot count them."""
+    ranges = {key: setting for key, setting in settings.items() if isinstance(setting, Range)}
+    for key, setting in ranges.items():
+        if setting.step is not None and (setting.high - setting.low) / setting.step > _MOST_STEPS:
+            what = f"'{key}' has more than {_MOST_STEPS:,} steps"
+            raise AscError(where, what, "make its step larger, or leave it away")
 
 
 def _all_values(setting: Searchable) -> Sequence[Scalar]:

@@ -1,56 +1,114 @@
-"""MLflow's own server on a workspace, for looking at it in a browser."""
+"""MLflow's own server on a workspace, for looking at it in a browser: on the loopback unless somebody asks for more.
+
+The server has neither passwords nor encryption, so a wider address is said to be one. The database's address, which may
+hold a password, goes through the environment: a command line is there for every user of the machine to read.
+"""
 
 from __future__ import annotations
 
+import errno
+import ipaddress
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from asc_experiments.base.errors import AscError, without_secrets
 from asc_experiments.tracking.client import Tracking
 
 HOST = "127.0.0.1"
+_LOCAL_NAMES = ("localhost", HOST, "[::1]")
+"""By which the server may always be called; MLflow answers 403 to any other, unless it is told of it."""
 
 
 @contextmanager
-def serving(tracking: Tracking, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes] | None]]:
+def serving(
+    tracking: Tracking, port: int, host: str = HOST, names: Sequence[str] = ()
+) -> Iterator[tuple[str, subprocess.Popen[bytes] | None]]:
     """Run MLflow's server for the time of a block; its address and its process.
 
     Args:
         tracking: whose database is served; a tracking server has its own pages, and no process is started.
-        port: on the loopback.
+        port: where it listens.
+        host: the address that it listens on.
+        names: names and addresses, besides the loopback's, by which browsers may call it.
 
     Raises:
-        AscError: if the port is taken.
+        AscError: if there is no such address here, or the port is taken.
     """
     if tracking.uri.startswith(("http://", "https://")):
         yield without_secrets(tracking.uri).rstrip("/"), None
         return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            raise AscError(f"port {port}", "is in use", "give another: asc ui --port 5001") from None
-    server = subprocess.Popen(server_command(tracking.uri, port), env=os.environ | server_environment())
+    _check_free(host, port)
+    environment = os.environ | server_environment(tracking.uri, port, names)
+    server = subprocess.Popen(server_command(port, host), env=environment)
     try:
-        yield f"http://{HOST}:{port}", server
+        yield f"http://{_callable_by(host, names)}:{port}", server
     finally:
         server.terminate()
         server.wait()
 
 
-def server_command(uri: str, port: int) -> list[str]:
+def server_command(port: int, host: str = HOST) -> list[str]:
     """The command that serves a database, with one worker: more make every call slower."""
-    return [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", HOST,
-        "--port", str(port), "--workers", "1",
-    ]  # fmt: skip
+    return [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
 
 
-def server_environment() -> dict[str, str]:
-    """No telemetry, and none of the processes for jobs that nothing here uses."""
-    return {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+def server_environment(uri: str, port: int = 5000, names: Sequence[str] = ()) -> dict[str, str]:
+    """What the server is told: the database, who may call it, no telemetry, and no processes for jobs nobody has.
+
+    Args:
+        uri: of the database.
+        port: where it listens.
+        names: names and addresses, besides the loopback's, by which browsers may call it.
+    """
+    environment = {
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    if names:
+        names = [_in_link(name) for name in names]
+        hosts = [f"{name}{end}" for name in (*_LOCAL_NAMES, *names) for end in ("", f":{port}")]
+        origins = [
+            f"{scheme}://{name}{end}" for scheme in ("http", "https") for name in names for end in ("", f":{port}")
+        ]
+        environment["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join(hosts)
+        environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(origins)
+    return environment
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may mean any address
+
+
+def _in_link(name: str) -> str:
+    """A name or address as links have it."""
+    return f"[{name}]" if ":" in name else name
+
+
+def _callable_by(host: str, names: Sequence[str]) -> str:
+    """The name to put into a link: what listens everywhere is called by a name."""
+    everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - asked for, and warned of
+    return _in_link((names[0] if names else HOST) if everywhere else host)
+
+
+def _check_free(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror:
+        raise AscError(f"--host {host}", "is no address", "give one of this machine's, such as 127.0.0.1") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise AscError(f"port {port}", "is in use", "give another: asc ui --port 5001") from None
+        what = f"cannot be listened on at port {port} ({error.strerror})"
+        raise AscError(f"--host {host}", what, "give an address of this machine") from None

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,13 +10,15 @@ import pytest
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
 from asc_experiments.distill import Workbench
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.file import read_study
 from asc_experiments.study.storage import open_storage
-from asc_experiments.tracking import Tracking
+from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.server import HOST, server_command, server_environment
 from asc_experiments.tracking.trials import finished_trials
 from asc_experiments.tracking.view import page_of, page_of_run, page_view, pages
@@ -28,8 +30,8 @@ _SECONDS = 60
 
 @pytest.fixture
 def studied(open_bench: Callable[..., Workbench], study_file: Callable[..., Path], workspace: Path) -> Tracking:
-    """The tracking server of a workspace with a study of two trials."""
-    study = read_study(study_file(), {"trials": 2})
+    """The tracking server of a workspace with a study of three trials."""
+    study = read_study(study_file(), {"trials": 3})
     bench = open_bench(study.validation)
     Driver(study, bench, open_storage(workspace, None)).run()
     return bench.tracking
@@ -41,7 +43,7 @@ def address(studied: Tracking, tmp_path: Path) -> Iterator[str]:
     port = free_port()
     with (tmp_path / "server.log").open("w") as log:
         server = subprocess.Popen(
-            server_command(studied.uri, port), env=os.environ | server_environment(), stdout=log, stderr=log
+            server_command(port), env=os.environ | server_environment(studied.uri, port), stdout=log, stderr=log
         )
     try:
         wait_until_healthy(f"http://{HOST}:{port}")
@@ -66,25 +68,58 @@ def wait_for(browser: WebDriver, *texts: str) -> None:
         raise AssertionError(f"{browser.current_url} does not show {missing}") from None
 
 
-def test_table_of_trials_opens_with_the_columns_that_one_compares_and_three_runs_compare_per_device(
+def tick(browser: WebDriver, runs: int) -> None:
+    """Tick the boxes of the first so many rows of the table, as a person does."""
+    boxes = ".ag-row .ag-selection-checkbox input[aria-label*='toggle row selection']"
+    for row in range(runs):
+        WebDriverWait(browser, _SECONDS, ignored_exceptions=[StaleElementReferenceException]).until(
+            lambda page, row=row: _ticked(page.find_elements(By.CSS_SELECTOR, boxes), row)
+        )
+
+
+def _ticked(boxes: Sequence[WebElement], row: int) -> bool:
+    """Click a row's box unless it is ticked; whether it is."""
+    if row < len(boxes) and not boxes[row].is_selected():
+        boxes[row].click()
+    return row < len(boxes) and boxes[row].is_selected()
+
+
+def press(browser: WebDriver, name: str) -> None:
+    """Press a button by its name, once it can be pressed."""
+    by = (By.XPATH, f"//button[normalize-space()='{name}']")
+    WebDriverWait(browser, _SECONDS).until(expected_conditions.element_to_be_clickable(by)).click()
+
+
+def assert_compares(browser: WebDriver, *runs: RunRecord) -> None:
+    """The page compares these runs, device by device."""
+    wait_for(browser, "accuracy/device/s4", *(run.name for run in runs))
+    table = browser.find_element(By.TAG_NAME, "body").text
+    for run in runs:
+        assert str(round(run.metrics["accuracy/device/s4"], 3)) in table
+
+
+def test_table_opens_as_one_compares_by_ticked_runs_compare_per_device_and_a_trial_shows_its_figures(
     studied: Tracking, address: str, tmp_path: Path
 ) -> None:
-    first, second = finished_trials(studied, "tiny")
+    trials = finished_trials(studied, "tiny")
+    first = trials[0]
     teachers = studied.experiment("teachers")
     teacher = studied.search([teachers], "attributes.status = 'FINISHED'")[0]
     with chromium(tmp_path / "profile") as browser:
         browser.get(f"{address}/{pages(studied)['tiny']}")
-        wait_for(browser, "trial 0", "trial 1", "teachers", "objective", "accuracy/overall")
+        wait_for(browser, "trial 0", "trial 1", "trial 2", "teachers", "objective", "accuracy/overall")
         rows = browser.find_element(By.TAG_NAME, "body").text
         assert "seed 1000" not in rows, "seeds stay out of the table"
+        tick(browser, 3)
+        press(browser, "Compare")
+        assert_compares(browser, *trials)
 
-        runs = quote(str([first.run_id, second.run_id, teacher.run_id]).replace("'", '"').replace(" ", ""))
+        # A teacher is in another experiment: MLflow has no boxes for both, so people follow a link.
+        runs = quote(str([first.run_id, teacher.run_id]).replace("'", '"').replace(" ", ""))
         experiments = quote(f'["{first.experiment_id}","{teachers}"]')
+        browser.get("about:blank")  # MLflow's page of compared runs does not follow a change of its own address
         browser.get(f"{address}/#/compare-runs?runs={runs}&experiments={experiments}")
-        wait_for(browser, "accuracy/device/s4", teacher.name, "trial 0", "trial 1")
-        table = browser.find_element(By.TAG_NAME, "body").text
-        for record in (first, second, teacher):
-            assert str(round(record.metrics["accuracy/device/s4"], 3)) in table
+        assert_compares(browser, first, teacher)
 
         browser.get(f"{address}/{page_of_run(first.experiment_id, first.run_id)}")
         wait_for(browser, "taught by", "Test fold")

@@ -35,9 +35,10 @@ def wait_until_healthy(address: str) -> None:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     port = free_port()
-    command = [*server_command(f"sqlite:///{tmp_path}/server.db", port), "--artifacts-destination", str(tmp_path / "a")]
+    command = [*server_command(port), "--artifacts-destination", str(tmp_path / "a")]
+    environment = os.environ | server_environment(f"sqlite:///{tmp_path}/server.db", port)
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, env=os.environ | server_environment(), stderr=log, stdout=log)
+        process = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
     try:
         wait_until_healthy(f"http://{HOST}:{port}")
         yield f"http://{HOST}:{port}"

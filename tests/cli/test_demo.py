@@ -1,0 +1,57 @@
+"""`asc demo` runs the program's own commands, shows each, and goes on where it was."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from asc_experiments.study import shipped
+
+
+@pytest.fixture
+def small(study_file: Callable, monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
+    """A quickstart of one trial that trains in seconds stands for the real one, which `make release-check` runs."""
+    path = study_file(name="quickstart", trials="1")
+    monkeypatch.setattr(shipped, "shipped_studies", lambda: {"quickstart": path})
+    monkeypatch.chdir(workspace)
+
+
+@pytest.mark.usefixtures("small")
+def test_demo_is_the_commands_that_it_shows_and_ends_with_the_next_ones(asc: Callable, synth_corpus: Path) -> None:
+    result = asc("demo", synth_corpus)
+    assert result.code == 0, result.err
+    assert [line for line in result.out.splitlines() if line.startswith("$ ")] == [
+        f"$ asc study run studies/quickstart.yaml --corpus {synth_corpus}",
+        "$ asc register quickstart",
+        "$ asc report quickstart",
+    ]
+    assert "best student of quickstart" in result.out
+    *_, page, compare, classify = result.out.splitlines()
+    assert page == "Read the answer as a page:    asc report quickstart --format html"
+    assert compare == "Compare the runs in MLflow:   asc ui"
+    assert classify == "Classify recordings:          asc predict models:/asc-student@champion FOLDER"
+    again = asc("demo", synth_corpus)
+    assert again.code == 0, again.err
+    assert "epochs" not in again.err, "nothing is trained twice"
+
+
+@pytest.mark.usefixtures("small")
+def test_demo_passes_on_where_things_are_and_hides_passwords(
+    asc: Callable, synth_corpus: Path, tmp_path: Path, workspace: Path
+) -> None:
+    uri = f"sqlite:///{workspace}/mlruns/mlflow.db?password=hunter2"
+    result = asc("demo", synth_corpus, "--workspace", tmp_path / "other", "--tracking-uri", uri)
+    assert result.code == 0, result.err
+    assert f"asc ui --workspace {tmp_path / 'other'} --tracking-uri" in result.out
+    assert "hunter2" not in result.out + result.err
+    assert (tmp_path / "other" / "studies" / "optuna.journal").exists()
+
+
+@pytest.mark.usefixtures("small")
+def test_demo_stops_at_the_first_command_that_fails(asc: Callable, tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "meta.csv").write_text("no table\n")
+    result = asc("demo", tmp_path / "broken")
+    assert result.code == 2
+    assert "$ asc register" not in result.out
+    assert len([line for line in result.err.splitlines() if line.startswith("error: ")]) == 1
