@@ -67,3 +67,25 @@ def driver(
         print_json(measured)
     else:
         print_facts({name: f"{value:,.1f}" for name, value in measured.items()}, "driver")
+
+
+@app.command(epilog="Example: asc bench load --workers 8 --trials 50 --tracking-uri http://127.0.0.1:5000")
+def load(
+    workers: Annotated[int, typer.Option(help="Processes, each with a driver.", min=1, max=256)] = 8,
+    trials: Annotated[int, typer.Option(help="Trials per process, on average.", min=1)] = 50,
+    tracking_uri: Annotated[
+        str | None, typer.Option(metavar="URI", help="Tracking server or database (default: a new SQLite file).")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="Optuna's database or journal (default: a new journal).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Many drivers at once on one study whose trainings are answered at once: what is lost, what is done twice."""
+    from asc_experiments.study.load import benchmark_load
+
+    measured = benchmark_load(workers, trials, tracking_uri, storage)
+    if as_json:
+        print_json(measured)
+    else:
+        print_facts({name: f"{value:,.4g}" for name, value in measured.items()}, "load")

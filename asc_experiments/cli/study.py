@@ -214,14 +214,25 @@ def watch(
 
 @app.command("list", epilog="Example: asc study list")
 @with_settings
-def list_studies(settings: Settings, as_json: Json = False) -> None:
-    """All studies in the storage."""
+def list_studies(
+    settings: Settings,
+    shipped: Annotated[bool, typer.Option("--shipped", help="Those that come with the program, instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """All studies in the storage, or those that come with the program."""
     from rich.table import Table
 
     from asc_experiments.base.progress import show
     from asc_experiments.study.status import study_status
     from asc_experiments.study.storage import load_study, open_storage, study_names
 
+    if shipped:
+        from asc_experiments.study.file import read_study
+        from asc_experiments.study.shipped import shipped_studies
+
+        about = {name: read_study(path).description for name, path in shipped_studies().items()}
+        print_json(about) if as_json else print_facts(about, f"{len(about)} studies come with the program")
+        return
     storage = open_storage(settings.workspace, settings.storage)
     found = [study_status(load_study(storage, name)).facts() for name in study_names(storage)]
     if as_json:

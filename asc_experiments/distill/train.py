@@ -14,7 +14,7 @@ from asc_experiments.base.progress import progress
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.run import Stopped
-from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, TRAINING_SECONDS
+from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, MACHINE, TRAINING_SECONDS
 from asc_experiments.training import (
     Checkpoint,
     EpochRecord,
@@ -24,7 +24,8 @@ from asc_experiments.training import (
     SoftTargets,
     open_checkpoint,
 )
-from asc_experiments.training.loop import predict_logits
+from asc_experiments.training.loop import best_device, predict_logits
+from asc_experiments.training.machine import describe_machine
 from asc_experiments.training.network import complexity_of
 
 
@@ -108,12 +109,13 @@ def log_setting(bench: Workbench, run: Run, recipe: Recipe) -> None:
 
 
 def log_corpus(bench: Workbench, run: Run) -> None:
-    """Log the corpus as the run's dataset, by its own digest."""
+    """Log the corpus as the run's dataset, by its own digest, and the machine."""
     training, validation = bench.rows
     counts = {"training": len(training), "validation": len(validation), "test": len(bench.corpus.test_rows)}
     profile = json.dumps({f"{split}_clips": count for split, count in counts.items()})
     root = bench.corpus.root.resolve()
     run.dataset(root.name, bench.store.corpus_digest, str(root), profile)
+    run.tags({MACHINE: describe_machine(best_device())})
 
 
 def _record(bench: Workbench, report: EpochReport) -> EpochRecord:

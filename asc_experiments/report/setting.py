@@ -9,9 +9,8 @@ from typing import Any
 
 from asc_experiments.report.runs import GROUPS, StudyRuns
 from asc_experiments.report.words import counted, listed
+from asc_experiments.tracking.trials import MACHINE
 
-MACHINE = "asc.machine"
-"""A run's tag: what it was trained on, for people, such as ``GPU: NVIDIA H100`` or ``CPU: AMD EPYC, 2 threads``."""
 _NOT_LOGGED = "not logged by the version that ran this study"
 _MOST_NAMES = 12
 _SCENE = "accuracy/scene/"

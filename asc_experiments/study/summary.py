@@ -22,6 +22,7 @@ from asc_experiments.tracking.trials import (
     OBJECTIVE_VALUE,
     PUBLISHED,
     REPLICATED,
+    SAMPLER,
     TRIAL,
     TRIAL_KIND,
     best_trial,
@@ -47,6 +48,7 @@ def describe_study(file: StudyFile, study: optuna.Study, bench: Workbench, exper
     leading = (OBJECTIVE_VALUE, spread_of("accuracy/overall")) if file.seeds > 1 else (OBJECTIVE_VALUE,)
     tags = page_view(TRIAL_KIND, _PARAMS, tested, OBJECTIVE_VALUE, leading)
     tags[DEVICE_GROUPS] = json.dumps({device: bench.device_groups[device] for device in tested})
+    tags[SAMPLER] = file.sampler
     published = json.dumps([figure.model_dump(mode="json") for figure in file.published])
     if file.published and len(published) <= _LONGEST_TAG:
         tags[PUBLISHED] = published

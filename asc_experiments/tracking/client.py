@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,18 +27,24 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
-from asc_experiments.tracking.connecting import default_tracking_uri, initialising, make_folder, probe, unreachable
+from asc_experiments.tracking.connecting import (
+    default_tracking_uri,
+    globally,
+    initialising,
+    make_folder,
+    probe,
+    unreachable,
+)
 from asc_experiments.tracking.patience import patience, patient, patiently
 from asc_experiments.tracking.run import KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
 
-_URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _BIRTH = "asc.birth"
 """A run's tag that no other run has: where the answer to its creation was lost, it is found by that."""
+LOST_FILES = "if the workspace was moved: asc workspace relocate; else delete the run, so that it is made again"
 _OLDEST_FIRST = ["attributes.start_time ASC"]
 _QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
 
@@ -102,19 +108,9 @@ class Tracking:
         except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
             raise unreachable(self.uri, error) from None
 
-    @contextmanager
-    def current(self) -> Iterator[None]:
+    def current(self) -> AbstractContextManager[None]:
         """Make this server MLflow's global one for a block: parts of MLflow resolve ``models:/…`` by it."""
-        before = os.environ.get(_URI_VARIABLE)
-        mlflow.set_tracking_uri(self.uri)
-        try:
-            yield
-        finally:
-            # Global again as it was; MLflow also writes the environment, and child processes would follow it.
-            mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # as it is before anybody sets one
-            os.environ.pop(_URI_VARIABLE, None)
-            if before is not None:
-                os.environ[_URI_VARIABLE] = before
+        return globally(self.uri)
 
     def experiment(self, name: str) -> str:
         """The id of the experiment of that name, created if need be.
@@ -126,7 +122,7 @@ class Tracking:
         if found is None:
             location = None
             if self._artifacts is not None:
-                location = (self._artifacts / re.sub(r"[^\w.-]+", "_", name)).as_uri()
+                location = (self._artifacts / re.sub(r"[^\w.-]+|^\.+", "_", name)).as_uri()
             try:
                 return str(self.client.create_experiment(name, artifact_location=location))
             except MlflowException:
@@ -135,6 +131,9 @@ class Tracking:
                     raise
         if found.lifecycle_stage != "active":
             raise AscError(name, "this experiment was deleted in the tracking server", "restore it there")
+        location = str(found.artifact_location)
+        if self._artifacts and location.startswith("file:") and not location.startswith(self._artifacts.as_uri()):
+            raise AscError(name, f"its files are in {location}", "if the workspace was moved: asc workspace relocate")
         return str(found.experiment_id)
 
     def experiments(self) -> dict[str, str]:
@@ -241,7 +240,7 @@ class Tracking:
                 yield Path(self.client.download_artifacts(run_id, path, folder))
             except (MlflowException, OSError) as error:
                 what = f"artifact {path} cannot be read ({error})"
-                raise AscError(f"run {run_id}", what, "delete the run in MLflow, so that it is made again") from None
+                raise AscError(f"run {run_id}", what, LOST_FILES) from None
 
 
 @functools.lru_cache(maxsize=8)

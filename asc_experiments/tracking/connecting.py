@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from filelock import FileLock
 from asc_experiments.base.errors import AscError, without_secrets
 
 _PROBE_TIMEOUT_S = 5.0
+_URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 def default_tracking_uri(workspace: Path) -> str:
@@ -49,6 +51,23 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AscError(folder, f"cannot be written ({error.strerror})", "give another --workspace") from None
+
+
+@contextmanager
+def globally(uri: str) -> Iterator[None]:
+    """Make a server MLflow's global one for a block, and leave no trace of it."""
+    import mlflow
+
+    before = os.environ.get(_URI_VARIABLE)
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        # Global again as it was; MLflow also writes the environment, and child processes would follow it.
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # as it is before anybody sets one
+        os.environ.pop(_URI_VARIABLE, None)
+        if before is not None:
+            os.environ[_URI_VARIABLE] = before
 
 
 @contextmanager

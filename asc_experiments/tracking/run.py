@@ -14,6 +14,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
 
+from asc_experiments.base.errors import harmless
 from asc_experiments.base.outage import outage_of
 from asc_experiments.base.progress import say
 from asc_experiments.tracking.outbox import Outbox
@@ -178,7 +179,7 @@ class Run:
 
     def _end(self, client: MlflowClient, status: str, error: str) -> None:
         if error:
-            client.log_batch(self.run_id, tags=[RunTag(ERROR, " ".join(error.split())[:4_000])])
+            client.log_batch(self.run_id, tags=[RunTag(ERROR, harmless(error)[:4_000])])
         client.set_terminated(self.run_id, status)
 
 

@@ -12,12 +12,11 @@ from asc_experiments.report.effects import FEWEST, FEWEST_OF_A_KIND, Effect
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.runs import StudyRuns, better_word, objective_name
 from asc_experiments.report.words import counted, difference_of, interval_of, is_part_of_one, listed
+from asc_experiments.tracking.trials import SAMPLER
 
 _SHOWN = 12
 """Attributes in a chart; all are in the table."""
 _ROOM_PX = 22
-SAMPLER = "asc.sampler"
-"""A study's tag: how its trials are chosen, such as ``grid`` or ``tpe``."""
 _ADAPTIVE = ("tpe", "gp", "nsga2")
 _FEWEST_FOR_SAMPLERS = 10
 """Trials that Optuna's samplers draw at random before they learn."""
