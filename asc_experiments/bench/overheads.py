@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from asc_experiments.bench.timing import Measured, median_ms
+from asc_experiments.corpus.decoding import decode_all
 from asc_experiments.corpus.index import Corpus
-from asc_experiments.corpus.store import decode_all
 from asc_experiments.tracking import Tracking
 from asc_experiments.training.scorecard import metric_names
 
@@ -33,19 +33,19 @@ def help_start() -> Measured:
     return Measured(median_ms(lambda: subprocess.run(command, capture_output=True, check=True), _TIMES) / 1_000, "s")
 
 
-def preparing(corpus: Corpus, threads: int) -> int:
-    """Decode and resample every clip, as preparing a corpus does; the number of samples."""
-    return sum(len(samples) for _, samples, _, _ in decode_all(corpus, threads) if samples is not None)
+def preparing(root: Path, names: list[str]) -> int:
+    """Decode and resample every clip, as preparing a large corpus does; the number of samples."""
+    return sum(clip.samples for clip in decode_all(root, names, in_processes=True))
 
 
-def preparing_plainly(corpus: Corpus) -> int:
+def preparing_plainly(root: Path, names: list[str]) -> int:
     """The same with the libraries alone, one clip after another."""
     import soundfile
     import soxr
 
     total = 0
-    for name in corpus.filenames:
-        samples, rate = soundfile.read(corpus.root / name, dtype="float32")
+    for name in names:
+        samples, rate = soundfile.read(root / name, dtype="float32")
         total += len((soxr.resample(samples, rate, 32_000, quality="HQ") * 32768.0).astype("int16"))
     return total
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.processors import processors
 from asc_experiments.base.progress import hushed
 from asc_experiments.bench import overheads
 from asc_experiments.bench.machine import Machine
@@ -32,6 +31,8 @@ _ARCHES = {STUDENT: "cp_mobile", CP_RESNET: "cp_resnet", PASST: "passt"}
 _CPU_BATCH, _GPU_BATCH = 64, 256
 _CPU_PASST_CLIPS = 16
 _DRIVER_TRIALS = 40
+_CLIPS_TO_PREPARE = 20_000
+"""So many that starting processes does not count; a tenth of TAU22."""
 _EPOCHS, _SMALL_CLIPS = 40, 650
 """Of a trial of the shipped studies at ``--scale small``, on the corpus they were made for."""
 
@@ -107,11 +108,12 @@ class Suite:
         return Materials(clips, waveforms, labels, dirs, self.corpus.scenes, logits, self.machine, self.rounds)
 
     def _preparing(self) -> Measured:
-        corpus, device = self.corpus, torch.device("cpu")
+        root, names = self.corpus.root, list(self.corpus.filenames)
+        many = names * -(-_CLIPS_TO_PREPARE // len(names))
         return compare(
-            lambda: overheads.preparing(corpus, processors()),
-            lambda: overheads.preparing_plainly(corpus),
-            len(corpus.clips), self.rounds, device,
+            lambda: overheads.preparing(root, many),
+            lambda: overheads.preparing_plainly(root, names),
+            len(many), self.rounds, torch.device("cpu"), plain_clips=len(names),
         )  # fmt: skip
 
     def _side_by_side(self) -> Measured:

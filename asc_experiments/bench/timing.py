@@ -49,6 +49,7 @@ def compare(
     rounds: int,
     device: torch.device,
     floor: float | None = None,
+    plain_clips: int | None = None,
 ) -> Measured:
     """Clips per second of this program and of the plain way, in turn, after one round of each that does not count.
 
@@ -59,17 +60,19 @@ def compare(
         rounds: how often.
         device: is waited for.
         floor: clips per second at best.
+        plain_clips: how many clips the plain way does it on, if not on as many.
     """
+    counts = (clips, plain_clips or clips)
     ways = [ours] if plain is None else [ours, plain]
     rates: list[list[float]] = [[] for _ in ways]
     for number in range(rounds + 1):
-        for way, into in zip(ways, rates, strict=True):
+        for way, into, count in zip(ways, rates, counts, strict=False):
             wait_for(device)
             before = time.perf_counter()
             way()
             wait_for(device)
             if number:
-                into.append(clips / (time.perf_counter() - before))
+                into.append(count / (time.perf_counter() - before))
     value = statistics.median(rates[0])
     if plain is None:
         return Measured(value, "clips_per_s", floor=floor)

@@ -15,6 +15,14 @@ app = typer.Typer(
 )
 
 
+TrackingUri = Annotated[
+    str | None, typer.Option(metavar="URI", help="Tracking server or database (default: a new SQLite file).")
+]
+Storage = Annotated[
+    str | None, typer.Option(metavar="URL", help="Optuna's database or journal (default: a new journal).")
+]
+
+
 @app.callback()
 def everything(
     context: typer.Context,
@@ -73,19 +81,35 @@ def driver(
 def load(
     workers: Annotated[int, typer.Option(help="Processes, each with a driver.", min=1, max=256)] = 8,
     trials: Annotated[int, typer.Option(help="Trials per process, on average.", min=1)] = 50,
-    tracking_uri: Annotated[
-        str | None, typer.Option(metavar="URI", help="Tracking server or database (default: a new SQLite file).")
-    ] = None,
-    storage: Annotated[
-        str | None, typer.Option(metavar="URL", help="Optuna's database or journal (default: a new journal).")
-    ] = None,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
     as_json: Json = False,
 ) -> None:
-    """Many drivers at once on one study whose trainings are answered at once: what is lost, what is done twice."""
-    from asc_experiments.study.load import benchmark_load
+    """Many drivers at once on one study whose trainings are answered at once: exit code 1 if anything is lost."""
+    from asc_experiments.study.load import benchmark_load, is_whole
 
     measured = benchmark_load(workers, trials, tracking_uri, storage)
     if as_json:
         print_json(measured)
     else:
         print_facts({name: f"{value:,.4g}" for name, value in measured.items()}, "load")
+    if not is_whole(measured):
+        raise typer.Exit(1)
+
+
+@app.command("many-runs", epilog="Example: asc bench many-runs --runs 5000")
+def many_runs(
+    runs: Annotated[int, typer.Option(help="Runs in the experiment, half of them trials.", min=10)] = 5_000,
+    rounds: Annotated[int, typer.Option(help="How often each command is timed; the median counts.", min=1)] = 3,
+    tracking_uri: TrackingUri = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """How long report, status and register take, with the program's start, where an experiment has thousands of runs."""
+    from asc_experiments.bench.many_runs import benchmark_many_runs
+
+    measured = benchmark_many_runs(runs, rounds, tracking_uri, storage)
+    if as_json:
+        print_json(measured)
+    else:
+        print_facts({name: f"{value:,.4g}" for name, value in measured.items()}, "many runs")

@@ -10,15 +10,17 @@ import functools
 import io
 import os
 import struct
+import threading
 import wave
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import soundfile
 import soxr
 
 from asc_experiments.base.errors import Problem
-from asc_experiments.base.hashing import digest_bytes
+from asc_experiments.base.hashing import digest_sound
 
 SAMPLE_RATE = 32_000
 """The sampling rate of every frontend, in Hz (published systems, DCASE 2023)."""
@@ -26,6 +28,7 @@ SAMPLE_RATE = 32_000
 MOST_SAMPLES, MOST_SAMPLES_OF_A_CLIP = 1 << 30, 1 << 26
 """What is decoded at most: nine hours at 32 kHz (4 GB as float32), of a clip half an hour."""
 _MOST_BYTES_OF_A_CLIP = 1 << 29
+_of_thread = threading.local()
 
 
 class _Bytes(io.BytesIO):
@@ -69,7 +72,21 @@ def resample(samples: np.ndarray, rate: int, target: int = SAMPLE_RATE) -> np.nd
         rate: the sampling rate of ``samples`` in Hz.
         target: the wanted sampling rate in Hz.
     """
-    return samples if rate == target else soxr.resample(samples, rate, target, quality="HQ")
+    if rate == target:
+        return samples
+    stream = _resampler(rate, target)
+    resampled = stream.resample_chunk(samples, last=True)
+    stream.clear()
+    return resampled
+
+
+def _resampler(rate: int, target: int) -> soxr.ResampleStream:
+    """This thread's own, whose filter is designed once: a fifth of the time of a clip."""
+    made = _of_thread.__dict__.setdefault("resamplers", {})
+    if (rate, target) not in made:
+        made.clear()  # a corpus has one rate, and a folder of sounds one after another
+        made[rate, target] = soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
+    return cast(soxr.ResampleStream, made[rate, target])
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:
@@ -163,19 +180,20 @@ def read_clip(root: Path, filename: str) -> tuple[np.ndarray | None, Problem | N
         What :func:`inspect_clip` returns, and the digest of the file's bytes.
     """
     try:
-        path = root / filename
+        path = os.path.join(root, filename)
         if problem := unfit(root, filename):
             return None, problem, ""
-        if path.stat().st_size > _MOST_BYTES_OF_A_CLIP:
-            what = f"is {path.stat().st_size / 1e6:,.0f} MB large"
-            return None, Problem(filename, what, "cut the recording into clips"), ""
-        data = path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > _MOST_BYTES_OF_A_CLIP:
+                return None, Problem(filename, f"is {size / 1e6:,.0f} MB large", "cut the recording into clips"), ""
+            data = file.readall()
     except FileNotFoundError:
         return None, Problem(filename, f"no such file in {root}", "restore it, or remove it from meta.csv"), ""
     except OSError as error:
         return None, Problem(filename, f"cannot be read ({error.strerror})", "check the file and its permissions"), ""
     samples, problem = inspect_clip(data, filename)
-    return samples, problem, digest_bytes(data)
+    return samples, problem, digest_sound(data)
 
 
 def unfit(root: Path, filename: str) -> Problem | None:
@@ -183,10 +201,10 @@ def unfit(root: Path, filename: str) -> Problem | None:
 
     The corpus folder itself may be a link. A file that is absent is fit.
     """
-    path, top = os.path.realpath(root / filename), _top(root)
+    path, top = os.path.realpath(os.path.join(root, filename)), _top(root)
     if os.path.commonpath((path, top)) != top:
         return Problem(filename, "a link leads out of the corpus folder", "copy the file, or link the whole corpus")
-    if os.path.exists(path) and not os.path.isfile(path):
+    if not os.path.isfile(path) and os.path.exists(path):
         return Problem(filename, "cannot be read (is no file)", "put a sound file or a table there")
     return None
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from asc_experiments.base.errors import Problem
 from asc_experiments.base.progress import progress
+from asc_experiments.corpus.decoding import decode_all
 from asc_experiments.corpus.index import Corpus, read_index
-from asc_experiments.corpus.store import decode_all, length_problem
 
 
 def check_corpus(root: Path) -> tuple[dict[str, Any], list[Problem]]:
@@ -21,15 +20,10 @@ def check_corpus(root: Path) -> tuple[dict[str, Any], list[Problem]]:
     corpus, problems = read_index(root)
     if corpus is None:
         return {}, problems
-    expected = 0
     with progress(len(corpus.clips), "checking", "clips") as advance:
-        for row, samples, problem, _ in decode_all(corpus, os.cpu_count() or 1):
-            if samples is not None:
-                expected = expected or len(samples)
-                if len(samples) != expected:
-                    problem = length_problem(corpus.filenames[row], len(samples), expected)
-            if problem:
-                problems.append(problem)
+        for clip in decode_all(corpus.root, corpus.filenames):
+            if clip.problem:
+                problems.append(clip.problem)
             advance()
     return corpus_facts(corpus), problems
 

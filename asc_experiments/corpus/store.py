@@ -17,10 +17,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import zlib
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,18 +24,17 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from asc_experiments.base.errors import AscError, Problem, ProblemsError
+from asc_experiments.base.errors import AscError, ProblemsError
 from asc_experiments.base.hashing import checksum_file, digest_bytes, digest_json
 from asc_experiments.base.locks import lock_path
 from asc_experiments.base.ownership import this_boot
 from asc_experiments.base.progress import progress, say
-from asc_experiments.corpus.audio import SAMPLE_RATE, read_clip
+from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.corpus.decoding import Decoded, decode_all
 from asc_experiments.corpus.index import Corpus
 
 _FORMAT = 1
 _DATA, _INFO, _CHECKED = "waveforms.int16", "store.json", "checked.json"
-_CLIPS_PER_TASK = 16
-"""Enough that threads seldom wait for each other, and few to hold in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +52,13 @@ class WaveformStore:
     path: Path
 
 
-def prepare(corpus: Corpus, cache: Path, threads: int | None = None) -> WaveformStore:
+def prepare(corpus: Corpus, cache: Path, workers: int | None = None) -> WaveformStore:
     """Open a corpus's waveform store, decoding and resampling the clips first where that has not been done.
 
     Args:
         corpus: the corpus.
         cache: the folder of all stores.
-        threads: how many clips to decode at a time; all processors by default.
+        workers: how many clips to decode at a time; as many as there are processors by default.
 
     Raises:
         ProblemsError: if a clip is missing or broken.
@@ -78,72 +73,31 @@ def prepare(corpus: Corpus, cache: Path, threads: int | None = None) -> Waveform
         digests = _remembered(corpus, cache, stamps)
         store = _open(corpus, cache, digests) if digests else None
         if store is None:
-            digests = _build(corpus, cache, threads or os.cpu_count() or 1)
+            digests = _build(corpus, cache, workers)
             _remember(corpus, cache, stamps, digests)
             store = _open(corpus, cache, digests)
         assert store is not None
     return store
 
 
-def decode_all(corpus: Corpus, threads: int) -> Iterator[tuple[int, np.ndarray | None, Problem | None, str]]:
-    """Decode every clip in parallel, in order, holding only a few in memory.
-
-    Yields:
-        Row, samples ``(samples,)`` int16 or None, problem or None, and the digest of the file.
-    """
-    names = corpus.filenames
-    pieces = [names[first : first + _CLIPS_PER_TASK] for first in range(0, len(names), _CLIPS_PER_TASK)]
-    ahead = 2 * threads  # tasks; what is decoded waits until its turn
-
-    def read(piece: tuple[str, ...]) -> list[tuple[np.ndarray | None, Problem | None, str]]:
-        return [read_clip(corpus.root, name) for name in piece]
-
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = deque(pool.submit(read, piece) for piece in pieces[:ahead])
-        try:
-            for number in range(len(pieces)):
-                results = waiting.popleft().result()
-                if number + ahead < len(pieces):
-                    waiting.append(pool.submit(read, pieces[number + ahead]))
-                for place, result in enumerate(results):
-                    yield number * _CLIPS_PER_TASK + place, *result
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def length_problem(filename: str, samples: int, expected: int) -> Problem:
-    """The problem of a clip whose length differs from the first clip's (both in samples at 32 kHz)."""
-    what = f"lasts {samples / SAMPLE_RATE:.3f} s, the first clip {expected / SAMPLE_RATE:.3f} s"
-    return Problem(filename, what, "cut or drop it: all clips of a corpus have one length")
-
-
-def _build(corpus: Corpus, cache: Path, threads: int) -> list[str]:
+def _build(corpus: Corpus, cache: Path, workers: int | None) -> list[str]:
     """Decode into a partial folder, rename it to its content's name, and return the digest of each clip."""
     partial = cache / "waveforms" / f"{_place(corpus)}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    digests: list[str] = []
-    problems: list[Problem] = []
-    checksum = 0
+    decoded: list[Decoded] = []
     try:
-        with (partial / _DATA).open("wb") as file, progress(len(corpus.clips), "preparing", "clips") as advance:
-            expected = 0
-            for row, samples, problem, digest in decode_all(corpus, threads):
-                if samples is not None:
-                    expected = expected or len(samples)
-                    if len(samples) != expected:
-                        problem = length_problem(corpus.filenames[row], len(samples), expected)
-                    file.write(samples.data)
-                    checksum = zlib.crc32(samples.data, checksum)
-                if problem:
-                    problems.append(problem)
-                digests.append(digest)
+        with progress(len(corpus.clips), "preparing", "clips") as advance:
+            for clip in decode_all(corpus.root, corpus.filenames, partial / _DATA, workers):
+                decoded.append(clip)
                 advance()
-        if problems:
+        if problems := [clip.problem for clip in decoded if clip.problem]:
             raise ProblemsError(problems, f"asc corpus check {corpus.root}")
-        shape = {"clips": len(digests), "samples": expected, "sample_rate": SAMPLE_RATE}
-        info = {"format": _FORMAT, "checksum": checksum, **shape}
-        (partial / _INFO).write_text(json.dumps(info))
+        digests, samples = [clip.digest for clip in decoded], decoded[0].samples
+        checksum = checksum_file(partial / _DATA)
+        shape = {"clips": len(digests), "samples": samples, "sample_rate": SAMPLE_RATE}
+        (partial / _INFO).write_text(json.dumps({"format": _FORMAT, "checksum": checksum, **shape}))
+        _note_whole(partial, checksum)
         target = cache / "waveforms" / _store_key(digests)
         with FileLock(lock_path(cache, f"waveforms-{target.name}")):  # another folder may hold the same clips
             if _open(corpus, cache, digests) is None:
@@ -153,7 +107,7 @@ def _build(corpus: Corpus, cache: Path, threads: int) -> list[str]:
         raise AscError(cache, f"the waveforms cannot be stored ({error.strerror})", "free some space there") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    say(f"prepared {len(digests)} clips of {expected / SAMPLE_RATE:g} s at {SAMPLE_RATE} Hz")
+    say(f"prepared {len(digests)} clips of {samples / SAMPLE_RATE:g} s at {SAMPLE_RATE} Hz")
     return digests
 
 
@@ -175,20 +129,28 @@ def _open(corpus: Corpus, cache: Path, digests: list[str]) -> WaveformStore | No
 
 def _is_whole(path: Path, checksum: int, size: int) -> bool:
     """Whether a store's waveforms are those that were written; read where that is not known of this very file."""
-    status = (path / _DATA).stat()
-    if status.st_size != size:
+    if (path / _DATA).stat().st_size != size:
         return False
-    state = [this_boot(), checksum, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
     with suppress(OSError, ValueError):
-        if json.loads((path / _CHECKED).read_text()) == state:
+        if json.loads((path / _CHECKED).read_text()) == _state(path, checksum):
             return True
     if checksum_file(path / _DATA) != checksum:
         return False
     with suppress(OSError):  # a cache that is only read: it is checked again
-        partial = path / f"{_CHECKED}.{os.getpid()}"
-        partial.write_text(json.dumps(state))
-        partial.replace(path / _CHECKED)
+        _note_whole(path, checksum)
     return True
+
+
+def _note_whole(path: Path, checksum: int) -> None:
+    """Remember that the file as it is now has this checksum."""
+    partial = path / f"{_CHECKED}.{os.getpid()}"
+    partial.write_text(json.dumps(_state(path, checksum)))
+    partial.replace(path / _CHECKED)
+
+
+def _state(path: Path, checksum: int) -> list[object]:
+    status = (path / _DATA).stat()
+    return [this_boot(), checksum, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def corpus_digest(corpus: Corpus, digests: list[str]) -> str:

@@ -6,7 +6,6 @@ All have the interface of :class:`concurrent.futures.Executor`, and the number o
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.process
 import os
 import signal
 import sys
@@ -20,7 +19,7 @@ from types import FrameType
 from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.processors import processors
+from asc_experiments.base.processors import end_with_parent, processors
 from asc_experiments.base.progress import plain_progress, say
 from asc_experiments.tracking.run import Stopped
 
@@ -206,18 +205,11 @@ def _begin(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    end_with_parent()
     plain_progress()
     import torch
 
     torch.set_num_threads(threads)
-
-
-def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def _end(signum: int, frame: FrameType | None) -> NoReturn:

@@ -91,7 +91,7 @@ COMMANDS = [
     ["teacher", "show"], ["teacher", "export"], ["teacher", "import"], ["teacher", "prune"],
     ["student", "train"], ["study", "run"], ["study", "status"], ["study", "list"], ["report"], ["register"],
     ["predict"], ["model", "card"], ["export"], ["study", "plan"], ["study", "watch"], ["ui"],
-    ["demo"], ["bench"], ["bench", "driver"], ["bench", "load"],
+    ["demo"], ["bench"], ["bench", "driver"], ["bench", "load"], ["bench", "many-runs"],
     ["workspace", "relocate"], ["workspace", "export"], ["workspace", "import"],
 ]  # fmt: skip
 

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from asc_experiments.base.errors import AscError, ProblemsError
-from asc_experiments.corpus import Corpus, prepare, store
+from asc_experiments.corpus import Corpus, decoding, prepare, store
 from asc_experiments.corpus.audio import read_clip
 from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD
 
@@ -52,7 +52,7 @@ def test_failure_midway_leaves_nothing_and_the_next_call_succeeds(
         return read_clip(root, name)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store, "read_clip", fails)
+        patch.setattr(decoding, "read_clip", fails)
         digest(synth_corpus, tmp_path)
     assert [path.name for path in (tmp_path / "waveforms").iterdir() if path.suffix != ".lock"] == []
     assert digest(synth_corpus, tmp_path)
@@ -60,10 +60,10 @@ def test_failure_midway_leaves_nothing_and_the_next_call_succeeds(
 
 def test_killed_midway_the_next_call_succeeds(synth_corpus: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from asc_experiments.corpus import Corpus, prepare, store\n"
-        "real = store.read_clip\n"
+        "import sys, time; from pathlib import Path; from asc_experiments.corpus import Corpus, decoding, prepare\n"
+        "real = decoding.read_clip\n"
         "def slow(root, name): time.sleep(0.2); return real(root, name)\n"
-        "store.read_clip = slow; prepare(Corpus.open(Path(sys.argv[1])), Path(sys.argv[2]))"
+        "decoding.read_clip = slow; prepare(Corpus.open(Path(sys.argv[1])), Path(sys.argv[2]))"
     )
     command = [sys.executable, "-c", code, str(synth_corpus), str(tmp_path / "killed")]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -185,7 +185,7 @@ def test_two_at_once_decode_every_clip_once(
         decoded.append(name)
         return read_clip(root, name)
 
-    monkeypatch.setattr(store, "read_clip", counted)
+    monkeypatch.setattr(decoding, "read_clip", counted)
     corpus = first_clips(synth_corpus, 40)
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: prepare(corpus, tmp_path), range(2)))

@@ -1,0 +1,143 @@
+"""Decode clips with all processors: threads where there are few, processes of their own where there are many.
+
+A third of a clip's time goes by under the interpreter's lock, which processes do not share; starting them takes a
+second or two, in which threads decode thousands. What is decoded is written by whoever decoded it, and not sent.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from asc_experiments.base.errors import AscError, Problem
+from asc_experiments.base.processors import end_with_parent, processors
+from asc_experiments.corpus.audio import SAMPLE_RATE, read_clip
+
+_CLIPS_PER_TASK = 16
+_ENOUGH_FOR_PROCESSES = 10_000
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What is known of a clip that was read.
+
+    Attributes:
+        samples: at 32 kHz; zero where the clip is broken.
+        digest: of the file.
+        problem: what is wrong with it, or None.
+    """
+
+    samples: int
+    digest: str
+    problem: Problem | None
+
+
+def decode_all(
+    root: Path,
+    names: Sequence[str],
+    into: Path | None = None,
+    workers: int | None = None,
+    in_processes: bool | None = None,
+) -> Iterator[Decoded]:
+    """Decode and resample every clip, in order; all have to last as long as the first one that is whole.
+
+    Args:
+        root: the corpus's folder.
+        names: the clips' files.
+        into: a file that takes ``(clips, samples)`` int16; None where only the problems are asked for.
+        workers: how many clips at a time; as many as there are processors by default.
+        in_processes: whether each worker is a process, else a thread; by how many clips there are by default.
+
+    Raises:
+        AscError: if a worker was killed.
+        OSError: if the file cannot be written.
+    """
+    pieces = [names[first : first + _CLIPS_PER_TASK] for first in range(0, len(names), _CLIPS_PER_TASK)]
+    length, done = 0, 0
+    if into is not None:
+        into.touch()
+    while not length and done < len(pieces):  # here, as a rule one piece: the others need to know the length
+        decoded, length = _decode(root, pieces[done], done * _CLIPS_PER_TASK, 0, into)
+        yield from decoded
+        done += 1
+    workers = workers or processors()
+    if in_processes is None:
+        in_processes = len(names) >= _ENOUGH_FOR_PROCESSES
+    with _pool(workers, in_processes) as pool:
+        tasks = ((root, piece, number * _CLIPS_PER_TASK, length, into) for number, piece in enumerate(pieces))
+        remaining = islice(tasks, done, None)
+        waiting = deque(pool.submit(_decode, *task) for task in islice(remaining, 2 * workers))
+        try:
+            while waiting:
+                decoded, _ = waiting.popleft().result()
+                if (task := next(remaining, None)) is not None:
+                    waiting.append(pool.submit(_decode, *task))
+                yield from decoded
+        except BrokenProcessPool:
+            remedy = "is there enough memory? The same command begins again"
+            raise AscError(root, "a process that decoded clips was killed", remedy) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _decode(
+    root: Path, names: Sequence[str], first_row: int, length: int, into: Path | None
+) -> tuple[list[Decoded], int]:
+    """Decode a few clips and write those of the right length where they belong; and what that length is.
+
+    Args:
+        root: the corpus's folder.
+        names: the clips' files.
+        first_row: the first clip's.
+        length: of all clips, in samples; zero where that is still to be found.
+        into: the file, or None.
+    """
+    decoded = []
+    for row, name in enumerate(names, first_row):
+        samples, problem, digest = read_clip(root, name)
+        count = 0 if samples is None else len(samples)
+        length = length or count
+        if samples is not None and count != length:
+            problem = _length_problem(name, count, length)
+        elif samples is not None and into is not None:
+            _write(into, samples, 2 * length * row)
+        decoded.append(Decoded(count, digest, problem))
+    return decoded, length
+
+
+def _write(path: Path, samples: np.ndarray, at: int) -> None:
+    file = os.open(path, os.O_WRONLY)
+    try:
+        left = memoryview(samples.tobytes())
+        while left:
+            written = os.pwrite(file, left, at)
+            left, at = left[written:], at + written
+    finally:
+        os.close(file)
+
+
+def _length_problem(filename: str, samples: int, expected: int) -> Problem:
+    what = f"lasts {samples / SAMPLE_RATE:.3f} s, the first clip {expected / SAMPLE_RATE:.3f} s"
+    return Problem(filename, what, "cut or drop it: all clips of a corpus have one length")
+
+
+def _pool(workers: int, in_processes: bool) -> Executor:
+    if not in_processes:
+        return ThreadPoolExecutor(workers)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
+
+
+def _begin() -> None:
+    """Make a worker ready: Ctrl-C is for the process that waits for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()

@@ -1,0 +1,105 @@
+"""Decoding many clips: threads and processes give the same, and nothing hangs where a worker is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.corpus import Corpus, decoding
+from asc_experiments.corpus.audio import read_clip, resample
+from asc_experiments.corpus.decoding import decode_all
+
+
+@pytest.mark.parametrize("in_processes", [False, True], ids=["threads", "processes"])
+def test_every_clip_is_written_in_its_place(synth_corpus: Path, tmp_path: Path, in_processes: bool) -> None:
+    names, into = Corpus.open(synth_corpus).filenames[:70], tmp_path / "waveforms"
+    decoded = list(decode_all(synth_corpus, names, into, workers=2, in_processes=in_processes))
+    expected = [read_clip(synth_corpus, name) for name in names]
+    written = np.fromfile(into, dtype=np.int16).reshape(70, 32_000)
+    np.testing.assert_array_equal(written, [samples for samples, _, _ in expected])
+    assert [clip.digest for clip in decoded] == [digest for _, _, digest in expected]
+    assert all((clip.samples, clip.problem) == (32_000, None) for clip in decoded)
+
+
+def test_length_is_that_of_the_first_whole_clip(corpus_copy: Path) -> None:
+    names = Corpus.open(corpus_copy).filenames[:60]
+    for name in names[:20]:  # more than are decoded at a time
+        (corpus_copy / name).write_bytes(b"")
+    soundfile.write(corpus_copy / names[50], np.full(22_050, 0.1), 44_100)
+    decoded = list(decode_all(corpus_copy, names, workers=2))
+    assert [row for row, clip in enumerate(decoded) if clip.problem] == [*range(20), 50]
+    assert decoded[50].problem is not None
+    assert "lasts 0.500 s, the first clip 1.000 s" in decoded[50].problem.what
+
+
+def test_corpus_without_a_whole_clip_is_all_problems(tmp_path: Path) -> None:
+    decoded = list(decode_all(tmp_path, [f"{number}.wav" for number in range(40)]))
+    assert [clip.samples for clip in decoded] == [0] * 40
+    assert all(clip.problem and "no such file" in clip.problem.what for clip in decoded)
+
+
+def test_killed_worker_is_an_error_in_one_line(synth_corpus: Path) -> None:
+    names = Corpus.open(synth_corpus).filenames * 20
+    decoded = decode_all(synth_corpus, names, workers=2, in_processes=True)
+    for _ in range(40):  # the first are decoded here, the next by a worker
+        next(decoded)
+    worker = next(child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline()))
+    worker.kill()
+    with pytest.raises(AscError, match="a process that decoded clips was killed"):
+        list(decoded)
+
+
+def test_workers_end_with_the_process_that_started_them(synth_corpus: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from asc_experiments.corpus import Corpus\n"
+        "from asc_experiments.corpus.decoding import decode_all\n"
+        "if __name__ == '__main__':\n"
+        "    root = Path(sys.argv[1]); names = Corpus.open(root).filenames * 500\n"
+        "    decoded = decode_all(root, names, in_processes=True)\n"
+        "    [next(decoded) for _ in range(40)]; print('begun', flush=True)\n"
+        "    for clip in decoded: pass\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(synth_corpus)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        workers = psutil.Process(process.pid).children(recursive=True)
+        os.kill(process.pid, signal.SIGKILL)
+    assert workers
+    gone, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive, f"{len(gone)} ended"
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([44_100, 48_000, 22_050, 8_000]), st.integers(1, 5_000)), max_size=5), st.data()
+)
+def test_resampler_that_is_used_again_gives_what_a_new_one_does(
+    sounds: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    chance = np.random.default_rng(data.draw(st.integers(0, 99)))
+    for rate, length in sounds:
+        samples = chance.normal(size=length).astype(np.float32)
+        np.testing.assert_array_equal(resample(samples, rate), soxr.resample(samples, rate, 32_000, quality="HQ"))
+
+
+def test_large_corpus_is_decoded_in_processes(synth_corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds: list[bool] = []
+    real = decoding._pool
+    monkeypatch.setattr(decoding, "_pool", lambda workers, kind: kinds.append(kind) or real(workers, False))
+    names = Corpus.open(synth_corpus).filenames
+    for most in (len(names) + 1, len(names)):
+        monkeypatch.setattr(decoding, "_ENOUGH_FOR_PROCESSES", most)
+        list(decode_all(synth_corpus, names[:200]))
+    assert kinds == [False, True]
