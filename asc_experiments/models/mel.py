@@ -8,6 +8,7 @@ to make; torchaudio's takes twenty times as long.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -36,7 +37,7 @@ def mel_blocks(mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float
         fmax: upper edge of the last filter, in Hz.
     """
     width = sample_rate / n_fft
-    low, high = (float(mel_of_hz(torch.tensor(edge, dtype=torch.float64))) for edge in (fmin, fmax))
+    low, high = (1127.0 * math.log(1.0 + edge / 700.0) for edge in (fmin, fmax))
     edges = low + torch.arange(mels + 2) * ((high - low) / (mels + 1))
     bins = mel_of_hz(width * torch.arange(n_fft // 2))  # Kaldi leaves the bin of half the sampling rate out
     firsts = torch.searchsorted(bins, edges, right=True).tolist()
