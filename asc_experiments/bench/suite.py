@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import hushed
 from asc_experiments.bench import overheads
 from asc_experiments.bench.machine import Machine
+from asc_experiments.bench.memory import peak_memory
 from asc_experiments.bench.side_by_side import side_by_side
 from asc_experiments.bench.timing import Measured, compare
 from asc_experiments.bench.workload import Materials, Workload
@@ -23,7 +25,7 @@ from asc_experiments.corpus.index import REFERENCE_DEVICE
 from asc_experiments.corpus.store import prepare
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.study.benchmark import benchmark_driver
-from asc_experiments.training import ClipSource, Recipe, make_recipe
+from asc_experiments.training import ClipSource, make_recipe
 from asc_experiments.training.loop import best_device
 
 STUDENT, CP_RESNET, PASST = "student", "cp_resnet", "passt"
@@ -49,16 +51,28 @@ class Suite:
     """
 
     def __init__(self, folder: Path, clips: int, rounds: int) -> None:
+        self.folder, self.clips, self.rounds = folder, clips, rounds
         self.device = best_device()
-        self.machine = Machine.measure(self.device)
-        self.clips, self.rounds = clips, rounds
-        with hushed():
-            synthesise(folder / "corpus", clips_per_scene=max(20, min(100, clips // 7)), seed=0)
-            self.corpus = Corpus.open(folder / "corpus")
-            self.store = prepare(self.corpus, folder / "cache")
         self.done: dict[str, Measured] = {}
-        self._materials = self._make_materials(folder)
         self._workloads: dict[str, Workload] = {}
+
+    @cached_property
+    def machine(self) -> Machine:
+        """What it can do at best, measured now."""
+        return Machine.measure(self.device)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """A synthetic one, made now."""
+        with hushed():
+            synthesise(self.folder / "corpus", clips_per_scene=max(20, min(100, self.clips // 7)), seed=0)
+        return Corpus.open(self.folder / "corpus")
+
+    @cached_property
+    def store(self) -> WaveformStore:
+        """The corpus's waveforms, prepared now."""
+        with hushed():
+            return prepare(self.corpus, self.folder / "cache")
 
     def works(self) -> dict[str, Work]:
         """What can be measured, in the order of the table."""
@@ -73,7 +87,7 @@ class Suite:
         works["driver_trial"] = lambda: self._driver("driver.ms_per_trial")
         works["tracking_share"] = self._tracking_share
         works["help"] = overheads.help_start
-        works["peak_memory"] = overheads.peak_memory
+        works["student_training_memory"] = self._memory
         return works
 
     def distillation_epoch(self) -> Callable[[], object]:
@@ -98,12 +112,13 @@ class Suite:
             self._workloads[name] = Workload(self._materials, recipe, few)
         return self._workloads[name]
 
-    def _make_materials(self, folder: Path) -> Materials:
+    @cached_property
+    def _materials(self) -> Materials:
         rows = np.resize(np.arange(self.corpus.n_train), self.clips)
         waveforms, labels = self.store.waveforms[rows], self.corpus.labels[rows]
         is_reference = (self.corpus.device_of == REFERENCE_DEVICE)[rows]
         clips = ClipSource(waveforms, labels, is_reference, self.device)
-        dirs = load_impulse_responses(folder / "corpus" / "dirs").responses
+        dirs = load_impulse_responses(self.folder / "corpus" / "dirs").responses
         logits = np.random.default_rng(0).normal(size=(len(rows), len(self.corpus.scenes))).astype(np.float32)
         return Materials(clips, waveforms, labels, dirs, self.corpus.scenes, logits, self.machine, self.rounds)
 
@@ -118,7 +133,11 @@ class Suite:
 
     def _side_by_side(self) -> Measured:
         recipe = make_recipe("cp_mobile", epochs=1, batch_size=min(_CPU_BATCH, self.clips))
-        return _beside(self.store, recipe, min(self.clips, len(self.store.waveforms)), self.rounds)
+        return side_by_side(*_file_of(self.store), recipe, min(self.clips, len(self.store.waveforms)), self.rounds)
+
+    def _memory(self) -> Measured:
+        recipe, dirs = self._workload(STUDENT).recipe, self._materials.dirs
+        return peak_memory(*_file_of(self.store), recipe, dirs, min(self.clips, len(self.store.waveforms)))
 
     def _driver(self, figure: str) -> Measured:
         if figure not in self.done:
@@ -137,9 +156,9 @@ class Suite:
         return Measured(100 * tracking / (tracking + training), "percent")
 
 
-def _beside(store: WaveformStore, recipe: Recipe, clips: int, rounds: int) -> Measured:
-    clips_and_samples = (int(store.waveforms.shape[0]), int(store.waveforms.shape[1]))
-    return side_by_side(store.path / "waveforms.int16", clips_and_samples, recipe, clips, rounds)
+def _file_of(store: WaveformStore) -> tuple[Path, tuple[int, int]]:
+    """A store's file, and its clips and samples."""
+    return store.path / "waveforms.int16", (int(store.waveforms.shape[0]), int(store.waveforms.shape[1]))
 
 
 @contextmanager

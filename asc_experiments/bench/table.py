@@ -27,7 +27,7 @@ def table_of(lines: dict[str, Measured], title: str) -> Table:
     """One line per measurement."""
     table = Table(title=title, title_justify="left")
     table.add_column("work")
-    for column in ("asc", "unit", "plain", "times as fast", "lowest–highest", "at best", "of that"):
+    for column in ("asc", "unit", "plain", "times better", "lowest–highest", "at best", "of that"):
         table.add_column(column, justify="left" if column == "unit" else "right")
     for name, line in lines.items():
         table.add_row(name.replace("_", " "), _number(line.value), _UNITS[line.unit], *_comparison(line), *_floor(line))
