@@ -111,7 +111,7 @@ def test_damaged_logits_are_said_again_by_the_network_without_training(
     before = bank.get(tiny(), bench)
     values = before.logits.values
     damage(next(workspace.rglob(LOGITS)))
-    monkeypatch.setattr("asc_experiments.training.loop.Trainer._epoch", None)
+    monkeypatch.setattr("asc_experiments.training.loop.Trainer.train_epoch", None)
     after = bank.get(tiny(), bench)
     assert f"{before.key} {before.name}: its logits were damaged; its network has said them" in capsys.readouterr().err
     assert after.record.run_id == before.record.run_id

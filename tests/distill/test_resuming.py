@@ -106,7 +106,7 @@ def test_checkpoint_is_kept_until_the_run_has_finished(bench: Workbench, monkeyp
         bank.get(tiny_teacher(), bench)
     assert [path.stem for path in checkpoints(bench)] == [bank.key(tiny_teacher(), bench)]
     with monkeypatch.context() as patch:
-        patch.setattr("asc_experiments.training.loop.Trainer._epoch", broken)
+        patch.setattr("asc_experiments.training.loop.Trainer.train_epoch", broken)
         teacher = bank.get(tiny_teacher(), bench)
     assert sorted(step for step, _ in curves(bench, teacher.record.run_id)["train/loss"]) == [1, 2]
     assert checkpoints(bench) == []
