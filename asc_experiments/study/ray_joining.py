@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from asc_experiments.base.errors import AscError
@@ -42,7 +44,8 @@ def join(address: str | None) -> Any:
         raise
     except Exception as error:  # Ray raises bare ones too
         reason = str(error).strip().splitlines()[0][:200]
-        raise AscError("the Ray cluster", f"cannot be joined ({reason})", "see `ray status`, and its token") from None
+        remedy = "give RAY_AUTH_MODE and the token that it was started with; `ray status` may say more"
+        raise AscError("the Ray cluster", f"cannot be joined ({reason})", remedy) from None
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, ours)  # importing ray and joining a cluster each put in one of Ray's
@@ -81,4 +84,21 @@ def _init(ray: Any, address: str | None) -> None:
         say("no Ray cluster runs here: one is started for this study, on this machine")
         ray.init("local", num_cpus=processors(), include_dashboard=False, **quiet)
     else:
-        ray.init(address, **quiet)
+        with _silence():
+            ray.init(address, **quiet)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep off the terminal what Ray's native code says, such as a warning a second where a token is missing.
+
+    No setting of Ray does that, and the error that is raised in the end tells all that a person needs.
+    """
+    terminal = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)

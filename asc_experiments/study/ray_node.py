@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -70,12 +71,12 @@ class Shipment:
 class _ShippedWorkbench(Workbench):
     """A Workbench whose clips lie in the node's object store: once, whatever number of trainings reads them."""
 
-    shipment: Shipment
+    shipped_responses: ImpulseResponses | None
 
     @cached_property
     def responses(self) -> ImpulseResponses | None:
         """The impulse responses that came with the corpus."""
-        return self.shipment.responses
+        return self.shipped_responses
 
 
 class _NeedsCorpus(Stopped):
@@ -113,8 +114,10 @@ def _shipped(address: BenchAddress, cache: Path, shipment: Any) -> Workbench:
     import ray
 
     found: Shipment = ray.get(shipment)
+    # Ray's arrays are read-only, of which torch warns at every training; all but the clips are small enough to copy.
+    corpus, responses = deepcopy((found.corpus, found.responses))
     store = WaveformStore(found.waveforms, address.digest, cache)
-    return _ShippedWorkbench(found.corpus, store, address.split, address.tracking, cache, address.dirs, found)
+    return _ShippedWorkbench(corpus, store, address.split, address.tracking, cache, address.dirs, responses)
 
 
 @dataclass(frozen=True)

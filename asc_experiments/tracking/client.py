@@ -149,7 +149,10 @@ class Tracking:
         known = self.client.get_experiment(experiment_id).tags
         for key, value in ({NOTE: note} | dict(tags)).items():
             if known.get(key) != value:
-                self.client.set_experiment_tag(experiment_id, key, value)
+                try:
+                    self.client.set_experiment_tag(experiment_id, key, value)
+                except MlflowException:  # another process said the same at this moment: now it is there to be changed
+                    self.client.set_experiment_tag(experiment_id, key, value)
 
     def experiment_tags(self, experiment_id: str) -> Mapping[str, str]:
         """An experiment's tags."""
@@ -201,13 +204,15 @@ class Tracking:
         """Write into a run that another part of the program, or another process, began and will end."""
         return Run(self.client, run_id, experiment_id, self.now, self.uri)
 
-    def search(self, experiment_ids: Sequence[str], query: str = "", limit: int = 50_000) -> list[RunRecord]:
-        """The active runs that match an MLflow filter, oldest first."""
+    def search(
+        self, experiment_ids: Sequence[str], query: str = "", limit: int = 50_000, order: Sequence[str] = ()
+    ) -> list[RunRecord]:
+        """The active runs that match an MLflow filter, in this order and then oldest first."""
         records: list[RunRecord] = []
         token: str | None = None
         while len(records) < limit:
             page = self.client.search_runs(
-                list(experiment_ids), query, ViewType.ACTIVE_ONLY, min(1_000, limit), _OLDEST_FIRST, token
+                list(experiment_ids), query, ViewType.ACTIVE_ONLY, min(1_000, limit), [*order, *_OLDEST_FIRST], token
             )
             records += [record_of(run) for run in page]
             token = page.token

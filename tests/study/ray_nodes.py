@@ -34,6 +34,13 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+def read_token_settings() -> None:
+    """Have Ray read its settings again, such as those of its token: it does so once, when it is imported."""
+    from ray._private.authentication_test_utils import reset_auth_token_state
+
+    reset_auth_token_state()
+
+
 class RayNodes:
     """A head with one processor and, as they are added, hosts with one processor each.
 

@@ -29,75 +29,10 @@ from asc_experiments.study.work import Pruned, train_teacher
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import OWNER
 from asc_experiments.training.recipe import make_recipe
-from tests.study.ray_nodes import CAN_BE_HOSTS, RayNodes, wait_until
+from tests.study import ray_tasks
+from tests.study.ray_nodes import CAN_BE_HOSTS, RayNodes, read_token_settings, wait_until
 
 pytestmark = pytest.mark.timeout(600)
-
-TASKS = """
-import os, socket, sys, time
-import numpy as np
-import torch
-from asc_experiments.base.errors import AscError
-from asc_experiments.base.progress import say
-from asc_experiments.distill import LogitTable
-from asc_experiments.distill.bank import log_logits
-from asc_experiments.study.work import Pruned, SeedResult
-from asc_experiments.tracking.trials import MODEL_ID, TRIAL
-
-
-def meet(folder, number):
-    (folder / str(number)).touch()
-    while len(list(folder.iterdir())) < 3:
-        time.sleep(0.05)
-    say(f"number {number} was here")
-    return socket.gethostname(), torch.get_num_threads(), torch.cuda.is_available()
-
-
-def fails(what):
-    if what == "refused":
-        raise AscError("a", "b", "c")
-    if what == "pruned":
-        raise Pruned("pruned after epoch 3")
-    raise RuntimeError("out of luck")
-
-
-def until_stopped(log):
-    log.write_text("begun")
-    try:
-        while True:
-            time.sleep(0.1)
-    except BaseException as stop:
-        log.write_text(f"ended by {type(stop).__name__}")
-        raise
-
-
-def quick_seed(bench, job):
-    '''A student that says scene 1 of every clip; on node-b one of the later ones waits for its node to be lost.'''
-    tags = {TRIAL: str(job.trial)}
-    with bench.tracking.run(job.experiment_id, f"seed {job.student.seed}", job.kind, tags, job.parent) as run:
-        if job.trial > 5 and os.environ["NODE_OF_TEST"] == "node-b":
-            (bench.cache / "node-b-is-at-work").touch()
-            time.sleep(600)
-        logits = np.zeros((len(bench.corpus.clips), len(bench.corpus.scenes)), np.float32)
-        logits[:, 1] = 1
-        log_logits(run, LogitTable(bench.corpus.filenames, logits))
-        metrics = bench.scorecards(logits)
-        run.metrics(metrics)
-        run.tags({MODEL_ID: "m-1"})
-    return SeedResult(run.run_id, "m-1", job.student.seed, metrics)
-"""
-
-
-@pytest.fixture(scope="module")
-def tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A module of tasks that nodes can import too."""
-    folder = tmp_path_factory.mktemp("tasks")
-    (folder / "tasks_of_nodes.py").write_text(TASKS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        import tasks_of_nodes  # type: ignore[import-not-found]
-
-        yield tasks_of_nodes
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +42,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, synth_corpus: Path, cache:
         nodes = RayNodes(tmp_path_factory.mktemp("ray"))
         for name, value in nodes.settings.items():
             patch.setenv(name, value)
+        read_token_settings()
         try:
             nodes.add("node-b")
             nodes.add("node-c", hidden=[synth_corpus.parent])
             yield nodes
         finally:
             nodes.close()
+    read_token_settings()
 
 
 @pytest.fixture
@@ -123,21 +60,21 @@ def pool(cluster: RayNodes, open_bench: Callable[..., Workbench]) -> Iterator[Ra
 
 
 def test_work_is_done_on_all_nodes_and_what_it_says_and_raises_comes_back(
-    pool: RayExecutor, tasks: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pool: RayExecutor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pool.workers == 3
-    met = [pool.submit(tasks.meet, tmp_path, number).result for number in range(3)]
+    met = [pool.submit(ray_tasks.meet, tmp_path, number).result for number in range(3)]
     hosts = {result() for result in met}
     here = socket.gethostname()
     names = {here, "node-b", "node-c"} if CAN_BE_HOSTS else {here}
     assert hosts == {(name, 1, False) for name in names}
     with pytest.raises(AscError, match="a: b; c"):
-        pool.submit(tasks.fails, "refused").result()
+        pool.submit(ray_tasks.fail, "refused").result()
     with pytest.raises(Pruned, match="pruned after epoch 3"):
-        pool.submit(tasks.fails, "pruned").result()
+        pool.submit(ray_tasks.fail, "pruned").result()
     with pytest.raises(WorkError, match=r"^RuntimeError: out of luck$") as error:
-        pool.submit(tasks.fails, "otherwise").result()
-    assert "tasks_of_nodes.py" in error.value.trace
+        pool.submit(ray_tasks.fail, "otherwise").result()
+    assert "ray_tasks.py" in error.value.trace
     pool.shutdown()
     said = capsys.readouterr()
     assert sorted(line for line in said.err.splitlines() if "was here" in line) == [
@@ -146,9 +83,9 @@ def test_work_is_done_on_all_nodes_and_what_it_says_and_raises_comes_back(
     assert said.out == "", "nothing of Ray's own"
 
 
-def test_running_task_is_ended_by_stop_and_may_say_so(pool: RayExecutor, tasks: Any, tmp_path: Path) -> None:
+def test_running_task_is_ended_by_stop_and_may_say_so(pool: RayExecutor, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    running = pool.submit(tasks.until_stopped, log)
+    running = pool.submit(ray_tasks.wait_for_stop, log)
     wait_until(lambda: log.exists() and log.read_text() == "begun")
     pool.stop()
     assert log.read_text() == "ended by KeyboardInterrupt"
@@ -198,13 +135,14 @@ def test_teacher_that_another_driver_has_trained_is_waited_for(
 def test_folder_that_another_host_does_not_see_is_refused(
     cluster: RayNodes, open_bench: Callable[..., Workbench], synth_corpus: Path, tmp_path: Path
 ) -> None:
+    bench, before = open_bench(), set(tmp_path.iterdir())
     with pytest.raises(AscError) as error:
-        RayExecutor(open_bench(), address=cluster.address, shared=[tmp_path, synth_corpus.parent])
+        RayExecutor(bench, address=cluster.address, shared=[tmp_path, synth_corpus.parent])
     assert error.value.line() == (
         f"{synth_corpus.parent}: is on this machine alone, and a Ray node on node-c; "
         "give --tracking-uri a server and --storage a database, or share that folder"
     )
-    assert not list(tmp_path.iterdir()), "nothing is left behind"
+    assert set(tmp_path.iterdir()) == before, "nothing is left behind"
 
 
 def test_more_than_any_node_has_is_refused(cluster: RayNodes, open_bench: Callable[..., Workbench]) -> None:
@@ -240,11 +178,10 @@ def test_killed_node_costs_only_its_running_training(
     open_bench: Callable[..., Workbench],
     study_file: Callable[..., Path],
     workspace: Path,
-    tasks: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("asc_experiments.study.trial.train_seed", tasks.quick_seed)  # teachers are real
+    monkeypatch.setattr("asc_experiments.study.trial.train_seed", ray_tasks.quick_seed)  # teachers are real
     trials = 16
     study = read_study(study_file(), {"trials": trials})
     bench = open_bench(study.validation)
@@ -264,6 +201,7 @@ def test_killed_node_costs_only_its_running_training(
     assert kinds == {("trial", "FINISHED"): trials, ("seed", "FINISHED"): trials, ("seed", "KILLED"): 1}
     (lost,) = [record for record in runs if record.status == "KILLED"]
     assert said.err.count("was lost; its training is begun again") == 1
+    assert "Warning" not in said.err, "nothing of what other libraries think of arrays from Ray"
     teachers = tracking.search([tracking.experiment("teachers")])
     assert Counter(record.status for record in teachers) == {"FINISHED": len({r.tags["asc.teacher"] for r in teachers})}
     assert study_status(driver.study) == status

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,11 @@ def test_missing_artifact_is_a_clear_error(tracking: Tracking) -> None:
         pass
     with pytest.raises(AscError, match="cannot be read"), tracking.artifacts(run.run_id, "logits/logits.npz"):
         pass
+
+
+def test_experiment_may_be_described_by_several_at_once(tracking: Tracking) -> None:
+    with ThreadPoolExecutor(4) as several:
+        for number in range(16):
+            experiment = tracking.experiment(f"experiment {number}")
+            list(several.map(lambda _, id_=experiment: tracking.describe(id_, "note", {"a": "1"}), range(4)))
+            assert tracking.experiment_tags(experiment)["a"] == "1"
