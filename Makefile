@@ -40,13 +40,15 @@ browser:
 	    $$as_root apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; \
 	  fi; } || echo "Chromium cannot be installed here: tests that need it are skipped"
 
-# The PostgreSQL that tests of the server stack start for themselves. Without it those are skipped and say so.
+# The PostgreSQL that tests of the server stack start for themselves, and the library by which tests of faults set the
+# clock of one program. Without them those are skipped and say so.
 postgres:
-	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	@{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 && \
+	  ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || { \
 	  if command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then \
 	    as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); $$as_root apt-get update -qq; \
-	    $$as_root apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
-	  fi; } || echo "PostgreSQL cannot be installed here: tests that need it are skipped"
+	    $$as_root apt-get install -y -qq --no-install-recommends postgresql faketime >/dev/null; \
+	  fi; } || echo "PostgreSQL and faketime cannot be installed here: tests that need them are skipped"
 
 test: lint browser postgres
 	$(VENV)/bin/python -m pytest

@@ -32,10 +32,9 @@ class WholeLines(JournalFileBackend):
             file.truncate(end)
             file.seek(end)
             try:
-                if file.write(lines) != len(lines):  # as far as there was space; the rest says why
-                    file.write(lines[file.tell() - end :])
-                    if file.tell() - end != len(lines):
-                        raise OSError(28, os.strerror(28))
+                rest = memoryview(lines)
+                while rest:  # a disk takes what it has space for, and only then says that it is full
+                    rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             except OSError:
                 with suppress(OSError):

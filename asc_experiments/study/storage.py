@@ -12,11 +12,12 @@ import optuna
 from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileOpenLock
 
 from asc_experiments.base.errors import AscError, nearest, without_secrets
 from asc_experiments.base.locks import lock_path
 from asc_experiments.study.database import SharedStorage, open_database
+from asc_experiments.study.journal import WholeLines
 
 JOURNAL = "optuna.journal"
 _REFUSED = ("password authentication failed", "no password supplied", "Access denied")
@@ -71,7 +72,7 @@ def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
     path = Path(storage) if storage else workspace / "studies" / JOURNAL
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path), _KernelLock(path)))
+        return JournalStorage(WholeLines(str(path), _KernelLock(path)))
     except (ValueError, KeyError, TypeError):
         raise AscError(path, "is no journal of Optuna", "give another --storage") from None
     except OSError as error:

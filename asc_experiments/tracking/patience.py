@@ -23,7 +23,14 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 10.0
 SAY_AFTER_S = 2.0
 """A server that is away for a moment is not worth a line."""
 _GATEWAY = (502, 503, 504)
-_AWAY = (ConnectionError, requests.ConnectionError, requests.Timeout, OperationalError, InterfaceError)
+_AWAY = (
+    ConnectionError,
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.RetryError,  # how MLflow's client tells of 500 and 503: the server's own database or disk
+    OperationalError,
+    InterfaceError,
+)
 
 
 def patience() -> float:
@@ -60,15 +67,20 @@ def _is_away(error: BaseException) -> bool:
 
 def what_is(error: BaseException) -> str:
     """What is the matter, in a few words."""
-    return "has no space left to write to" if is_full(error) else "does not answer"
+    if is_full(error):
+        return "has no space left to write to"
+    return "answers with errors" if _is_in_trouble(error) else "does not answer"
 
 
 def gave_up(uri: str, error: BaseException) -> Outage:
     """The outage of a server that was waited for in vain."""
-    where = without_secrets(uri)
-    if is_full(error):
-        return Outage(where, "the tracking server has no space left to write to", f"free some; {GOES_ON}")
-    return Outage(where, f"the tracking server does not answer ({type(error).__name__})", f"start it; {GOES_ON}")
+    remedy = "free some" if is_full(error) else "see its log" if _is_in_trouble(error) else "start it"
+    return Outage(without_secrets(uri), f"the tracking server {what_is(error)}", f"{remedy}; {GOES_ON}")
+
+
+def _is_in_trouble(error: BaseException) -> bool:
+    """Whether a server answers, and says that it cannot do its work: its database is away, or its disk is full."""
+    return any(isinstance(each, requests.exceptions.RetryError) for each in chain(error))
 
 
 def patiently(call: Callable[[], Any], uri: str) -> Any:

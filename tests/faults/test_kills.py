@@ -52,6 +52,13 @@ class Stack:
             with (self.folder / "said").open("wb") as said:
                 self.driver = subprocess.Popen([*self.command, "--trials", "500"], stdout=said, stderr=said)
 
+    def wait_for_work(self) -> None:
+        """Wait until the driver has begun a trial, or has ended."""
+        while self.driver is not None and self.driver.poll() is None:
+            if "\ntrial " in f"\n{(self.folder / 'said').read_text()}":
+                return
+            time.sleep(0.05)
+
     def kill(self, victim: str, chance: random.Random) -> bool:
         """Kill one of them; whether it was there."""
         assert self.driver is not None
@@ -113,7 +120,9 @@ def test_kills_of_driver_workers_and_servers_lose_nothing_and_double_nothing(sta
     storage_url, tracking_url = stack.postgres.url("optuna"), stack.server.url
     while order:
         stack.keep_running()
-        time.sleep(chance.uniform(1, 6))
+        if chance.random() < 0.75:  # else it may be killed while it starts
+            stack.wait_for_work()
+        time.sleep(chance.uniform(0, 5))
         if stack.kill(order[0], chance):
             killed[order.pop(0)] += 1
     assert set(killed) == set(victims)

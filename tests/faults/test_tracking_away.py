@@ -14,6 +14,7 @@ from asc_experiments.tracking.trials import EPOCH_SECONDS
 from asc_experiments.training import make_recipe
 from tests.faults.servers import MlflowServer
 
+pytestmark = pytest.mark.timeout(3_600)
 AWAY = [pytest.param(8.0, id="8 s"), pytest.param(60.0, id="60 s", marks=pytest.mark.nightly)]
 EPOCHS = 20
 TINY = {"base_channels": 8, "batch_size": 64}

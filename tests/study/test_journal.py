@@ -7,14 +7,12 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileOpenLock
 
-from asc_experiments.study.journal import WholeLines
+from asc_experiments.study.storage import open_storage
 
 
 def study_in(path: Path) -> optuna.Study:
-    storage = JournalStorage(WholeLines(str(path), JournalFileOpenLock(str(path))))
+    storage = open_storage(path.parent, str(path))
     return optuna.create_study(study_name="tiny", storage=storage, load_if_exists=True)
 
 

@@ -28,6 +28,7 @@ def answered(status: int) -> requests.HTTPError:
         (requests.ReadTimeout("slow"), True),
         (ConnectionResetError("reset"), True),
         (answered(503), True),
+        (requests.exceptions.RetryError("too many 500 error responses"), True),
         (answered(404), False),
         (MlflowException("database is starting up", TEMPORARILY_UNAVAILABLE), True),
         (MlflowException("API request failed with error code 502 != 200"), True),
@@ -72,7 +73,8 @@ def test_call_is_made_until_it_is_answered(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (requests.ConnectionError("refused"), "the tracking server does not answer"),
+        (requests.ConnectionError("refused"), "the tracking server does not answer; start it"),
+        (requests.exceptions.RetryError("500"), "the tracking server answers with errors; see its log"),
         (OSError(28, "No space left on device"), "the tracking server has no space left to write to; free some"),
         (OSError(30, "Read-only file system"), "is read-only; make it writable"),
     ],
