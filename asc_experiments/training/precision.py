@@ -1,12 +1,19 @@
-"""In which numbers a network computes: bfloat16 where that is faster and changes nothing that is learned."""
+"""In which numbers a network computes: bfloat16 where that is faster and changes nothing that is learned.
+
+``ASC_PRECISION=float32`` in the environment keeps everything in float32, say to compare machines of which one cannot.
+"""
 
 from __future__ import annotations
 
 import functools
+import os
 
 import torch
 
+from asc_experiments.base.errors import AscError
 from asc_experiments.training.recipe import Recipe
+
+_SETTING = "ASC_PRECISION"
 
 
 def autocast(recipe: Recipe, device: torch.device, training: bool) -> torch.autocast:
@@ -22,7 +29,15 @@ def computes_in_bfloat16(recipe: Recipe, device: torch.device, training: bool) -
     for products, of which twice as many are done in the same time (with AMX eight times); a convolutional network in
     training waits for memory, of which half as much is moved. Weights, batch norm's statistics, losses and frontends
     stay float32. A convolutional network's logits take so little time that they are computed in float32.
+
+    Raises:
+        AscError: if ``ASC_PRECISION`` is neither ``auto`` nor ``float32``.
     """
+    wanted = os.environ.get(_SETTING) or "auto"
+    if wanted not in ("auto", "float32"):
+        raise AscError(f"{_SETTING}={wanted}", "is no precision", "valid: auto, float32")
+    if wanted == "float32":
+        return False
     if device.type == "cuda":
         return True
     return (training or recipe.arch == "passt") and _multiplies_bfloat16()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from asc_experiments.base.errors import AscError
 from asc_experiments.training import ClipSource, Trainer, make_recipe, precision
 from asc_experiments.training.loop import predict_logits
 from asc_experiments.training.precision import autocast, computes_in_bfloat16
@@ -46,6 +47,18 @@ def test_processor_uses_bfloat16_for_training_and_for_transformers(
 def test_gpu_always_uses_bfloat16(able: Callable, training: bool) -> None:
     able(False)
     assert computes_in_bfloat16(make_recipe("cp_mobile"), torch.device("cuda"), training)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_environment_may_ask_for_float32(able: Callable, monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    able(True)
+    monkeypatch.setenv("ASC_PRECISION", "float32")
+    assert not computes_in_bfloat16(make_recipe("passt"), torch.device(device), True)
+    monkeypatch.setenv("ASC_PRECISION", "auto")
+    assert computes_in_bfloat16(make_recipe("passt"), torch.device(device), True)
+    monkeypatch.setenv("ASC_PRECISION", "half")
+    with pytest.raises(AscError, match="valid: auto, float32"):
+        computes_in_bfloat16(make_recipe("passt"), torch.device(device), True)
 
 
 @pytest.mark.parametrize("flags", [{}, {"avx512_bf16": False}, {"avx512_bf16": True}, {"amx_bf16": True}])
