@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from asc_experiments.models.mel import Block, dense, mel_blocks
+from asc_experiments.models.threads import for_each
 
 _PRE_EMPHASIS = 0.97
 _LOG_OFFSET = 1e-5
@@ -117,12 +118,16 @@ class LogMel(nn.Module):
     def _mel_in_pieces(self, waveforms: Tensor, blocks: list[Block]) -> Tensor:
         """``(batch, mels, frames)``, a few clips at a time, without the places of the bank that are zero."""
         mel = waveforms.new_empty(len(waveforms), self.shape.mels, self.frames(waveforms.shape[1]))
-        for clips, into in zip(waveforms.split(_CLIPS_AT_A_TIME), mel.split(_CLIPS_AT_A_TIME), strict=True):
+
+        def compute(piece: tuple[Tensor, Tensor]) -> None:
+            clips, into = piece
             power = self._power(clips)
             for block in blocks:
                 mels, bins = block.weights.shape
                 of_block = torch.matmul(block.weights, power[:, block.first_bin : block.first_bin + bins])
                 into[:, block.first_mel : block.first_mel + mels] = of_block
+
+        for_each(compute, zip(waveforms.split(_CLIPS_AT_A_TIME), mel.split(_CLIPS_AT_A_TIME), strict=True))
         return mel
 
     def _power(self, waveforms: Tensor) -> Tensor:
