@@ -105,8 +105,8 @@ def many_runs(
     storage: Storage = None,
     as_json: Json = False,
 ) -> None:
-    """How long report, status and register take, with the program's start, where an experiment has thousands of runs."""
-    from asc_experiments.bench.many_runs import benchmark_many_runs
+    """How long report, status and register take, from their start, where an experiment has thousands of runs."""
+    from asc_experiments.study.many_runs import benchmark_many_runs
 
     measured = benchmark_many_runs(runs, rounds, tracking_uri, storage)
     if as_json:

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -14,7 +14,9 @@ from asc_experiments.report.gains import student_recipe
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, RECIPE, keys_of
-from asc_experiments.training import Recipe, make_recipe
+
+if TYPE_CHECKING:  # with it comes PyTorch, which a table does not wait for
+    from asc_experiments.training import Recipe
 
 CORPUS_FOLDER, RESPONSES_FOLDER = "DIR", "IRS"
 """What stands for the corpus's folder and that of impulse responses, which differ from machine to machine."""
@@ -87,6 +89,8 @@ def labels_alone_command(study: StudyRuns, trial: RunRecord) -> Command:
 
 
 def _recipe(text: str | None) -> Recipe | None:
+    from asc_experiments.training import Recipe
+
     try:
         return Recipe.model_validate_json(text or "")
     except ValidationError:
@@ -124,6 +128,8 @@ def _not_to_be_given(split: Mapping[str, Any]) -> str:
 
 def _settings(recipe: Recipe) -> list[str]:
     """What differs from the published settings of this architecture, at so many epochs."""
+    from asc_experiments.training import make_recipe
+
     published = make_recipe(recipe.arch, recipe.augment, epochs=recipe.optimisation.epochs, seed=recipe.seed).flat()
     given = ("arch", "pretrained") if recipe.pretrained != "none" else ("arch",)
     return _assign(

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asc_experiments.report.document import MOST_ROWS
 from asc_experiments.report.reading import read_studies
 from asc_experiments.report.runs import GROUPS, StudyRuns, device_names, spread
 from asc_experiments.tracking import RunRecord, Tracking
@@ -60,6 +61,17 @@ class Comparison:
     rows: tuple[dict[str, Any], ...]
     published: tuple[dict[str, Any], ...] = ()
     against: tuple[str, str] | None = None
+
+    @property
+    def students(self) -> tuple[dict[str, Any], ...]:
+        """The rows of students."""
+        return tuple(row for row in self.rows if row["kind"] == "student")
+
+    @property
+    def shown(self) -> tuple[dict[str, Any], ...]:
+        """The rows that a table shows: the first students, and the first of the others."""
+        others = [row for row in self.rows if row["kind"] != "student"]
+        return (*self.students[:MOST_ROWS], *others[:MOST_ROWS])
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""

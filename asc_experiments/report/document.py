@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+MOST_ROWS = 100
+"""What a table shows of thousands of trials; ``csv`` and ``json`` hold them all."""
 _LONG = 26
 """In characters: texts that are shorter stay in one line."""
 
@@ -75,6 +77,13 @@ class Table:
     marked: frozenset[int] = frozenset()
     folded: bool = False
     scales: tuple[Scale, ...] = ()
+
+    @property
+    def shortened(self) -> Table:
+        """The same with its first rows only, where it has more than anybody reads."""
+        if len(self.rows) <= MOST_ROWS:
+            return self
+        return replace(self, caption=f"{self.caption}; {first_of(len(self.rows))}", rows=self.rows[:MOST_ROWS])
 
     @property
     def wide_columns(self) -> frozenset[int]:
@@ -183,6 +192,11 @@ class Report:
     front: tuple[Section, ...]
     chapters: tuple[Chapter, ...]
     written: str = ""
+
+
+def first_of(rows: int) -> str:
+    """What a caption says of a table that is shortened."""
+    return f"the first {MOST_ROWS} of {rows:,}, all with --format csv"
 
 
 def text(value: object) -> Cell:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy.stats import rankdata
 
 RESAMPLES = 1_000
 CONFIDENCE = 0.95
@@ -18,6 +18,8 @@ FEWEST = 8
 """Trials that an interval needs: resampling fewer gives intervals that are far too narrow."""
 FEWEST_OF_A_KIND = 3
 """Trials that an interval of a difference needs on either side."""
+MANY = 500
+"""Trials from which on resamples keep the ranks that the trials have among all: ranking each anew takes minutes."""
 _MOST_LOST = 0.2
 """Part of the resamples in which a value may be undefined (all of one kind)."""
 
@@ -59,7 +61,11 @@ def correlation(xs: Sequence[float], ys: Sequence[float], seed: int = 0) -> Effe
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     rho = float(_spearman(x[None], y[None])[0])
-    low, high = _interval(lambda drawn: _spearman(x[drawn], y[drawn]), len(x), seed)
+    if len(x) < MANY:
+        low, high = _interval(lambda drawn: _spearman(x[drawn], y[drawn]), len(x), seed)
+    else:
+        a, b = _centred_ranks(x[None])[0], _centred_ranks(y[None])[0]
+        low, high = _bounds(_weighted(a, b, _times(len(x), seed)))
     return Effect(rho, len(x), low, high, strength=abs(rho))
 
 
@@ -90,8 +96,11 @@ def _interval(
     """The bootstrap's interval of a measure of trials; none where there are too few."""
     if n < FEWEST:
         return None, None
-    drawn = np.random.default_rng(seed).integers(n, size=(RESAMPLES, n))
-    values = measure(drawn)
+    return _bounds(measure(_drawn(n, seed)))
+
+
+def _bounds(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
+    """The interval that holds most of the resamples' values; none where too many are undefined."""
     defined = values[np.isfinite(values)]
     if len(defined) < (1 - _MOST_LOST) * RESAMPLES:
         return None, None
@@ -100,12 +109,37 @@ def _interval(
     return float(low), float(high)
 
 
+def _drawn(n: int, seed: int) -> np.ndarray:
+    """Which trials each resample has, ``(resamples, trials)``."""
+    return np.random.default_rng(seed).integers(n, size=(RESAMPLES, n))
+
+
+@lru_cache(maxsize=1)
+def _times(n: int, seed: int) -> np.ndarray:
+    """How often each resample has each trial, ``(resamples, trials)``; the same for all attributes of a study."""
+    return np.stack([np.bincount(row, minlength=n) for row in _drawn(n, seed)]).astype(np.float64)
+
+
 def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Rank correlations of each row; ``(resamples, trials)`` twice to ``(resamples,)``, NaN where one is constant."""
-    ranks = [rankdata(values, axis=1) for values in (x, y)]
-    a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    a, b = _centred_ranks(x), _centred_ranks(y)
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 0)
+
+
+def _centred_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks of each row, with mean 0."""
+    from scipy.stats import rankdata  # a table on the terminal does not wait for it
+
+    ranks = rankdata(values, axis=1)
+    return ranks - ranks.mean(axis=1, keepdims=True)
+
+
+def _weighted(a: np.ndarray, b: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Correlations of two series of ranks in each resample, ``(resamples, trials)`` to ``(resamples,)``."""
+    mean_a, mean_b, aa, bb, ab = (times @ np.stack([a, b, a * a, b * b, a * b], axis=1)).T / len(a)
+    scale = np.sqrt((aa - mean_a**2) * (bb - mean_b**2))
+    return np.divide(ab - mean_a * mean_b, scale, out=np.full(len(times), np.nan), where=scale > 0)
 
 
 def _differences(is_in: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from scipy.stats import ttest_ind_from_stats
-
 from asc_experiments.report.gains import Gain
 from asc_experiments.report.runs import StudyRuns, number_of, objective_name, spread
 from asc_experiments.tracking import RunRecord
@@ -142,6 +140,8 @@ def _is_apart(study: StudyRuns, best: RunRecord, other: RunRecord) -> bool:
     std = theirs.std if theirs.std is not None else ours.std  # of one student: it is taken to scatter like the best's
     if ours.std == std == 0.0:
         return True
+    from scipy.stats import ttest_ind_from_stats  # a table on the terminal does not wait for it
+
     found = ttest_ind_from_stats(ours.value, ours.std, ours.n, theirs.value, std, theirs.n, equal_var=not is_known)
     return bool(found.pvalue < LEVEL)
 

@@ -12,10 +12,12 @@ from dataclasses import replace
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.candidate import Candidate, Data
+from asc_experiments.tracking.many import runs_of_kinds
 from asc_experiments.tracking.run import KIND, PARENT
 from asc_experiments.tracking.trials import (
     OBJECTIVE_VALUE,
     RECIPE,
+    REPLICATE_KIND,
     SEED_KIND,
     TEACHER_KEY,
     TRAINING_SECONDS,
@@ -45,7 +47,7 @@ def read_studies(tracking: Tracking, names: Sequence[str]) -> list[StudyRuns]:
 
 def _runs(tracking: Tracking, experiment: str) -> list[RunRecord]:
     """The runs of a study that a report needs."""
-    runs = tracking.search([experiment], f"tags.`{KIND}` != '{SEED_KIND}'")
+    runs = runs_of_kinds(tracking, experiment, [TRIAL_KIND, REPLICATE_KIND])
     seeds = f"tags.`{KIND}` = '{SEED_KIND}'"
     runs += tracking.search([experiment], f"{seeds} AND attributes.status != 'FINISHED'")
     finished = [run for run in runs if run.status == "FINISHED" and run.tags.get(KIND) == TRIAL_KIND]

@@ -99,9 +99,14 @@ class StudyRuns:
     @cached_property
     def devices(self) -> tuple[str, ...]:
         """The devices of the test fold: real, seen, unseen, where the groups are known; else by name."""
-        names = device_names([*self.trials, *self.teachers.values()])
+        names = {name.removeprefix(_DEVICE) for name in self.metric_names if name.startswith(_DEVICE)}
         order = {group: place for place, group in enumerate(GROUPS)}
         return tuple(sorted(names, key=lambda name: (order.get(self.group_of.get(name, ""), len(order)), name)))
+
+    @cached_property
+    def metric_names(self) -> frozenset[str]:
+        """What any of the finished trials, or their teachers, was measured by."""
+        return frozenset().union(*(run.metrics for run in (*self.trials, *self.teachers.values())))
 
     @cached_property
     def group_of(self) -> Mapping[str, str]:

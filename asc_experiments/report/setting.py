@@ -64,8 +64,7 @@ def setting_of(study: StudyRuns) -> Setting:
 
 def scenes_of(study: StudyRuns) -> tuple[str, ...]:
     """The scenes that networks were scored on, by name."""
-    runs = (*study.trials, *study.teachers.values())
-    return tuple(sorted({name.removeprefix(_SCENE) for run in runs for name in run.metrics if name.startswith(_SCENE)}))
+    return tuple(sorted(name.removeprefix(_SCENE) for name in study.metric_names if name.startswith(_SCENE)))
 
 
 def setting_in_words(setting: Setting) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from asc_experiments.base.progress import fits
 from asc_experiments.report.comparison import Comparison
+from asc_experiments.report.document import MOST_ROWS, first_of
 from asc_experiments.report.fronts import non_dominated
 from asc_experiments.report.runs import GROUPS
 
@@ -18,7 +19,7 @@ def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]
     front = pareto_front(comparison)
     headings = ["", "student or teacher", "objective", "overall", *GROUPS, "DG", *comparison.devices, "params", "MMACs"]
     rows = []
-    for row in comparison.rows:
+    for row in comparison.shown:
         about = f"{row['name']} ({row['trained']})" if row["kind"] == "student" else row["name"]
         about += " *" if row["run_id"] in front else ""
         scores = [percent(row[name], row["std"].get(name)) for name in ("overall", *GROUPS, "DG")]
@@ -35,7 +36,7 @@ def pareto_front(comparison: Comparison) -> set[str]:
     if not comparison.against:
         return set()
     signs = [-1.0 if direction == "maximize" else 1.0 for direction in (comparison.direction, comparison.against[1])]
-    students = [row for row in comparison.rows if row["kind"] == "student"]
+    students = comparison.students
     front = non_dominated([(signs[0] * row["objective"], signs[1] * row["against"]) for row in students])
     return {students[place]["run_id"] for place in front}
 
@@ -160,11 +161,13 @@ def caption(comparison: Comparison) -> str:
     chosen = f"chosen by {comparison.objective} on the {comparison.split} split"
     if comparison.against:
         chosen += f" against {comparison.against[0]}, * on the Pareto front"
+    trials = len(comparison.students)
+    chosen += f"; {first_of(trials)}" if trials > MOST_ROWS else ""
     return f"{comparison.study}: accuracy in % on the test fold, best first, {chosen}"
 
 
 def _legend(comparison: Comparison) -> str:
-    students = [row for row in comparison.rows if row["kind"] == "student"]
+    students = comparison.students[:MOST_ROWS]
     return "\n".join(f"{row['name']}: taught by {row['teachers']}" for row in students)
 
 

@@ -10,7 +10,6 @@ import multiprocessing
 import random
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
+from asc_experiments.base.processors import end_with_parent
 from asc_experiments.base.progress import hushed
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import LogitTable, Workbench
@@ -33,24 +33,20 @@ from asc_experiments.study.storage import load_study, open_storage
 from asc_experiments.study.work import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import KIND
-from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEED_KIND, TRIAL, finished_trials
+from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEARCHED, SEED_KIND, TRIAL, finished_trials
 from asc_experiments.training.scorecard import metric_names
 
 _EPOCHS = 5
 _CURVE = "train/loss"
 _STUDY = {
-    "sampler": "random",  # what a sampler costs is measured by the driver's benchmark
+    "sampler": "grid",  # queued, so that a cell that is done twice, or not at all, shows
     "validation": {"fraction": 0.3},
-    "ensemble": {
-        "size": [1, 2],
-        "pool": [{"arch": "cp_mobile", "base_channels": [16, 32, 64], "augment": "fms"}, {"arch": "cp_resnet"}],
-    },
-    "distillation": {"temperature": {"low": 1.0, "high": 4.0}},
+    "ensemble": {"pool": [{"arch": "cp_mobile", "base_channels": 32, "augment": "fms"}]},
 }
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where the study is, for every process."""
 
     root: Path
@@ -60,7 +56,9 @@ class _Place:
     trials: int
 
     def driver(self) -> Driver:
-        file = StudyFile.parse(_STUDY | {"name": self.study, "trials": self.trials}, "benchmark")
+        """One of the drivers: a grid of as many cells as there are trials."""
+        cells = {"distillation": {"temperature": [1 + cell / self.trials for cell in range(self.trials)]}}
+        file = StudyFile.parse(_STUDY | cells | {"name": self.study}, "benchmark")
         tracking = Tracking.open(self.root, self.tracking_uri)
         bench = Workbench.open(self.root / "corpus", tracking, self.root / "cache", file.validation)
         return Driver(file, bench, open_storage(self.root, self.storage), _Stubs(bench))
@@ -105,29 +103,37 @@ def benchmark_load(workers: int, trials_each: int, tracking_uri: str | None, sto
         storage: Optuna's database or journal; a new journal by default.
 
     Returns:
-        How many trials were asked for and finished (as both Optuna and the tracking server tell), how many runs are of
-        a trial that has another, how many metrics or points of curves are missing; seconds from the first trial's
-        begin to the last one's end, and what that makes of a trial. Where nothing was lost the study is deleted again.
+        How many trials were asked for and finished (as both Optuna and the tracking server tell), how many runs do
+        what another has done, how many metrics or points of curves are missing; seconds from the first trial's
+        begin to the last one's end, and what that makes of a trial. Where :func:`is_whole`, the study is deleted again.
     """
     with tempfile.TemporaryDirectory(prefix="asc-bench-") as folder, hushed():
         root = Path(folder)
         synthesise(root / "corpus", clips_per_scene=20, seed=0)
-        place = _Place(root, tracking_uri, storage, f"load-{uuid4().hex[:8]}", workers * trials_each)
+        place = Place(root, tracking_uri, storage, f"load-{uuid4().hex[:8]}", workers * trials_each)
         driver = place.driver()  # tables, experiment and study are there before anybody else looks
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context) as pool:
+        with ProcessPoolExecutor(workers, context, end_with_parent) as pool:
             for done in [pool.submit(_drive, place) for _ in range(workers)]:
                 done.result()
-        return _measured(place, driver, workers)
+        return count(place, driver, workers)
 
 
-def _drive(place: _Place) -> None:
+def is_whole(facts: Mapping[str, float]) -> bool:
+    """Whether all trials were done, each once, and nothing that they logged was lost."""
+    asked = facts["load.trials_asked"]
+    done = (facts["load.trials_finished_in_optuna"], facts["load.trials_finished_in_tracking"])
+    return done == (asked, asked) and not facts["load.trials_done_again"] and not facts["load.lost_metrics"]
+
+
+def _drive(place: Place) -> None:
     """One of the processes."""
     with hushed():
         place.driver().run()
 
 
-def _measured(place: _Place, driver: Driver, workers: int) -> dict[str, float]:
+def count(place: Place, driver: Driver, workers: int = 1) -> dict[str, float]:
+    """What there is of a study in both stores; deleted where nothing is missing."""
     tracking, experiment_id = driver.bench.tracking, driver.context.experiment_id
     study = load_study(open_storage(place.root, place.storage), place.study)
     complete = {trial.number: trial.values[0] for trial in study.get_trials() if trial.state == TrialState.COMPLETE}
@@ -135,21 +141,21 @@ def _measured(place: _Place, driver: Driver, workers: int) -> dict[str, float]:
     seeds = tracking.search([experiment_id], f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{SEED_KIND}'")
     assert isinstance(driver.executor, _Stubs)
     lost = _lost(tracking, trials, seeds, driver.executor.names, complete)
-    again = sum(count - 1 for count in Counter(run.tags[TRIAL] for run in trials).values())
+    cells = {run.tags[SEARCHED] for run in trials}
     begun, ended = min(run.start_time for run in trials), max(run.end_time or 0 for run in trials)
     seconds = (ended - begun) / 1_000
     facts: dict[str, float] = {
         "load.workers": workers,
         "load.trials_asked": place.trials,
         "load.trials_finished_in_optuna": len(complete),
-        "load.trials_finished_in_tracking": len({run.tags[TRIAL] for run in trials}),
-        "load.runs_of_the_same_trial": again,
+        "load.trials_finished_in_tracking": len(cells),
+        "load.trials_done_again": len(trials) - len(cells),
         "load.lost_metrics": lost,
         "load.seconds": seconds,
         "load.trials_per_s": len(trials) / seconds,
         "load.ms_per_trial_and_worker": 1_000 * seconds * workers / len(trials),
     }
-    if not lost and not again and len(complete) == len(trials) == place.trials:
+    if is_whole(facts):
         optuna.delete_study(study_name=place.study, storage=study._storage)
         tracking.client.delete_experiment(experiment_id)
     return facts

@@ -9,16 +9,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.audio import SAMPLE_RATE
-from asc_experiments.models import Complexity, measure_complexity
 from asc_experiments.tracking.client import Tracking
-from asc_experiments.tracking.networks import fetch_network
 from asc_experiments.tracking.run import KIND, PARENT, RunRecord
 from asc_experiments.tracking.trials import (
     CORPUS,
@@ -26,12 +24,14 @@ from asc_experiments.tracking.trials import (
     MODEL_ID,
     SEED_KIND,
     TEACHER_KEY,
-    best_trial,
-    finished_trials,
+    best_finished_trial,
     keys_of,
     spread_of,
 )
-from asc_experiments.training import SceneNetwork
+
+if TYPE_CHECKING:  # a report reads candidates and needs no PyTorch, which takes seconds to import
+    from asc_experiments.models import Complexity
+    from asc_experiments.training import SceneNetwork
 
 _LOGITS = "logits/logits.npz"
 
@@ -68,7 +68,7 @@ class Candidate:
         Raises:
             AscError: if the study has no finished trial, or its network is gone.
         """
-        return cls.of(tracking, best_trial(finished_trials(tracking, study), study))
+        return cls.of(tracking, best_finished_trial(tracking, study))
 
     @classmethod
     def of(cls, tracking: Tracking, trial: RunRecord) -> Candidate:
@@ -95,11 +95,15 @@ class Candidate:
         Raises:
             AscError: if it cannot be loaded.
         """
+        from asc_experiments.tracking.networks import fetch_network
+
         return fetch_network(self.tracking, f"models:/{self.model_id}")
 
     @cached_property
     def complexity(self) -> Complexity:
         """Parameters, and MACs for one second, counted on the network that is stored."""
+        from asc_experiments.models import measure_complexity
+
         shape = self.network.frontend
         return measure_complexity(self.network.model, shape.shape.mels, shape.frames(SAMPLE_RATE))
 

@@ -35,8 +35,11 @@ def probe(uri: str) -> None:
 
 
 def unreachable(uri: str, error: Exception) -> AscError:
-    """The error of a server that does not answer, whatever the library that noticed calls it."""
+    """The error of a server that does not answer, or not to this user, whatever the library that noticed calls it."""
     shown = without_secrets(uri)
+    if getattr(error, "error_code", "") == "UNAUTHENTICATED":  # MLflow's
+        remedy = "give both as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        return AscError(shown, "the tracking server refuses this user or password", remedy)
     remedy = "start it, or give another --tracking-uri (MLFLOW_TRACKING_URI)"
     return AscError(shown, f"the tracking server does not answer ({type(error).__name__})", remedy)
 

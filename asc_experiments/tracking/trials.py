@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.many import runs_of_kinds
 from asc_experiments.tracking.run import KIND, PARENT, RunRecord
 
 STUDY, TRIAL = "asc.study", "asc.trial"
@@ -39,6 +40,8 @@ IMPORTANCES = "asc.importances"
 """A study's tag: how much each parameter decides whether a trial is good, parts of one, as JSON."""
 SEED, IDENTITY, SEARCHED = "asc.seed", "asc.identity", "asc.searched"
 TRIAL_KIND, SEED_KIND, REPLICATE_KIND = "trial", "seed", "replicate"
+_EQUALS = 20
+"""How many of the best trials are looked at for the earliest of equals."""
 LABELS_ALONE = {"teachers": "labels alone", "ensemble_size": 0}
 
 
@@ -71,9 +74,23 @@ def finished_trials(tracking: Tracking, study: str) -> list[RunRecord]:
     Raises:
         AscError: if the tracking server knows no study of that name.
     """
+    records = runs_of_kinds(tracking, study_experiment(tracking, study), [TRIAL_KIND])
+    return sorted((record for record in records if record.status == "FINISHED"), key=_number)
+
+
+def best_finished_trial(tracking: Tracking, study: str) -> RunRecord:
+    """The best of a study's finished trials, as :func:`best_trial` has it; the server sorts them.
+
+    Raises:
+        AscError: if the tracking server knows no study of that name, or no trial has finished.
+    """
+    experiment = [study_experiment(tracking, study)]
     query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'"
-    records = tracking.search([study_experiment(tracking, study)], query)
-    return sorted(records, key=lambda record: int(record.tags[TRIAL]))
+    candidates = tracking.search(experiment, f"{query} AND tags.`{REPLICATED_AT}` != ''")
+    if not candidates and (some := tracking.search(experiment, query, limit=1)):
+        order = "DESC" if some[0].tags[DIRECTION] == "maximize" else "ASC"
+        candidates = tracking.search(experiment, query, _EQUALS, [f"metrics.{OBJECTIVE_VALUE} {order}"])
+    return best_trial(sorted(candidates, key=_number), study)
 
 
 def best_trial(records: Sequence[RunRecord], study: str) -> RunRecord:
@@ -124,3 +141,7 @@ def adopt_seed(
             tracking.writer(record.run_id, experiment_id).tags({PARENT: parent, TRIAL: str(trial)})
             return record
     return None
+
+
+def _number(trial: RunRecord) -> int:
+    return int(trial.tags[TRIAL])

@@ -2,10 +2,13 @@
 
 Commands, environment and health checks are read from the file; only names of hosts, ports and mounted files are
 replaced. The object store is another program here (moto): Garage is no Python package. It does not check its key.
+
+``python tests/docker/stack.py`` runs it until Ctrl-C, and prints what a client's shell is told to reach it.
 """
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -14,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,7 +163,7 @@ class Stack:
         self._wait(name, listens)
 
     def _wait(self, name: str, is_ready: Any) -> None:
-        deadline = time.monotonic() + 150
+        deadline = time.monotonic() + 400  # a busy machine takes its time
         while not is_ready():
             log = self.folder / f"{name}.log"
             assert self.processes[name].poll() is None, f"{name} ended: {log.read_text()[-3_000:]}"
@@ -237,3 +240,20 @@ def new_stack() -> Iterator[Stack]:
         stack = Stack(folder, read_compose(new_secrets(folder))["services"], ports)
         ending.callback(lambda: [stack.stop(each) for each in reversed(list(stack.processes))])
         yield stack
+
+
+def main() -> None:
+    """Run the stack until it is ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with new_stack() as stack:
+        stack.start_database()
+        stack.start_servers()
+        for name, value in stack.client().items():
+            print(f"export {name}={shlex.quote(value)}")
+        print(f"# optuna-dashboard: http://127.0.0.1:{stack.ports['dashboard']}", flush=True)
+        with suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from asc_experiments.report import effects
 from asc_experiments.report.effects import FEWEST, correlation, difference
 
 numbers = st.lists(st.floats(-1e3, 1e3), min_size=FEWEST, max_size=20, unique=True)
@@ -79,3 +80,16 @@ def test_correlation_does_not_change_when_one_side_is_stretched(x: list[float]) 
 def test_same_trials_give_the_same_interval() -> None:
     x, y = [1, 3, 2, 5, 4, 6, 8, 7, 9], [2, 1, 4, 3, 5, 8, 6, 7, 9]
     assert correlation(x, y) == correlation(x, y)
+
+
+def test_interval_over_many_trials_is_that_of_ranking_each_resample_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 50, size=600)
+    y = x + rng.normal(scale=40, size=600)
+    quick = correlation(x, y)
+    monkeypatch.setattr(effects, "MANY", 1_000)
+    exact = correlation(x, y)
+    assert quick is not None
+    assert exact is not None
+    assert quick.value == exact.value
+    assert (quick.low, quick.high) == pytest.approx((exact.low, exact.high), abs=0.01)

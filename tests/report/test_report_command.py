@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,3 +48,12 @@ def test_unknown_study_among_several_is_named(asc: Asc, studied: Path, tmp_path:
     assert result.code == 2
     assert "study 'tinny': is not in the tracking server; did you mean 'tiny'?" in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_table_does_not_wait_for_what_only_trainings_and_pages_need() -> None:
+    code = (
+        "import sys; import asc_experiments.report.writing\n"
+        "print([m for m in ('torch', 'scipy.stats', 'sklearn', 'matplotlib', 'plotly') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from asc_experiments.report.document import MOST_ROWS
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.formats import Format, default_file, format_of
 from asc_experiments.report.runs import StudyRuns
@@ -55,6 +56,15 @@ def test_table_in_a_file_has_everybody(made: StudyRuns) -> None:
     text = render([Findings(made)], Format.table)
     assert text.count("│ student │") == 24
     assert max(map(len, text.splitlines())) < 400
+
+
+def test_thousands_of_trials_are_shortened_where_they_are_read_and_whole_where_they_are_computed_with() -> None:
+    study = make_study("large", MOST_ROWS + 20)
+    table, page, rows = (render([Findings(study)], form) for form in (Format.table, Format.html, Format.csv))
+    assert table.count("│ student │") == MOST_ROWS
+    for text in (table, page):
+        assert f"the first {MOST_ROWS} of {MOST_ROWS + 20}, all with --format csv" in " ".join(text.split())
+    assert len([line for line in rows.splitlines() if ",student," in f",{line}"]) == MOST_ROWS + 20
 
 
 def test_markdown_has_the_comparison_first_and_then_the_sections(made: StudyRuns) -> None:

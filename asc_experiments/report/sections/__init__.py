@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from asc_experiments.report.document import Chapter, Report, Section
+from asc_experiments.report.document import Chapter, Report, Section, Table
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.sections.attributes import attributes_section
 from asc_experiments.report.sections.calibration import calibration_section
@@ -44,7 +45,7 @@ def chapter_of(findings: Findings) -> Chapter:
     if missing:
         shown.append(Section("missing", "What this study does not show, and what would", (), missing, points_title=""))
     facts = setting_in_words(setting_of(findings.runs))
-    return Chapter(findings.study, _description(findings), tuple(shown), facts)
+    return Chapter(findings.study, _description(findings), tuple(map(_shortened, shown)), facts)
 
 
 def report_of(findings: Sequence[Findings], written: str = "") -> Report:
@@ -57,6 +58,11 @@ def report_of(findings: Sequence[Findings], written: str = "") -> Report:
     names = [each.study for each in findings]
     front = together(findings) if len(findings) > 1 else ()
     return Report(listed(names), front, tuple(map(chapter_of, findings)), written)
+
+
+def _shortened(section: Section) -> Section:
+    blocks = (block.shortened if isinstance(block, Table) else block for block in section.blocks)
+    return replace(section, blocks=tuple(blocks))
 
 
 def _description(findings: Findings) -> str:

@@ -81,8 +81,7 @@ def _glossary(runs: StudyRuns) -> str:
 
 def parts_of(runs: StudyRuns) -> list[tuple[str, str]]:
     """The parts that scores are told for: headings and the ends of their metrics' names."""
-    known = {name for run in (*runs.trials, *runs.teachers.values()) for name in run.metrics}
-    groups = [(group, f"group/{group}") for group in GROUPS if f"accuracy/group/{group}" in known]
+    groups = [(group, f"group/{group}") for group in GROUPS if f"accuracy/group/{group}" in runs.metric_names]
     return [("overall", "overall"), *groups, *((device, f"device/{device}") for device in runs.devices)]
 
 

@@ -1,0 +1,89 @@
+"""Thousands of runs at once: read from the database's tables, they are what MLflow says they are."""
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.many import runs_of_kinds
+from asc_experiments.tracking.run import KIND
+from asc_experiments.tracking.trials import (
+    DIRECTION,
+    OBJECTIVE_VALUE,
+    REPLICATED,
+    REPLICATED_AT,
+    TRIAL,
+    best_finished_trial,
+    best_trial,
+    finished_trials,
+)
+
+VALUES = {"accuracy/overall": 0.1 + 0.2, "loss/overall": math.nan, "largest": math.inf, "tiny": 5e-324}
+
+
+def test_runs_are_read_as_mlflow_reads_them(tracking: Tracking) -> None:
+    experiment, other = tracking.experiment("tiny"), tracking.experiment("other")
+    for kind in ("trial", "seed", "replicate", "trial"):
+        with tracking.run(experiment, f"one {kind}", kind, {"empty": ""}) as run:
+            run.log({"a": 1, "b": "ü"}, VALUES, {"c": kind}, "said")
+            run.metrics({"accuracy/overall": 0.5}, step=1)
+    with tracking.run(experiment, "without anything", "trial"):
+        pass
+    with tracking.run(other, "elsewhere", "trial"):
+        pass
+    running = tracking.client.create_run(experiment, tags={KIND: "trial"}, run_name="under way")
+    deleted = tracking.client.create_run(experiment, tags={KIND: "trial"})
+    tracking.delete(deleted.info.run_id)
+
+    read = runs_of_kinds(tracking, experiment, ["trial", "replicate"])
+    asked = tracking.search([experiment], f"tags.`{KIND}` != 'seed'")
+    assert len(read) == 5
+    assert running.info.run_id in {run.run_id for run in read}
+    assert sorted(map(repr_of, read)) == sorted(map(repr_of, asked))
+    assert [run.start_time for run in read] == sorted(run.start_time for run in read)
+
+
+def repr_of(run: object) -> str:
+    """Of every field; what is in a mapping is put in order. (NaN equals nothing, but reads the same.)"""
+    return repr([sorted(value.items()) if isinstance(value, dict) else value for value in vars(run).values()])
+
+
+@pytest.fixture
+def trials(tracking: Tracking) -> Callable[..., None]:
+    """Makes finished trials with these values."""
+
+    def make(values: list[float], direction: str = "maximize") -> None:
+        for number, value in enumerate(values):
+            tags = {TRIAL: str(number), DIRECTION: direction}
+            with tracking.run(tracking.experiment("tiny"), f"trial {number}", "trial", tags) as run:
+                run.metrics({OBJECTIVE_VALUE: value})
+
+    return make
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_best_trial_that_the_server_finds_is_the_best_of_all(
+    tracking: Tracking, trials: Callable[..., None], direction: str
+) -> None:
+    chance = random.Random(0)
+    trials([0.5, *(chance.choice([0.25, 0.5, 0.75]) for _ in range(30))], direction)
+    expected = best_trial(finished_trials(tracking, "tiny"), "tiny")
+    assert best_finished_trial(tracking, "tiny").run_id == expected.run_id
+
+
+def test_best_of_those_that_were_tried_again_is_the_best(tracking: Tracking, trials: Callable[..., None]) -> None:
+    trials([0.9, 0.8, 0.7])
+    for run, again in zip(finished_trials(tracking, "tiny")[1:], (0.6, 0.65), strict=True):
+        writer = tracking.writer(run.run_id, run.experiment_id)
+        writer.metrics({REPLICATED: again})
+        writer.tags({REPLICATED_AT: "5"})
+    assert best_finished_trial(tracking, "tiny").name == "trial 2"
+
+
+def test_study_without_a_finished_trial_has_no_best(tracking: Tracking) -> None:
+    tracking.experiment("tiny")
+    with pytest.raises(AscError, match="has no finished trial"):
+        best_finished_trial(tracking, "tiny")
