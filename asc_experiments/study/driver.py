@@ -91,9 +91,7 @@ class Driver:
     def _run(self, timeout: float | None, retry_failed: bool) -> StudyStatus:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock(f"study-{self.file.name}"):
-            trials, runs = settle(self.study, self.bench.tracking, self.context.experiment_id)
-            if trials or runs:
-                say(f"study {self.file.name}: {trials} killed trials settled, {runs} runs ended as KILLED")
+            self._settle_lost()
             enqueue(self.study, self.queue[: self.asked])
             if retry_failed:
                 say(f"study {self.file.name}: {ask_failed_again(self.study)} failed trials once more")
@@ -115,11 +113,22 @@ class Driver:
             while self._has_room() and not _is_past(deadline) and (trial := self._ask()) is not None:
                 self._begin(trial)
             if not self._under_way:
-                break
+                with self._lock(f"study-{self.file.name}"):
+                    others_died = self._settle_lost()
+                if not others_died or _is_past(deadline):
+                    break
+                continue
             futures = {future for each in self._under_way for future in each.waits_for if not future.done()}
             wait(futures, _LOOK_EVERY_S, FIRST_COMPLETED)
             for each in [each for each in self._under_way if each.is_ready]:
                 self._advance(each)
+
+    def _settle_lost(self) -> bool:
+        """Settle what killed drivers, and hosts that are gone, left; whether there were trials among it."""
+        trials, runs = settle(self.study, self.bench.tracking, self.context.experiment_id)
+        if trials or runs:
+            say(f"study {self.file.name}: {trials} killed trials settled, {runs} runs ended as KILLED")
+        return trials > 0
 
     def _is_whole(self, deadline: float | None) -> bool:
         """Whether all trials are done and there is time for more; says what is missing."""

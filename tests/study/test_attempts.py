@@ -208,3 +208,22 @@ def test_every_trial_draws_what_it_was_not_given_by_itself(make: Make) -> None:
     driver.run()
     drawn = [trial.params["distillation.temperature"] for trial in driver.study.get_trials()]
     assert len(set(drawn)) == 3
+
+
+def test_trials_of_a_driver_that_dies_while_this_one_runs_are_done_by_this_one(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "from asc_experiments.base.ownership import this_process; print(this_process())"
+    owner = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    driver = make()
+    begin = driver._begin
+
+    def another_begins_and_dies(trial: Trial) -> None:
+        if trial.number == 0:
+            driver.study.ask().set_user_attr(OWNER, owner)
+        begin(trial)
+
+    monkeypatch.setattr(driver, "_begin", another_begins_and_dies)
+    status = driver.run()
+    assert (status.finished, status.running) == (status.asked, 0)
+    assert states(driver).count("FAIL") == 1, "the other's attempt"
