@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-
-from filelock import FileLock
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
-from asc_experiments.base.locks import lock_path
 from asc_experiments.base.progress import say
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.mending import has_whole_logits, logits_again
-from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, teacher_key
+from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of, teacher_key
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
@@ -61,13 +59,13 @@ class TeacherBank:
         key = self.key(recipe, bench)
         found = self._once(recipe, key, bench)
         if not has_whole_logits(found):
-            with FileLock(lock_path(bench.cache, f"mending-{key}")):
+            with bench.lock(f"mending-{key}"):
                 self._mend(key, bench)
             found = self._once(recipe, key, bench)
         return found
 
     def _once(self, recipe: Recipe, key: str, bench: Workbench) -> Teacher:
-        return self.once(key, recipe.name, bench.cache, lambda: self._train(recipe, key, bench))
+        return self.once(key, recipe.name, bench.lock(lock_of(key)), lambda: self._train(recipe, key, bench))
 
     def _mend(self, key: str, bench: Workbench) -> None:
         """Replace a Teacher's damaged logits, or give up its run; nothing where another process has done so."""
@@ -83,13 +81,13 @@ class TeacherBank:
             say(f"teacher {key} {found.name}: its logits were damaged; its network has said them again")
             run.tags({LOGITS_DIGEST: log_logits(run, table)})
 
-    def once(self, key: str, name: str, cache: Path, make: Callable[[], None]) -> Teacher:
+    def once(self, key: str, name: str, lock: AbstractContextManager[object], make: Callable[[], None]) -> Teacher:
         """The Teacher with this key, made now if there is none; another process asking for it waits.
 
         Args:
             key: what identifies it.
             name: of the Teacher, for the message that it is there already.
-            cache: the folder that holds the locks.
+            lock: of that key, as :func:`lock_of` names it.
             make: leaves it in the tracking server.
         """
         found = self.find(key)
@@ -97,7 +95,7 @@ class TeacherBank:
             say(f"teacher {key} {name}: already in the bank")
             return found
         self.tracking.sweep()
-        with FileLock(lock_path(cache, f"teacher-{key}")):
+        with lock:
             found = self.find(key)
             if found is None:
                 make()

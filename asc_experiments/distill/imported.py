@@ -15,7 +15,7 @@ from asc_experiments.base.progress import progress, say
 from asc_experiments.distill.bank import TeacherBank, log_logits
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, Teacher, teacher_key
+from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, Teacher, lock_of, teacher_key
 from asc_experiments.distill.train import log_corpus, log_setting
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
@@ -64,7 +64,7 @@ def import_network(
             _log_logits(bench, run, name or path.stem, LogitTable(bench.corpus.filenames, logits), model_id)
 
     bank = TeacherBank(bench.tracking)
-    return bank.once(key, name or path.stem, bench.cache, store)
+    return bank.once(key, name or path.stem, bench.lock(lock_of(key)), store)
 
 
 def import_logits(bench: Workbench, path: Path, name: str = "") -> Teacher:
@@ -91,7 +91,7 @@ def import_logits(bench: Workbench, path: Path, name: str = "") -> Teacher:
             _log_logits(bench, run, name or path.stem, table)
 
     bank = TeacherBank(bench.tracking)
-    return bank.once(key, name or path.stem, bench.cache, store)
+    return bank.once(key, name or path.stem, bench.lock(lock_of(key)), store)
 
 
 def _evaluate(bench: Workbench, network: SceneNetwork, title: str) -> np.ndarray:

@@ -21,6 +21,11 @@ RESPONSES = "asc.impulse_responses"
 LOGITS = "logits/logits.npz"
 
 
+def lock_of(key: str) -> str:
+    """The name of the lock under which the Teacher of this key is made."""
+    return f"teacher-{key}"
+
+
 def teacher_key(
     recipe: Recipe | None,
     corpus_digest: str,

@@ -8,15 +8,17 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
 from pydantic import Field
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file, digest_json
+from asc_experiments.base.locks import lock_path
 from asc_experiments.base.settings import Settings
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank, log_logits
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, RESPONSES, Teacher, teacher_key
+from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, RESPONSES, Teacher, lock_of, teacher_key
 from asc_experiments.tracking.networks import fetch_network, log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
 from asc_experiments.training import Recipe, SceneNetwork, load_network, save_network
@@ -112,7 +114,7 @@ def import_teacher(bank: TeacherBank, folder: Path, cache: Path) -> Teacher:
             run.metrics(about.scorecard, model_id=model_id)
             run.tags({LOGITS_DIGEST: log_logits(run, table)})
 
-    return bank.once(about.key, about.name, cache, store)
+    return bank.once(about.key, about.name, FileLock(lock_path(cache, lock_of(about.key))), store)
 
 
 def read_teacher_file(folder: Path) -> TeacherFile:

@@ -5,16 +5,19 @@ The corpus with its decoded clips, the validation split, impulse responses, publ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from torch import Tensor
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.locks import lock_path
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepare, split_training_fold
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
 from asc_experiments.corpus.index import REFERENCE_DEVICE
@@ -32,6 +35,8 @@ from asc_experiments.training.loop import best_device
 from asc_experiments.training.pretrained import audioset_weights
 from asc_experiments.training.understanding import calibration
 
+Locks = Callable[[str], AbstractContextManager[None]]
+"""Gives a lock by its name; equal ones have to be equal, and survive the way into a worker process."""
 CORPUS_DIRS = "dirs"
 """A corpus may bring its own impulse responses in this folder."""
 
@@ -46,6 +51,8 @@ class Workbench:
     tracking: Tracking
     cache: Path
     dirs: Path | None
+    locks: Locks | None = None
+    """Locks that hold on other hosts too; without them, this host's alone are taken."""
 
     @classmethod
     def open(
@@ -72,7 +79,16 @@ class Workbench:
     def __reduce__(self) -> tuple[Any, ...]:
         """A worker process opens the corpus by itself, once, and shares the store's memory map."""
         address = (self.corpus.root.absolute(), self.tracking, self.cache.absolute(), self.split, self.dirs)
-        return _reopened, (*address, self.store.corpus_digest)
+        return _reopened, (*address, self.store.corpus_digest, self.locks)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Wait for whoever else holds the lock of this name, on this host or, where hosts share locks, on any."""
+        with ExitStack() as held:
+            held.enter_context(FileLock(lock_path(self.cache, name)))
+            if self.locks is not None:
+                held.enter_context(self.locks(name))
+            yield
 
     @cached_property
     def clips(self) -> ClipSource:
@@ -166,9 +182,15 @@ class Workbench:
 
 @lru_cache(maxsize=2)
 def _reopened(
-    root: Path, tracking: Tracking, cache: Path, split: ValidationSplit, dirs: Path | None, digest: str
+    root: Path,
+    tracking: Tracking,
+    cache: Path,
+    split: ValidationSplit,
+    dirs: Path | None,
+    digest: str,
+    locks: Locks | None,
 ) -> Workbench:
     bench = Workbench.open(root, tracking, cache, split, dirs)
     if bench.store.corpus_digest != digest:
         raise AscError(root, "the corpus was changed while it was in use", "start again with the corpus as it is now")
-    return bench
+    return replace(bench, locks=locks)

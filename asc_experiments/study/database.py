@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -82,9 +83,10 @@ class SharedStorage(RDBStorage):
                 except Exception as error:  # the database is away: the next beat tries again
                     logging.getLogger(__name__).debug("heartbeat", exc_info=error)
 
-    def lock(self, name: str) -> DatabaseLock:
-        """A lock that hosts wait for each other by."""
-        return DatabaseLock(self.url, name)
+    @property
+    def locks(self) -> DatabaseLocks:
+        """Locks that hosts wait for each other by."""
+        return DatabaseLocks(self.url)
 
 
 class DatabaseLock:
@@ -114,6 +116,21 @@ class DatabaseLock:
         with suppress(Exception):  # a database that is gone has let go by itself
             self._connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_unlock(self._key)))
         self._connection.close()
+
+
+@dataclass(frozen=True)
+class DatabaseLocks:
+    """Locks by their names, for those who do not know the database.
+
+    Attributes:
+        url: of the database.
+    """
+
+    url: str
+
+    def __call__(self, name: str) -> DatabaseLock:
+        """A lock that hosts wait for each other by."""
+        return DatabaseLock(self.url, name)
 
 
 def open_database(url: str) -> RDBStorage:

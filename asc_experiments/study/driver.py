@@ -6,6 +6,7 @@ import contextlib
 import time
 import traceback
 from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import replace
 from functools import partial
 
 from optuna.storages import BaseStorage
@@ -16,6 +17,7 @@ from asc_experiments.base.ownership import this_process
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.attempts import NUMBER_IN_FILE, ask_again, ask_failed_again, enqueue, settle, settle_trial
+from asc_experiments.study.database import SharedStorage
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import check_study, open_study
@@ -55,6 +57,8 @@ class Driver:
     def __init__(
         self, file: StudyFile, bench: Workbench, storage: BaseStorage, executor: InProcess | WorkerPool | None = None
     ) -> None:
+        if isinstance(storage, SharedStorage):
+            bench = replace(bench, locks=storage.locks)
         self.file = file
         self.bench = bench
         self.space = SearchSpace(file)

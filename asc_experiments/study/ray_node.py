@@ -71,7 +71,7 @@ class Shipment:
 class _ShippedWorkbench(Workbench):
     """A Workbench whose clips lie in the node's object store: once, whatever number of trainings reads them."""
 
-    shipped_responses: ImpulseResponses | None
+    shipped_responses: ImpulseResponses | None = None
 
     @cached_property
     def responses(self) -> ImpulseResponses | None:
@@ -117,7 +117,9 @@ def _shipped(address: BenchAddress, cache: Path, shipment: Any) -> Workbench:
     # Ray's arrays are read-only, of which torch warns at every training; all but the clips are small enough to copy.
     corpus, responses = deepcopy((found.corpus, found.responses))
     store = WaveformStore(found.waveforms, address.digest, cache)
-    return _ShippedWorkbench(corpus, store, address.split, address.tracking, cache, address.dirs, responses)
+    return _ShippedWorkbench(
+        corpus, store, address.split, address.tracking, cache, address.dirs, shipped_responses=responses
+    )
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def study_lock(storage: BaseStorage, cache: Path, name: str) -> AbstractContextM
         name: what is locked.
     """
     if isinstance(storage, SharedStorage):
-        return storage.lock(name)
+        return storage.locks(name)
     return FileLock(lock_path(cache, name))
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,20 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.study import database as database_module
 from asc_experiments.study.attempts import settle
-from asc_experiments.study.database import SharedStorage, open_database, silent_trials
+from asc_experiments.study.database import DatabaseLocks, SharedStorage, open_database, silent_trials
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.file import StudyFile
 from asc_experiments.study.status import OWNER, study_status
 from asc_experiments.study.storage import open_storage, study_lock
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import OWNER as RUN_OWNER
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
 
+STUDY = {
+    "name": "tiny",
+    "validation": {"fraction": 0.3},
+    "ensemble": {"pool": [{"arch": "cp_mobile", "base_channels": 8}]},
+}
 ELSEWHERE = "another-host:4242:17"
 
 
@@ -158,6 +166,22 @@ def test_lock_holds_across_hosts(storage: SharedStorage, new_storage_url: str, t
     assert order == ["this", "other"] * 2
     with study_lock(storage, tmp_path, "study-tiny"), study_lock(there, tmp_path, "study-another"):
         pass
+
+
+def test_driver_has_its_teachers_made_under_a_lock_that_holds_across_hosts(
+    storage: SharedStorage, new_storage_url: str, open_bench: Any, tmp_path: Path, rows: psycopg.Connection
+) -> None:
+    file = StudyFile.parse(STUDY, "test")
+    bench = open_bench(file.validation)
+    here = Driver(file, bench, storage).bench
+    there = replace(bench, cache=tmp_path / "another host's", locks=DatabaseLocks(new_storage_url))
+    assert here.locks == pickle.loads(pickle.dumps(here)).locks == there.locks
+    with ThreadPoolExecutor(1) as pool:
+        with here.lock("teacher-x"):
+            waiting = pool.submit(lambda: there.lock("teacher-x").__enter__())
+            wait_until(lambda: rows.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (1,))
+            assert not waiting.done()
+        waiting.result(60)
 
 
 def test_lock_of_a_killed_process_is_free(storage: SharedStorage, new_storage_url: str, tmp_path: Path) -> None:
