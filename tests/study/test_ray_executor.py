@@ -63,7 +63,9 @@ def test_work_is_done_on_all_nodes_and_what_it_says_and_raises_comes_back(
     pool: RayExecutor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pool.workers == 3
-    met = [pool.submit(ray_tasks.meet, tmp_path, number).result for number in range(3)]
+    place = tmp_path / "meeting"
+    place.mkdir()
+    met = [pool.submit(ray_tasks.meet, place, number).result for number in range(3)]
     hosts = {result() for result in met}
     here = socket.gethostname()
     names = {here, "node-b", "node-c"} if CAN_BE_HOSTS else {here}
