@@ -149,10 +149,7 @@ class Tracking:
         known = self.client.get_experiment(experiment_id).tags
         for key, value in ({NOTE: note} | dict(tags)).items():
             if known.get(key) != value:
-                try:
-                    self.client.set_experiment_tag(experiment_id, key, value)
-                except MlflowException:  # another process said the same at this moment: now it is there to be changed
-                    self.client.set_experiment_tag(experiment_id, key, value)
+                self.client.set_experiment_tag(experiment_id, key, value)
 
     def experiment_tags(self, experiment_id: str) -> Mapping[str, str]:
         """An experiment's tags."""

@@ -11,7 +11,7 @@ from typing import Any, cast
 import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from asc_experiments.base.durations import parse_duration
 from asc_experiments.base.errors import without_secrets
@@ -135,9 +135,20 @@ class _PatientClient:
 
         @functools.wraps(found)
         def call(*arguments: Any, **named: Any) -> Any:
-            return patiently(functools.partial(found, *arguments, **named), self._uri)
+            once = functools.partial(found, *arguments, **named)
+            return patiently(functools.partial(_set, once) if name.startswith("set_") else once, self._uri)
 
         return call
+
+
+def _set(once: Callable[[], Any]) -> Any:
+    """Set something, also where another process sets it first, at this very moment: then it is there to be changed."""
+    try:
+        return once()
+    except MlflowException as error:
+        if not any(isinstance(each, IntegrityError) for each in chain(error)):
+            raise
+        return once()
 
 
 def patient(client: MlflowClient, uri: str) -> MlflowClient:

@@ -6,6 +6,7 @@ as MLflow's exception.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.training.serving import ScenePredictor
+
+
+def _forget_code_that_is_not_used(model: Path) -> None:
+    """Take a stored model's own copy of this code from the path again, where this code was there already.
+
+    The copy holds no more than a prediction needs: processes that inherit the path would miss the rest.
+    """
+    if not Path(__file__).is_relative_to(model):
+        sys.path[:] = [entry for entry in sys.path if not Path(entry).is_relative_to(model)]
 
 
 class PyfuncPredictor:
@@ -45,4 +55,7 @@ class PyfuncPredictor:
 
 def _load_pyfunc(path: str) -> PyfuncPredictor:
     """Called by MLflow with the folder of the stored network."""
+    for model in Path(path).parents:
+        if (model / "MLmodel").is_file():
+            _forget_code_that_is_not_used(model)
     return PyfuncPredictor(ScenePredictor.load(Path(path)))

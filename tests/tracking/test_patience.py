@@ -1,6 +1,8 @@
 """Calls wait for a server that is away, and for no other reason."""
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,18 @@ def test_patience_that_is_no_duration_is_refused_at_once(tmp_path: Path, monkeyp
     with pytest.raises(AscError, match="ASC_TRACKING_PATIENCE soon: is no duration"):
         Tracking.open(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_another_process_sets_at_the_same_moment_is_set_again(tracking: Tracking) -> None:
+    """Four threads, each with a connection of its own, set the same tag of experiments that have none yet."""
+    mine = [Tracking(tracking.uri, None) for _ in range(4)]
+    for number in range(6):
+        experiment, together = tracking.experiment(f"experiment {number}"), threading.Barrier(4)
+
+        def sets(one: Tracking, experiment: str = experiment, together: threading.Barrier = together) -> None:
+            together.wait()
+            one.client.set_experiment_tag(experiment, "tag", "value")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(sets, mine))
+        assert tracking.experiment_tags(experiment)["tag"] == "value"

@@ -86,6 +86,15 @@ def check(table: pd.DataFrame, expected: np.ndarray) -> None:
     np.testing.assert_allclose(table["probability"], expected.max(axis=1), atol=1e-5)
 
 
+def test_path_of_a_process_that_has_this_code_stays_as_it_was(
+    uri: str, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", Tracking.open(store).uri)
+    mlflow.pyfunc.load_model(uri)
+    there = [entry for entry in sys.path if Path(entry).is_relative_to(store)]
+    assert there == [], "a worker that inherited a stored model's code would miss the rest"
+
+
 def test_rows_of_any_length_and_rate_are_answered_as_this_program_does(
     model: mlflow.pyfunc.PyFuncModel, waveforms: list[np.ndarray], expected: np.ndarray
 ) -> None:
