@@ -14,7 +14,7 @@ def test_json_has_an_object_per_line_of_the_table(asc: Callable) -> None:
     result = asc("bench", *only, "--clips", "64", "--rounds", "2", "--json", "--profile")
     assert result.code == 0
     measured = json.loads(result.out)
-    assert list(measured) == ["cp_resnet_evaluation", "student_distillation_epoch", "tracking_epoch"]
+    assert list(measured) == ["student_distillation_epoch", "cp_resnet_evaluation", "tracking_epoch"]
     epoch = measured["student_distillation_epoch"]
     assert epoch["ratio"] > 0
     assert epoch["lowest_ratio"] <= epoch["ratio"] <= epoch["highest_ratio"]
