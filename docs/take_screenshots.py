@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.server import HOST, server_command, server_environment
-from asc_experiments.tracking.trials import best_trial, finished_trials
+from asc_experiments.tracking.trials import best_trial, finished_trials, keys_of
 from asc_experiments.tracking.view import pages
 from tests.browser import chromium
 from tests.tracking.test_server import free_port, wait_until_healthy
@@ -54,11 +54,11 @@ def main(workspace: Path, study: str) -> None:
 
 
 def compared(tracking: Tracking, study: str) -> str:
-    """The query that compares the best trial, another one, and a teacher of the best."""
+    """The query that compares the best trial, the best other one that was taught, and a teacher of it."""
     trials = finished_trials(tracking, study)
     best = best_trial(trials, study)
-    other = next(trial for trial in trials if trial.run_id != best.run_id)
-    key = best.tags["asc.teachers"].split(",")[0]
+    other = best_trial([trial for trial in trials if trial.run_id != best.run_id and keys_of(trial)], study)
+    key = keys_of(other)[0]
     teachers = tracking.experiment("teachers")
     teacher = tracking.search([teachers], f"tags.`asc.teacher` = '{key}' AND attributes.status = 'FINISHED'")[0]
     runs = str([best.run_id, other.run_id, teacher.run_id]).replace("'", '"').replace(" ", "")
