@@ -27,6 +27,7 @@ _AWAY = (
     ConnectionError,
     requests.ConnectionError,
     requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,  # it was killed in the middle of an answer
     requests.exceptions.RetryError,  # how MLflow's client tells of 500 and 503: the server's own database or disk
     OperationalError,
     InterfaceError,

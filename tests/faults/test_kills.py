@@ -132,7 +132,7 @@ def test_kills_of_driver_workers_and_servers_lose_nothing_and_double_nothing(sta
     storage = open_storage(stack.folder, storage_url)
     done = study_status(load_study(storage, "tiny")).finished
     last = subprocess.run([*stack.command, "--trials", str(done + 2)], capture_output=True, text=True, check=False)
-    assert last.returncode == 0, last.stderr
+    assert last.returncode == 0, (last.stderr, stack.ended)
     check_what_is_left(Tracking.open(stack.folder, tracking_url), storage, done + 2, EPOCHS)
     for code, said in stack.ended:  # when its storage is away, a driver stops, and says so
         assert code == 2, said

@@ -28,6 +28,7 @@ def answered(status: int) -> requests.HTTPError:
     [
         (requests.ConnectionError("refused"), True),
         (requests.ReadTimeout("slow"), True),
+        (requests.exceptions.ChunkedEncodingError("broken off"), True),
         (ConnectionResetError("reset"), True),
         (answered(503), True),
         (requests.exceptions.RetryError("too many 500 error responses"), True),
