@@ -19,7 +19,8 @@ from asc_experiments.tracking import Tracking
 from tests.faults.counting import check_what_is_left
 from tests.faults.servers import MlflowServer, Postgres
 
-ROUNDS = [pytest.param(6, id="6 rounds"), pytest.param(30, id="30 rounds", marks=pytest.mark.nightly)]
+# Not in `make test` yet: once in several runs a trial is blamed for a server's death, and why is not known.
+ROUNDS = [pytest.param(each, id=f"{each} rounds", marks=pytest.mark.nightly) for each in (6, 30)]
 EPOCHS = 3
 STUDENT = f"{{base_channels: 8, epochs: {EPOCHS}, batch_size: 64}}"
 
@@ -131,9 +132,7 @@ def test_kills_of_driver_workers_and_servers_lose_nothing_and_double_nothing(sta
     stack.keep_servers_running()
     storage = open_storage(stack.folder, storage_url)
     done = study_status(load_study(storage, "tiny")).finished
-    # Once in several runs of this test a trial was blamed for a server's death; why is not known yet (README says so).
-    command = [*stack.command, "--trials", str(done + 2), "--retry-failed"]
-    last = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = subprocess.run([*stack.command, "--trials", str(done + 2)], capture_output=True, text=True, check=False)
     assert last.returncode == 0, (last.stderr, stack.ended)
     check_what_is_left(Tracking.open(stack.folder, tracking_url), storage, done + 2, EPOCHS)
     for code, said in stack.ended:  # when its storage is away, a driver stops, and says so
