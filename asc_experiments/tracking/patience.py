@@ -11,7 +11,7 @@ from typing import Any, cast
 import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from asc_experiments.base.durations import parse_duration
 from asc_experiments.base.errors import without_secrets
@@ -23,6 +23,8 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 10.0
 SAY_AFTER_S = 2.0
 """A server that is away for a moment is not worth a line."""
 _GATEWAY = (502, 503, 504)
+_OVERTAKEN = ("UNIQUE constraint failed", "duplicate key value")
+"""How SQLite and PostgreSQL say that there is such a row already; MLflow's server passes their words on."""
 _AWAY = (
     ConnectionError,
     requests.ConnectionError,
@@ -137,19 +139,22 @@ class _PatientClient:
         @functools.wraps(found)
         def call(*arguments: Any, **named: Any) -> Any:
             once = functools.partial(found, *arguments, **named)
-            return patiently(functools.partial(_set, once) if name.startswith("set_") else once, self._uri)
+            return patiently(functools.partial(_unless_overtaken, once), self._uri)
 
         return call
 
 
-def _set(once: Callable[[], Any]) -> Any:
-    """Set something, also where another process sets it first, at this very moment: then it is there to be changed."""
+def _unless_overtaken(call: Callable[[], Any]) -> Any:
+    """Make a call; once more where another process wrote the same row at this very moment: now it is there.
+
+    Two trainings that begin together both find no such tag, alias or dataset yet, and both insert it.
+    """
     try:
-        return once()
+        return call()
     except MlflowException as error:
-        if not any(isinstance(each, IntegrityError) for each in chain(error)):
+        if not any(words in str(error) for words in _OVERTAKEN):
             raise
-        return once()
+        return call()
 
 
 def patient(client: MlflowClient, uri: str) -> MlflowClient:

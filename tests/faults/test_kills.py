@@ -16,11 +16,11 @@ import pytest
 from asc_experiments.study.status import study_status
 from asc_experiments.study.storage import load_study, open_storage
 from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.run import ERROR
 from tests.faults.counting import check_what_is_left
 from tests.faults.servers import MlflowServer, Postgres
 
-# Not in `make test` yet: once in several runs a trial is blamed for a server's death, and why is not known.
-ROUNDS = [pytest.param(each, id=f"{each} rounds", marks=pytest.mark.nightly) for each in (6, 30)]
+ROUNDS = [pytest.param(6, id="6 rounds"), pytest.param(30, id="30 rounds", marks=pytest.mark.nightly)]
 EPOCHS = 3
 STUDENT = f"{{base_channels: 8, epochs: {EPOCHS}, batch_size: 64}}"
 
@@ -133,8 +133,12 @@ def test_kills_of_driver_workers_and_servers_lose_nothing_and_double_nothing(sta
     storage = open_storage(stack.folder, storage_url)
     done = study_status(load_study(storage, "tiny")).finished
     last = subprocess.run([*stack.command, "--trials", str(done + 2)], capture_output=True, text=True, check=False)
-    assert last.returncode == 0, (last.stderr, stack.ended)
-    check_what_is_left(Tracking.open(stack.folder, tracking_url), storage, done + 2, EPOCHS)
+    tracking = Tracking.open(stack.folder, tracking_url)
+    experiments = [tracking.experiment(name) for name in ("tiny", "teachers")]
+    blamed = [run.tags.get(ERROR) for run in tracking.search(experiments, "attributes.status = 'FAILED'")]
+    assert blamed == [], "no trial and no teacher fails because a server was killed"
+    assert last.returncode == 0, last.stderr
+    check_what_is_left(tracking, storage, done + 2, EPOCHS)
     for code, said in stack.ended:  # when its storage is away, a driver stops, and says so
         assert code == 2, said
         assert said.count("error: ") == 1, said

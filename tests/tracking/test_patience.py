@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Outage
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.patience import may_pass, patiently
+from asc_experiments.tracking.patience import may_pass, patient, patiently
 
 
 def answered(status: int) -> requests.HTTPError:
@@ -114,3 +114,32 @@ def test_what_another_process_sets_at_the_same_moment_is_set_again(tracking: Tra
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(sets, mine))
         assert tracking.experiment_tags(experiment)["tag"] == "value"
+
+
+@pytest.mark.parametrize(
+    ("refusals", "tries"),
+    [
+        (["(psycopg.errors.UniqueViolation) duplicate key value"], 2),
+        (["UNIQUE constraint failed: datasets.name"], 2),
+        (["UNIQUE constraint failed: datasets.name"] * 2, None),
+        (["no such run"], None),
+    ],
+)
+def test_call_that_was_overtaken_is_made_once_more(refusals: list[str], tries: int | None) -> None:
+    """As a server words it: the same row was written by somebody else between its look and its insertion."""
+    made: list[str] = []
+
+    class Server:
+        def log_inputs(self, run_id: str) -> str:
+            made.append(run_id)
+            if len(made) <= len(refusals):
+                raise MlflowException(refusals[len(made) - 1])
+            return run_id
+
+    client = patient(Server(), "http://server")  # type: ignore[arg-type]
+    if tries is None:
+        with pytest.raises(MlflowException, match=refusals[-1]):
+            client.log_inputs("it")
+    else:
+        assert client.log_inputs("it") == "it"
+    assert len(made) == (tries or len(refusals))
