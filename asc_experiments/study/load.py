@@ -29,6 +29,7 @@ from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.executor import InProcess
 from asc_experiments.study.file import StudyFile
+from asc_experiments.study.place import Place
 from asc_experiments.study.storage import load_study, open_storage
 from asc_experiments.study.work import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.tracking import RunRecord, Tracking
@@ -46,21 +47,16 @@ _STUDY = {
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the study is, for every process."""
+class LoadedPlace(Place):
+    """The same, and how many trials all drivers together do."""
 
-    root: Path
-    tracking_uri: str | None
-    storage: str | None
-    study: str
     trials: int
 
     def driver(self) -> Driver:
         """One of the drivers: a grid of as many cells as there are trials."""
         cells = {"distillation": {"temperature": [1 + cell / self.trials for cell in range(self.trials)]}}
         file = StudyFile.parse(_STUDY | cells | {"name": self.study}, "benchmark")
-        tracking = Tracking.open(self.root, self.tracking_uri)
-        bench = Workbench.open(self.root / "corpus", tracking, self.root / "cache", file.validation)
+        bench = Workbench.open(self.root / "corpus", self.tracking(), self.root / "cache", file.validation)
         return Driver(file, bench, open_storage(self.root, self.storage), _Stubs(bench))
 
 
@@ -110,7 +106,7 @@ def benchmark_load(workers: int, trials_each: int, tracking_uri: str | None, sto
     with tempfile.TemporaryDirectory(prefix="asc-bench-") as folder, hushed():
         root = Path(folder)
         synthesise(root / "corpus", clips_per_scene=20, seed=0)
-        place = Place(root, tracking_uri, storage, f"load-{uuid4().hex[:8]}", workers * trials_each)
+        place = LoadedPlace(root, tracking_uri, storage, f"load-{uuid4().hex[:8]}", workers * trials_each)
         driver = place.driver()  # tables, experiment and study are there before anybody else looks
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, end_with_parent) as pool:
@@ -126,13 +122,13 @@ def is_whole(facts: Mapping[str, float]) -> bool:
     return done == (asked, asked) and not facts["load.trials_done_again"] and not facts["load.lost_metrics"]
 
 
-def _drive(place: Place) -> None:
+def _drive(place: LoadedPlace) -> None:
     """One of the processes."""
     with hushed():
         place.driver().run()
 
 
-def count(place: Place, driver: Driver, workers: int = 1) -> dict[str, float]:
+def count(place: LoadedPlace, driver: Driver, workers: int = 1) -> dict[str, float]:
     """What there is of a study in both stores; deleted where nothing is missing."""
     tracking, experiment_id = driver.bench.tracking, driver.context.experiment_id
     study = load_study(open_storage(place.root, place.storage), place.study)

@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,6 +27,7 @@ from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import Workbench
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.file import StudyFile
+from asc_experiments.study.place import Place
 from asc_experiments.study.status import ASKED
 from asc_experiments.study.storage import load_study, open_storage
 from asc_experiments.tracking import RunRecord, Tracking
@@ -44,26 +44,6 @@ _STUDY = {
 }
 _OWN_TAGS = ("mlflow.", "asc.birth", "asc.owner", "asc.kind", "asc.identity")
 """What belongs to one run alone, and is not written again."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the study is, for every process."""
-
-    root: Path
-    tracking_uri: str | None
-    storage: str | None
-    study: str
-
-    def options(self) -> list[str]:
-        """The same for the command line."""
-        found = ["--workspace", str(self.root)]
-        found += ["--tracking-uri", self.tracking_uri] if self.tracking_uri else []
-        return found + (["--storage", self.storage] if self.storage else [])
-
-    def tracking(self) -> Tracking:
-        """A connection."""
-        return Tracking.open(self.root, self.tracking_uri)
 
 
 def benchmark_many_runs(runs: int, rounds: int, tracking_uri: str | None, storage: str | None) -> dict[str, float]:

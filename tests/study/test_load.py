@@ -28,16 +28,16 @@ def test_two_processes_lose_no_trial_and_no_metric(asc: Callable) -> None:
 
 
 @pytest.fixture
-def done(workspace: Path, synth_corpus: Path) -> tuple[load.Place, Driver]:
+def done(workspace: Path, synth_corpus: Path) -> tuple[load.LoadedPlace, Driver]:
     """A study of three trials that is done and not yet counted."""
     (workspace / "corpus").symlink_to(synth_corpus)
-    place = load.Place(workspace, None, None, "load", 3)
+    place = load.LoadedPlace(workspace, None, None, "load", 3)
     driver = place.driver()
     driver.run()
     return place, driver
 
 
-def test_what_is_lost_or_done_again_is_counted(done: tuple[load.Place, Driver]) -> None:
+def test_what_is_lost_or_done_again_is_counted(done: tuple[load.LoadedPlace, Driver]) -> None:
     place, driver = done
     tracking, client = driver.bench.tracking, driver.bench.tracking.client
     first, second, _ = finished_trials(tracking, "load")
@@ -55,7 +55,7 @@ def test_what_is_lost_or_done_again_is_counted(done: tuple[load.Place, Driver]) 
     assert tracking.has_experiment("load"), "what was lost can be looked for"
 
 
-def test_study_without_loss_is_deleted_again(done: tuple[load.Place, Driver]) -> None:
+def test_study_without_loss_is_deleted_again(done: tuple[load.LoadedPlace, Driver]) -> None:
     place, driver = done
     assert load.is_whole(load.count(place, driver))
     assert not driver.bench.tracking.has_experiment("load")
