@@ -14,6 +14,7 @@ from asc_experiments.augment import Augmenter, DeviceImpulseResponses
 from asc_experiments.base.errors import AscError, NotFiniteError
 from asc_experiments.corpus.segments import Segments
 from asc_experiments.models.frontend import SILENT_LOG_MEL
+from asc_experiments.models.threads import for_each
 from asc_experiments.training.data import ClipSource
 from asc_experiments.training.losses import distillation_loss, label_loss
 from asc_experiments.training.network import SceneNetwork
@@ -23,7 +24,7 @@ from asc_experiments.training.recipe import Recipe
 from asc_experiments.training.schedule import learning_rate_factor
 
 _EVALUATION_BATCHES = (32, 512)
-"""Clips at a time on a CPU, where more do not fit into its cache, and on a GPU."""
+"""Clips at a time on each thread of a CPU, where more do not fit into its cache, and on a GPU."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,12 +210,21 @@ def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -
     """
     was_training = network.training
     logits_of = network.eval().folded()
-    size = _EVALUATION_BATCHES[clips.device.type == "cuda"]
+    on_gpu = clips.device.type == "cuda"
+    size = _EVALUATION_BATCHES[on_gpu]
     logits = torch.empty(len(rows), len(network.scenes), device=clips.device)
-    with autocast(network.recipe, clips.device, training=False):
-        for first in range(0, len(rows), size):
-            batch = rows[first : first + size]
-            logits[first : first + size] = logits_of(clips.waveforms(batch))
+
+    def compute(first: int) -> None:
+        batch = slice(first, first + size)
+        with autocast(network.recipe, clips.device, training=False):
+            logits[batch] = logits_of(clips.waveforms(rows[batch]))
+
+    firsts = range(0, len(rows), size)
+    if on_gpu:
+        for first in firsts:
+            compute(first)
+    else:
+        for_each(compute, firsts)
     network.train(was_training)
     return logits.cpu().numpy()
 

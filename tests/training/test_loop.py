@@ -153,6 +153,22 @@ def test_callback_can_stop_the_training(corpus: Corpus, clips: ClipSource) -> No
         Trainer(tiny("none", epochs=5), clips, corpus.scenes).fit(corpus.train_rows[:40], stop)
 
 
+@pytest.mark.parametrize("arch", ["cp_mobile", "cp_resnet"])
+def test_logits_are_the_same_digits_on_any_number_of_threads(corpus: Corpus, clips: ClipSource, arch: str) -> None:
+    network = SceneNetwork(make_recipe(arch), corpus.scenes)
+    rows = np.arange(len(corpus.clips))[:70]  # batches of 32, 32 and 6
+    before = torch.get_num_threads()
+    said = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            said.append(predict_logits(network, clips, rows))
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(said[0], said[1])
+    np.testing.assert_array_equal(said[0], said[2])
+
+
 def test_logits_do_not_depend_on_the_batch_they_were_made_in(corpus: Corpus, clips: ClipSource) -> None:
     network = Trainer(tiny("none"), clips, corpus.scenes).fit(corpus.train_rows[:40])
     together = predict_logits(network, clips, corpus.test_rows[:9])
