@@ -23,8 +23,9 @@ from asc_experiments.training.pretrained import start_from
 from asc_experiments.training.recipe import Recipe
 from asc_experiments.training.schedule import learning_rate_factor
 
-_EVALUATION_BATCHES = (32, 512)
-"""Clips at a time on each thread of a CPU, where more do not fit into its cache, and on a GPU."""
+_CPU_CLIPS, _CPU_CLIPS_OF_TRANSFORMER, _GPU_CLIPS = 32, 8, 512
+"""Clips at a time in evaluation. On a CPU it is per thread: more do not fit into its cache; a transformer, which takes
+seconds for 32, has a thread idle at the end else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +212,7 @@ def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -
     was_training = network.training
     logits_of = network.eval().folded()
     on_gpu = clips.device.type == "cuda"
-    size = _EVALUATION_BATCHES[on_gpu]
+    size = _GPU_CLIPS if on_gpu else _CPU_CLIPS_OF_TRANSFORMER if network.recipe.arch == "passt" else _CPU_CLIPS
     logits = torch.empty(len(rows), len(network.scenes), device=clips.device)
 
     def compute(first: int) -> None:
