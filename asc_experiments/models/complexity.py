@@ -28,7 +28,9 @@ def measure_complexity(model: nn.Module, mels: int, frames: int) -> Complexity:
         RuntimeError: if ptflops cannot count this network.
     """
     from ptflops import get_model_complexity_info
+    from ptflops.aten_engine import FlopCounterMode
 
+    _let_no_compiler_be_loaded(FlopCounterMode)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         macs, _ = get_model_complexity_info(
@@ -38,3 +40,14 @@ def measure_complexity(model: nn.Module, mels: int, frames: int) -> Complexity:
     if macs is None:
         raise RuntimeError(f"ptflops could not count the operations: {printed.getvalue().strip()}")
     return Complexity(sum(p.numel() for p in model.parameters()), int(macs))
+
+
+def _let_no_compiler_be_loaded(counter: type) -> None:
+    """Tell PyTorch that this mode needs no protection from ``torch.compile``.
+
+    PyTorch loads the whole compiler, which takes more than a second, to switch it off for the mode's method, and notes
+    on the method that it did. With the note there it does not look. Nothing is compiled here in either case.
+    """
+    method = getattr(counter.__dict__.get("__torch_dispatch__"), "__wrapped__", None)
+    if method is not None and not hasattr(method, "__dynamo_disable"):
+        setattr(method, "__dynamo_disable", method)
