@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, print_facts, print_json, with_settings
+from asc_experiments.cli.options import Json, Settings, ends_soon, print_facts, print_json, with_settings
 from asc_experiments.cli.predictions import Format, open_writer
 from asc_experiments.cli.study import Name
 
@@ -47,6 +47,7 @@ def _gate(help: str, **limits: Any) -> Any:
 
 
 @with_settings
+@ends_soon
 def register(
     settings: Settings,
     name: Name,
@@ -165,6 +166,7 @@ def predict(
 
 
 @with_settings
+@ends_soon
 def card(settings: Settings, model_uri: ModelUri) -> None:
     """Print a registered model's card, Markdown."""
     from asc_experiments.tracking.registry import stored_card

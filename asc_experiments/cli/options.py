@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import json
 import os
@@ -133,6 +134,25 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + shared
     wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapper
+
+
+def ends_soon(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command that reads, says something and ends collect no garbage: that takes a third of its time.
+
+    What it makes are modules and records that are needed to its end; what is in no cycle is freed as always.
+    """
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **values: Any) -> None:
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            command(*args, **values)
+        finally:
+            if was_enabled:
+                gc.enable()
+
     return wrapper
 
 

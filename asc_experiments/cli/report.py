@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, with_settings
+from asc_experiments.cli.options import Json, Settings, ends_soon, with_settings
 from asc_experiments.report.formats import Format, default_file, format_of
 
 Names = Annotated[
@@ -22,6 +22,7 @@ def add_to(root: typer.Typer) -> None:
 
 
 @with_settings
+@ends_soon
 def report(
     settings: Settings,
     names: Names,

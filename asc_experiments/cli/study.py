@@ -13,6 +13,7 @@ from asc_experiments.cli.options import (
     CorpusFolder,
     Json,
     Settings,
+    ends_soon,
     print_facts,
     print_json,
     with_settings,
@@ -179,6 +180,7 @@ def _read(file: Path, trials: int | None, scale: str | None, assignments: list[s
 
 @app.command(epilog="Example: asc study status quickstart --json")
 @with_settings
+@ends_soon
 def status(settings: Settings, name: Name, as_json: Json = False) -> None:
     """How many trials were asked for, finished, pruned, failed, and are running."""
     from asc_experiments.study.status import study_status
@@ -214,6 +216,7 @@ def watch(
 
 @app.command("list", epilog="Example: asc study list")
 @with_settings
+@ends_soon
 def list_studies(
     settings: Settings,
     shipped: Annotated[bool, typer.Option("--shipped", help="Those that come with the program, instead.")] = False,

@@ -16,6 +16,7 @@ from asc_experiments.cli.options import (
     Seed,
     Settings,
     Validation,
+    ends_soon,
     print_facts,
     print_json,
     with_settings,
@@ -64,6 +65,7 @@ def train_teacher(
 
 @app.command("list", epilog="Example: asc teacher list --json")
 @with_settings
+@ends_soon
 def list_teachers(settings: Settings, as_json: Json = False) -> None:
     """List the teachers in the bank."""
     from rich.table import Table
