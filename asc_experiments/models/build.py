@@ -10,7 +10,8 @@ from torch import nn
 from asc_experiments.base.errors import nearest
 from asc_experiments.models.cp_mobile import CPMobile
 from asc_experiments.models.cp_resnet import CPResNet
-from asc_experiments.models.passt import SIZES, PaSST
+from asc_experiments.models.passt import PaSST
+from asc_experiments.models.sizes import SIZES
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {"cp_mobile": CPMobile, "cp_resnet": CPResNet, "passt": PaSST}
 

@@ -16,9 +16,6 @@ _PATCH, _STRIDE = 16, 10
 _FREQUENCY_PATCHES, _TIME_PATCHES = 12, 99
 _MLP_RATIO = 4
 
-SIZES: dict[str, tuple[int, int, int]] = {"s": (768, 12, 12), "xs": (384, 6, 6), "xxs": (192, 4, 4)}
-"""Width, depth and heads of each named size; ``s`` is the published PaSST-S."""
-
 
 class Attention(nn.Module):
     """Multi-head self-attention with one projection for queries, keys and values."""

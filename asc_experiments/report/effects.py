@@ -129,9 +129,9 @@ def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _centred_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks of each row, with mean 0."""
-    from scipy.stats import rankdata  # a table on the terminal does not wait for it
+    from pandas import DataFrame  # which MLflow has loaded, as it has not scipy.stats
 
-    ranks = rankdata(values, axis=1)
+    ranks = DataFrame(values).rank(axis=1).to_numpy()
     return ranks - ranks.mean(axis=1, keepdims=True)
 
 

@@ -1,7 +1,8 @@
 """Recipes, networks, the training loop, losses, the learning-rate schedule and the Scorecard."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from asc_experiments.base.lazy import importing
 
 if TYPE_CHECKING:
     from asc_experiments.training.checkpoint import Checkpoint, EpochRecord, open_checkpoint
@@ -27,26 +28,22 @@ __all__ = [
     "save_network",
     "score",
 ]
-_MODULES = {
-    "Checkpoint": "checkpoint",
-    "ClipSource": "data",
-    "EpochRecord": "checkpoint",
-    "EpochReport": "loop",
-    "Recipe": "recipe",
-    "SceneNetwork": "network",
-    "Scorecard": "scorecard",
-    "SoftTargets": "loop",
-    "Trainer": "loop",
-    "load_network": "network",
-    "make_recipe": "recipe",
-    "open_checkpoint": "checkpoint",
-    "save_network": "network",
-    "score": "scorecard",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for, when it is: what needs the Scorecard's names alone does not wait for PyTorch."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = importing(
+    __name__,
+    {
+        "Checkpoint": "checkpoint",
+        "ClipSource": "data",
+        "EpochRecord": "checkpoint",
+        "EpochReport": "loop",
+        "Recipe": "recipe",
+        "SceneNetwork": "network",
+        "Scorecard": "scorecard",
+        "SoftTargets": "loop",
+        "Trainer": "loop",
+        "load_network": "network",
+        "make_recipe": "recipe",
+        "open_checkpoint": "checkpoint",
+        "save_network": "network",
+        "score": "scorecard",
+    },
+)

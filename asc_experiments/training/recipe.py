@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from asc_experiments.augment.pipeline import Augmentation
+from asc_experiments.augment.settings import Augmentation
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.settings import Settings
-from asc_experiments.models.passt import SIZES
+from asc_experiments.models.sizes import SIZES
 
 AUGMENTS = ("none", "dir", "fms", "dirfms")
 """The device-generalisation methods that the paper compares."""

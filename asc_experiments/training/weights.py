@@ -21,7 +21,7 @@ from torch import Tensor
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes, digest_json
 from asc_experiments.base.progress import say
-from asc_experiments.models.passt import SIZES
+from asc_experiments.models.sizes import SIZES
 from asc_experiments.training.network import SceneNetwork
 
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
