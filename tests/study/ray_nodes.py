@@ -70,6 +70,11 @@ class RayNodes:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a process that may join."""
+        return os.environ | self.settings
+
     def add(self, name: str, hidden: Sequence[Path] = ()) -> None:
         """Add a host from which some folders are hidden, and wait until it is up."""
         prefix: list[str] = []
@@ -87,6 +92,12 @@ class RayNodes:
                 return
         raise AssertionError(f"no node manager on {name}")
 
+    def kill_all(self) -> None:
+        """Kill everything at once, as the loss of the head's machine would."""
+        for each in self._processes.values():
+            for process in [*psutil.Process(each.pid).children(recursive=True), each]:
+                process.kill()
+
     def close(self) -> None:
         for process in reversed(self._processes.values()):
             everything = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
@@ -102,7 +113,7 @@ class RayNodes:
         command = [*prefix, _RAY, "start", *arguments, "--num-cpus=1", "--object-store-memory=100000000", "--block"]
         self._starts[name] = (arguments, prefix)
         with (self.folder / f"{name}.log").open("wb") as log:
-            environment = os.environ | self.settings | {"NODE_OF_TEST": name}
+            environment = self.environment | {"NODE_OF_TEST": name}
             self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def _is_up(self, name: str) -> bool:
