@@ -53,7 +53,7 @@ postgres:
 test: lint browser postgres
 	$(VENV)/bin/python -m pytest
 
-# Every fault, longer and more often than `make test` injects it: half an hour.
+# Every fault, longer and more often than `make test` injects it: twenty minutes.
 nightly: install postgres
 	$(VENV)/bin/python -m pytest tests/faults -m "nightly or not nightly" --timeout 3600
 

@@ -31,8 +31,8 @@ _REQUIREMENTS = (
 )  # fmt: skip
 """What loading, predicting and ``mlflow models serve`` import. The last two are for ``models:/…`` in a database."""
 _CODE = (
-    "__init__.py", "augment", "models", "base/__init__.py", "base/errors.py", "base/hashing.py", "base/settings.py",
-    "corpus/audio.py", "corpus/index.py", "corpus/segments.py", "training/inference.py", "training/network.py",
+    "__init__.py", "augment/settings.py", "models", "base/__init__.py", "base/errors.py", "base/hashing.py",
+    "base/lazy.py", "base/settings.py", "corpus/audio.py", "training/inference.py", "training/network.py",
     "training/recipe.py", "training/serving.py", "tracking/pyfunc.py",
 )  # fmt: skip
 """What the loader needs of this program; the rest stays out of the stored model, and so does what only that needs."""
