@@ -57,7 +57,7 @@ test: lint browser postgres
 nightly: install postgres
 	$(VENV)/bin/python -m pytest tests/faults -m "nightly or not nightly" --timeout 3600
 
-# What the readers of study files, tables and sound files make of ten thousand inputs: ten minutes.
+# What the readers of study files, tables and sound files make of ten thousand inputs: a few minutes.
 fuzz: install
 	ASC_FUZZ=1200 $(VENV)/bin/python -m pytest tests/fuzz --timeout 3600
 
