@@ -26,9 +26,9 @@ def computes_in_bfloat16(recipe: Recipe, device: torch.device, training: bool) -
     """Whether bfloat16 is used.
 
     A GPU uses it for everything, a processor that multiplies it for training and for transformers: a transformer waits
-    for products, of which twice as many are done in the same time; a convolutional network in
-    training waits for memory, of which half as much is moved. Weights, batch norm's statistics, losses and frontends
-    stay float32. A convolutional network's logits take so little time that they are computed in float32.
+    for products, of which twice as many are done in the same time; a convolutional network in training waits for
+    memory, of which half as much is moved. Weights, batch norm's statistics, losses and frontends stay float32. A
+    convolutional network's logits take so little time that they are computed in float32.
 
     Raises:
         AscError: if ``ASC_PRECISION`` is neither ``auto`` nor ``float32``.
