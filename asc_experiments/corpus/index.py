@@ -32,6 +32,8 @@ REAL_DEVICES = ("a", "b", "c")
 """The devices that TAU recorded with; its other devices are simulated."""
 REFERENCE_DEVICE = "a"
 """The device that most clips come from, and the only one that DIR augments."""
+HELD_OUT_GROUP = "held_out"
+"""The group of training devices that a split holds out: heard nowhere in training, and yet chosen by."""
 
 _META_COLUMNS = ("filename", "scene_label", "identifier", "source_label")
 _FOLD_COLUMNS = ("filename", "scene_label")
@@ -109,6 +111,11 @@ class Corpus:
         """The device name of each clip; ``(clips,)``."""
         return np.array([clip.device for clip in self.clips])
 
+    @cached_property
+    def place_of(self) -> np.ndarray:
+        """The place of each clip, which no other scene shares; ``(clips,)``."""
+        return np.array([clip.location for clip in self.clips])
+
     @property
     def train_rows(self) -> np.ndarray:
         """Rows of the training fold; ``(n_train,)`` int64."""
@@ -120,14 +127,23 @@ class Corpus:
         return np.arange(self.n_train, len(self.clips))
 
     def device_groups(self, train_rows: np.ndarray | None = None) -> dict[str, str]:
-        """The group of each device: ``unseen`` if absent from training, else ``real`` (a, b, c) or ``seen``.
+        """The group of each device.
+
+        ``unseen`` if the training fold lacks it, ``held_out`` if the fold has it and the rows that are trained on do
+        not, else ``real`` (a, b, c) or ``seen``.
 
         Args:
             train_rows: rows that are trained on; the whole training fold by default.
         """
-        rows = self.train_rows if train_rows is None else train_rows
-        trained = set(self.device_of[rows].tolist())
-        return {d: "unseen" if d not in trained else "real" if d in REAL_DEVICES else "seen" for d in self.devices}
+        in_fold = set(self.device_of[self.train_rows].tolist())
+        trained = in_fold if train_rows is None else set(self.device_of[train_rows].tolist())
+
+        def group(device: str) -> str:
+            if device not in trained:
+                return HELD_OUT_GROUP if device in in_fold else "unseen"
+            return "real" if device in REAL_DEVICES else "seen"
+
+        return {device: group(device) for device in self.devices}
 
 
 def read_index(root: Path) -> tuple[Corpus | None, list[Problem]]:

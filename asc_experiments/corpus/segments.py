@@ -69,20 +69,6 @@ def find_segments(corpus: Corpus, rows: np.ndarray) -> Segments:
     return Segments(order, first, length)
 
 
-def recordings(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
-    """Which recording each of these clips was cut from, as numbers; ``(rows,)`` int64.
-
-    A recording is a segment of one place on all devices: they heard the same. A clip whose name does not say its
-    segment is one by itself.
-    """
-    numbers: dict[object, int] = {}
-    names = []
-    for row in rows.tolist():
-        place = _place_in_time(corpus.clips[row])
-        names.append((place[0][:3], place[0][4]) if place else row)
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
-
-
 _Place = tuple[tuple[str, ...], int]
 
 

@@ -17,6 +17,7 @@ from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSE
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
+from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.networks import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE
 from asc_experiments.tracking.view import page_view
@@ -156,6 +157,7 @@ class TeacherBank:
             digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
             metrics = bench.scorecards(trained.logits)
             run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
+            log_evidence(run, bench.evidence([trained.logits]))
             log_figures(bench, run, f"teacher {recipe.name}", [trained.logits], bars_of(recipe.name, metrics))
             run.tags({LOGITS_DIGEST: digest, MODEL_ID: model_id})
         accuracy = 100 * metrics["accuracy/overall"]

@@ -16,6 +16,7 @@ from asc_experiments.distill.teacher import SCHEMA
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
+from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.networks import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE, TEACHERS
 from asc_experiments.training import Recipe, SoftTargets
@@ -69,6 +70,7 @@ def train_student(
     trained = train_network(bench, recipe, run, f"student {recipe.name}", identity, targets, on_validation)
     model_id = log_network(run, trained.network)
     log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
+    log_evidence(run, bench.evidence([trained.logits]))
     metrics = bench.scorecards(trained.logits)
     if targets is not None:
         metrics |= _beside_targets(bench, trained.logits, targets)

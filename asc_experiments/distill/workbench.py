@@ -5,7 +5,7 @@ The corpus with its decoded clips, the validation split, impulse responses, publ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -20,8 +20,9 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.locks import lock_path
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepare, split_training_fold
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
-from asc_experiments.corpus.index import REFERENCE_DEVICE
+from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_DEVICE
 from asc_experiments.corpus.segments import Segments, find_segments
+from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import (
     ClipSource,
@@ -109,8 +110,18 @@ class Workbench:
 
     @cached_property
     def device_groups(self) -> dict[str, str]:
-        """The group of each device; one that is held out from training counts as unseen."""
+        """The group of each device in the test fold; a training device that is held out is neither seen nor unseen."""
         return self.corpus.device_groups(self.rows[0])
+
+    @cached_property
+    def validation_groups(self) -> dict[str, str]:
+        """The group of each device among the held-out clips, where held-out devices stand for the unseen ones."""
+        return {d: "unseen" if g == HELD_OUT_GROUP else g for d, g in self.device_groups.items()}
+
+    def groups_for(self, rows: np.ndarray) -> dict[str, str]:
+        """The group of each device among these clips, which are all of the training fold or all of the test fold."""
+        in_training = len(rows) and rows[0] < self.corpus.n_train
+        return self.validation_groups if in_training else self.device_groups
 
     @cached_property
     def responses(self) -> ImpulseResponses | None:
@@ -158,9 +169,25 @@ class Workbench:
             metrics |= {f"validation/{name}": value for name, value in validation.items()}
         return metrics
 
+    def evidence(self, logits: Sequence[np.ndarray]) -> dict[str, Evidence]:
+        """What networks answered by place and device: of the ``test`` fold, and of held-out clips (``validation``).
+
+        A split of which a clip has no logits from one of them is left out.
+
+        Args:
+            logits: ``(clips, scenes)`` by the corpus's rows, of each network.
+        """
+        corpus, found = self.corpus, {}
+        for split, rows in (("test", corpus.test_rows), ("validation", self.rows[1])):
+            if len(rows) and not any(np.isnan(each[rows]).any() for each in logits):
+                told = [each[rows] for each in logits]
+                clips = corpus.labels[rows], corpus.device_of[rows], corpus.place_of[rows]
+                found[split] = Evidence.of(told, *clips, self.groups_for(rows), corpus.scenes)
+        return found
+
     def _measures(self, logits: np.ndarray, rows: np.ndarray) -> dict[str, float]:
         labels, devices = self.corpus.labels[rows], self.corpus.device_of[rows]
-        explained = calibration(logits[rows], labels, devices, self.device_groups)
+        explained = calibration(logits[rows], labels, devices, self.groups_for(rows))
         return dict(self.score(logits[rows], rows).metrics) | explained
 
     def trainer(self, recipe: Recipe, soft_targets: SoftTargets | None = None) -> Trainer:
@@ -177,7 +204,7 @@ class Workbench:
     def score(self, logits: np.ndarray, rows: np.ndarray) -> Scorecard:
         """Score logits ``(rows, scenes)`` of these rows."""
         labels, devices = self.corpus.labels[rows], self.corpus.device_of[rows]
-        return score(logits, labels, devices, self.device_groups, self.corpus.scenes)
+        return score(logits, labels, devices, self.groups_for(rows), self.corpus.scenes)
 
 
 @lru_cache(maxsize=2)

@@ -175,7 +175,7 @@ def _replicated(record: RunRecord, among: Collection[str]) -> dict[str, Any] | N
     return {
         "seeds": int(metrics[REPLICATES]),
         "objective": metrics[REPLICATED],
-        "std": metrics[REPLICATED_STD],
+        "std": metrics.get(REPLICATED_STD),
         "baseline": f"trial {record.tags[BASELINE]}",
         **{key: metrics.get(f"{DIFFERENCE}/{key}") for key in ("difference", "low", "high")},
         "test": {key: metrics.get(f"{on_test}/{key}") for key in ("difference", "low", "high")},

@@ -57,7 +57,8 @@ def replicate_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]
         tried, key=lambda row: row["replicated"]["objective"], reverse=comparison.direction == "maximize"
     ):
         again = row["replicated"]
-        cells = [row["name"], str(again["seeds"]), f"{again['objective']:.4f} ± {again['std']:.4f}"]
+        spread = "" if again["std"] is None else f" ± {again['std']:.4f}"
+        cells = [row["name"], str(again["seeds"]), f"{again['objective']:.4f}{spread}"]
         if again["difference"] is None:
             rows.append([*cells, "baseline", "", ""])
         else:
@@ -67,7 +68,9 @@ def replicate_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]
     return headings, rows
 
 
-def _interval(values: Mapping[str, float]) -> str:
+def _interval(values: Mapping[str, float | None]) -> str:
+    if values["low"] is None:
+        return "not known with one seed"
     return f"[{values['low']:+.4f}, {values['high']:+.4f}]"
 
 

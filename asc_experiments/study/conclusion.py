@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from asc_experiments.study.file import Objective
 from asc_experiments.study.space import TrialPlan
 from asc_experiments.study.work import SeedResult
 from asc_experiments.tracking import Run
+from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.trials import (
     AGAINST_VALUE,
     LABELS_ALONE,
@@ -60,7 +61,7 @@ def conclude(bench: Workbench, conclusion: Conclusion) -> tuple[float, ...]:
         raise NotFiniteError(plan.student.name, f"its objective is {values[0]}", "lower the learning_rate")
     run = bench.tracking.writer(conclusion.run_id, conclusion.experiment_id)
     log_corpus(bench, run)
-    _log_figures(bench, run, conclusion, scores)
+    _log_answers(bench, run, conclusion, scores)
     best = _best(conclusion)
     run.log(
         params=_params(conclusion),
@@ -74,15 +75,17 @@ def conclude(bench: Workbench, conclusion: Conclusion) -> tuple[float, ...]:
     return values
 
 
-def student_logits(bench: Workbench, run_id: str, rows: np.ndarray) -> np.ndarray:
-    """The logits that a student's run keeps, of these rows of the corpus; ``(rows, scenes)`` float32.
+def every_logit(bench: Workbench, run_ids: Sequence[str]) -> list[np.ndarray]:
+    """The logits that students' runs keep, by the corpus's rows; each ``(clips, scenes)`` float32.
 
     Raises:
         AscError: if they are gone.
     """
-    with bench.tracking.artifacts(run_id, LOGITS) as path:
-        table = LogitTable.load(path)
-    return table.of([bench.corpus.filenames[row] for row in rows], f"run {run_id}")
+    found = []
+    for run_id in run_ids:
+        with bench.tracking.artifacts(run_id, LOGITS) as path:
+            found.append(LogitTable.load(path).of(bench.corpus.filenames, f"run {run_id}"))
+    return found
 
 
 def _over_seeds(seeds: tuple[SeedResult, ...]) -> dict[str, float]:
@@ -103,10 +106,10 @@ def _best(conclusion: Conclusion) -> SeedResult:
     return max(conclusion.seeds, key=lambda seed: sign * seed.metrics[objective.logged_name])
 
 
-def _log_figures(bench: Workbench, run: Run, conclusion: Conclusion, scores: Mapping[str, float]) -> None:
-    """The students' mean beside their ensemble, and the confusions of all seeds."""
-    every_row = np.arange(len(bench.corpus.clips))
-    logits = [student_logits(bench, seed.run_id, every_row) for seed in conclusion.seeds]
+def _log_answers(bench: Workbench, run: Run, conclusion: Conclusion, scores: Mapping[str, float]) -> None:
+    """What the students answered by place; as figures, their mean beside their ensemble, and their confusions."""
+    logits = every_logit(bench, [seed.run_id for seed in conclusion.seeds])
+    log_evidence(run, bench.evidence(logits))
     several = len(conclusion.seeds) > 1
     name = f"student, mean of {len(conclusion.seeds)} seeds" if several else "student"
     bars = bars_of(name, scores, spread=spread_of("") if several else "")

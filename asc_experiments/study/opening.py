@@ -76,7 +76,7 @@ def refuse_changed(space: SearchSpace, bench: Workbench, storage: BaseStorage) -
 def _check_metric(study: str, objective: Objective, bench: Workbench) -> None:
     rows = bench.rows[1] if objective.split == "validation" else bench.corpus.test_rows
     devices = sorted(set(bench.corpus.device_of[rows].tolist()))
-    groups = [bench.device_groups[device] for device in devices]
+    groups = [bench.groups_for(rows)[device] for device in devices]
     names = metric_names(devices, groups, bench.corpus.scenes)
     if objective.metric not in names:
         what = f"unknown metric '{objective.metric}' on the {objective.split} split"

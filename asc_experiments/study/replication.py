@@ -1,7 +1,7 @@
 """Replication: the best trials and the baseline once more, with fresh seeds, before one of them is called the winner.
 
-The best of many noisy trials is partly luck. Students with seeds that no trial was chosen by tell how good it is, and a
-paired bootstrap over clips how sure its difference to the baseline is.
+The best of many noisy trials is partly luck. Students with seeds that no trial was chosen by tell how good it is, and
+the test fold, whose clips chose none of them either, how sure its difference to the baseline is.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ import time
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
-import numpy as np
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from asc_experiments.base.progress import say
-from asc_experiments.corpus.segments import recordings
 from asc_experiments.distill import Workbench
+from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.study.attempts import NUMBER_IN_FILE
-from asc_experiments.study.conclusion import student_logits
+from asc_experiments.study.conclusion import every_logit
 from asc_experiments.study.file import Objective, Replication
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.trial import TrialContext, seed_job
 from asc_experiments.study.work import SeedJob, SeedResult, train_seed
 from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.decision import metric_on_test
+from asc_experiments.tracking.evidence import REPLICATES as REPLICATES_FILE
+from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.trials import (
     BASELINE,
     DIFFERENCE,
@@ -39,7 +41,6 @@ from asc_experiments.tracking.trials import (
     keys_of,
     spread_of,
 )
-from asc_experiments.training.bootstrap import Interval, ScoredClips, paired_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,35 +123,45 @@ def _fresh(executor: Executor, bench: Workbench, job: SeedJob, seeds: int, used:
 
 
 def _log(context: TrialContext, finished: list[tuple[_Candidate, list[SeedResult]]], baseline: int) -> None:
-    """Log what each candidate reached, and its difference to the baseline on the objective's split and on the test."""
+    """Log what each candidate reached, what its students answered, and its margin over the baseline.
+
+    The margin that decides is that of the test fold, widened for the best of the candidates being picked by it; that on
+    the clips that chose them is for the reader.
+    """
     bench, objective = context.bench, context.study.objective
-    splits = {"test": bench.corpus.test_rows}
-    if objective.split == "validation":
-        splits["validation"] = bench.rows[1]
-    of_baseline = next((students for each, students in finished if each.job.trial == baseline), None)
+    tables = {
+        each.job.trial: bench.evidence(every_logit(bench, [student.run_id for student in students]))
+        for each, students in finished
+    }
+    chose_on_test = objective.split == "test"
+    among = len(finished_trials(bench.tracking, context.study.name)) if chose_on_test else len(finished)
     when = str(time.time_ns())
     for each, students in finished:
         metrics = _means(objective, students)
-        if of_baseline is not None and each.job.trial != baseline:
-            for split, rows in splits.items():
-                interval = _difference(bench, objective.metric, rows, students, of_baseline)
-                prefix = DIFFERENCE if split == objective.split else f"{DIFFERENCE}/{split}"
-                metrics |= {f"{prefix}/{key}": value for key, value in vars(interval).items()}
+        if baseline in tables and each.job.trial != baseline:
+            metrics |= _margins(tables[each.job.trial], tables[baseline], objective, max(1, among - 1))
         run = bench.tracking.writer(each.record.run_id, each.record.experiment_id)
+        log_evidence(run, tables[each.job.trial], REPLICATES_FILE)
         run.metrics(metrics)
         run.tags({BASELINE: str(baseline), REPLICATED_AT: when})
 
 
-def _difference(
-    bench: Workbench, metric: str, rows: np.ndarray, ours: list[SeedResult], theirs: list[SeedResult]
-) -> Interval:
-    labels, devices = bench.corpus.labels[rows], bench.corpus.device_of[rows]
-    cut_from = recordings(bench.corpus, rows)
-    clips = ScoredClips(labels, devices, bench.device_groups, bench.corpus.scenes, cut_from)
-    mine, others = (
-        [student_logits(bench, student.run_id, rows) for student in students] for students in (ours, theirs)
-    )
-    return paired_interval(mine, others, clips, metric)
+def _margins(
+    ours: dict[str, Evidence], theirs: dict[str, Evidence], objective: Objective, comparisons: int
+) -> dict[str, float]:
+    """The margin over the baseline on each split, as metrics; without an interval where noise is not known."""
+    metrics: dict[str, float] = {}
+    for split in ours.keys() & theirs.keys():
+        metric = metric_on_test(objective.metric, ours[split])
+        found = margin(ours[split], theirs[split], metric, comparisons)
+        prefix = DIFFERENCE if split == objective.split else f"{DIFFERENCE}/{split}"
+        metrics |= {f"{prefix}/{name}": value for name, value in _parts(found).items()}
+    return metrics
+
+
+def _parts(found: Margin) -> dict[str, float]:
+    bounds = {"low": found.low, "high": found.high} if found.is_known else {}
+    return {"difference": found.value} | bounds
 
 
 def _means(objective: Objective, seeds: list[SeedResult]) -> dict[str, float]:
@@ -164,5 +175,6 @@ def _means(objective: Objective, seeds: list[SeedResult]) -> dict[str, float]:
             metrics[f"replicated/{spread_of(name)}"] = statistics.stdev(values)
     values = [seed.metrics[objective.logged_name] for seed in seeds]
     metrics[REPLICATED] = statistics.fmean(values)
-    metrics[REPLICATED_STD] = statistics.stdev(values) if len(values) > 1 else 0.0
+    if len(values) > 1:
+        metrics[REPLICATED_STD] = statistics.stdev(values)
     return metrics

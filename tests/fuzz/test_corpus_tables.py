@@ -15,7 +15,7 @@ from asc_experiments.corpus import Corpus, ValidationSplit, split_training_fold
 from asc_experiments.corpus.audio import read_clip
 from asc_experiments.corpus.check import corpus_facts
 from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD, read_index
-from asc_experiments.corpus.segments import find_segments, recordings
+from asc_experiments.corpus.segments import find_segments
 
 EXAMPLES = int(os.environ.get("ASC_FUZZ", "100"))
 fuzzed = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -74,7 +74,6 @@ def use(root: Path) -> Corpus | None:
         assert "secret" not in problem.line()
     corpus_facts(corpus)
     find_segments(corpus, corpus.train_rows)
-    recordings(corpus, corpus.test_rows)
     try:
         split_training_fold(corpus, ValidationSplit(fraction=0.3))
     except AscError as error:

@@ -59,7 +59,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
         costs = {"complexity/macs": float(complexity.macs), "complexity/parameters": float(complexity.parameters)}
         return SeedResult(job.parent, "m-0", job.student.seed, scores | costs)
 
-    monkeypatch.setattr("asc_experiments.study.conclusion._log_figures", lambda *_: None)  # there are no logits
+    monkeypatch.setattr("asc_experiments.study.conclusion._log_answers", lambda *_: None)  # there are no logits
     monkeypatch.setattr("asc_experiments.study.trial.train_teacher", teacher)
     monkeypatch.setattr("asc_experiments.study.trial.train_seed", student)
     return asked

@@ -157,7 +157,7 @@ def test_twenty_trials_over_six_teachers_train_six_and_launched_again_none(
         return SeedResult(job.parent, "m-0", job.student.seed, dict.fromkeys(names, 0.5))
 
     monkeypatch.setattr("asc_experiments.study.trial.train_seed", student)  # this is about teachers
-    monkeypatch.setattr("asc_experiments.study.conclusion._log_figures", lambda *_: None)  # there are no logits
+    monkeypatch.setattr("asc_experiments.study.conclusion._log_answers", lambda *_: None)  # there are no logits
     (tmp_path / "six.yaml").write_text(TWENTY_TRIALS_OVER_SIX_TEACHERS)
     study = read_study(tmp_path / "six.yaml")
     for _ in range(2):

@@ -9,11 +9,14 @@ import pytest
 
 from asc_experiments.report.comparison import compare_study
 from asc_experiments.report.text import as_markdown
+from asc_experiments.statistics import margin
 from asc_experiments.study.attempts import NUMBER_IN_FILE
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.replication import candidates
 from asc_experiments.study.status import study_status
 from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.evidence import REPLICATES as REPLICATES_FILE
+from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.trials import (
     BASELINE,
     OBJECTIVE_VALUE,
@@ -112,18 +115,35 @@ def test_best_and_baseline_are_tried_again_with_fresh_seeds(make: Make, quick_st
 
 
 def test_difference_to_the_baseline_has_an_interval(make: Make) -> None:
-    made = make(replicate={"best": 2, "seeds": 1})
+    made = make(replicate={"best": 2, "seeds": 3})
     made.run()
     baseline, best, other = trials(made)
     assert not [name for name in baseline.metrics if name.startswith("difference")]
     for record in (best, other):
         low, middle, high = (record.metrics[f"difference/{name}"] for name in ("low", "difference", "high"))
-        assert 0 < low < middle < high
+        assert low < middle < high
         assert middle == pytest.approx(record.metrics[REPLICATED] - baseline.metrics[REPLICATED])
+        on_test = [record.metrics[f"difference/test/{name}"] for name in ("low", "difference", "high")]
+        assert 0 < on_test[0] < on_test[1] < on_test[2]
+        tables = [evidence_of(made.bench.tracking, run.run_id, REPLICATES_FILE)["test"] for run in (record, baseline)]
+        again = margin(*tables, "accuracy/macro", comparisons=2)
+        assert on_test == pytest.approx([again.low, again.value, again.high]), "one of two was picked by it"
     rows = {row["name"]: row["replicated"] for row in compare_study(made.bench.tracking, "tiny").rows}
     assert rows["trial 1"]["baseline"] == "trial 0"
     assert rows["trial 0"]["difference"] is None
+    assert (rows["trial 0"]["std"], rows["trial 1"]["seeds"]) == (baseline.metrics[REPLICATED_STD], 3)
     assert "baseline" in as_markdown(compare_study(made.bench.tracking, "tiny"))
+
+
+def test_noise_of_one_fresh_seed_is_not_known(make: Make) -> None:
+    made = make(replicate={"best": 1, "seeds": 1})
+    made.run()
+    best = trials(made)[1]
+    assert best.metrics["difference/difference"] > 0
+    assert not {"difference/low", "difference/test/low", REPLICATED_STD} & set(best.metrics)
+    rows = {row["name"]: row["replicated"] for row in compare_study(made.bench.tracking, "tiny").rows}
+    assert (rows["trial 1"]["std"], rows["trial 1"]["low"]) == (None, None)
+    assert "± 0.0" not in as_markdown(compare_study(made.bench.tracking, "tiny"))
 
 
 def test_second_call_trains_nothing_and_changes_nothing(make: Make, quick_students: Any) -> None:
@@ -182,7 +202,6 @@ def test_any_objective_can_be_replicated(make: Make, objective: str) -> None:
     made = make(objective={"metric": objective}, replicate={"best": 1, "seeds": 1})
     made.run()
     replicated = [record for record in trials(made) if REPLICATED in record.metrics]
-    assert [record.metrics[REPLICATED_STD] for record in replicated] == [0.0, 0.0]
     baseline, best = (record.metrics for record in replicated)
     assert best["difference/difference"] == pytest.approx(best[REPLICATED] - baseline[REPLICATED])
 

@@ -1,0 +1,171 @@
+"""Differences between recipes and how sure they are: over places and over students."""
+
+import math
+
+import numpy as np
+import pytest
+
+from asc_experiments.statistics import Evidence, dg_floor, learning_of, level, margin
+
+SCENES = ("airport", "bus", "park")
+DEVICES = ("a", "s4")
+GROUPS = {"a": "real", "s4": "unseen"}
+
+
+def evidence(
+    rng: np.random.Generator,
+    accuracies: list[float],
+    places: int = 30,
+    clips: int = 20,
+    spread: float = 0.0,
+    hard: np.ndarray | None = None,
+) -> Evidence:
+    """Students of these accuracies, on ``clips`` clips of each place and device.
+
+    Args:
+        spread: by how much each student's accuracy differs from place to place, besides ``hard``.
+        hard: how much harder each place is for all students alike.
+    """
+    place = np.arange(places).repeat(clips * len(DEVICES))
+    devices = np.array(DEVICES * (places * clips))
+    labels = place % len(SCENES)
+    names = np.array([f"place{number}" for number in place])
+    logits = []
+    for accuracy in accuracies:
+        of_place = accuracy + spread * rng.normal(size=places) - (0 if hard is None else hard)
+        right = rng.random(len(place)) < np.clip(of_place, 0, 1)[place]
+        answers = np.where(right, labels, (labels + 1) % len(SCENES))
+        logits.append(3.0 * np.eye(len(SCENES))[answers])
+    return Evidence.of(logits, labels, devices, names, GROUPS, SCENES)
+
+
+def test_value_is_the_difference_of_means_over_students_and_swaps_its_sign() -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = evidence(rng, [0.7, 0.7, 0.7]), evidence(rng, [0.4, 0.4])
+    found, swapped = margin(ours, theirs, "accuracy/macro"), margin(theirs, ours, "accuracy/macro")
+    means = [table.measure("accuracy/macro").mean() for table in (ours, theirs)]
+    assert found.value == pytest.approx(means[0] - means[1])
+    assert (swapped.low, swapped.high) == pytest.approx((-found.high, -found.low))
+    assert found.is_better
+    assert swapped.is_worse
+    assert found.students == (3, 2)
+    assert found.places == 30
+
+
+def test_one_student_on_a_side_is_not_known() -> None:
+    rng = np.random.default_rng(0)
+    one, two = evidence(rng, [0.9]), evidence(rng, [0.3, 0.3])
+    for found in (margin(one, two, "accuracy/macro"), margin(two, one, "accuracy/macro")):
+        assert found.unknown == "not known with one seed"
+        assert found.is_open
+        assert not found.is_better
+        assert not found.is_worse
+        assert abs(found.value) > 0.4
+        assert math.isnan(found.error)
+
+
+def test_one_place_and_other_clips_are_not_known() -> None:
+    rng = np.random.default_rng(0)
+    at_one = [evidence(rng, [0.6, 0.7], places=1) for _ in range(2)]
+    assert margin(*at_one, "accuracy/overall").unknown == "not known from one place"
+    others = margin(evidence(rng, [0.6, 0.7], places=4), evidence(rng, [0.6, 0.7], places=5), "accuracy/overall")
+    assert others.unknown == "other clips were asked"
+
+
+def test_scatter_between_seeds_widens_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    theirs = evidence(rng, [0.5, 0.5, 0.5])
+    steady, unsteady = evidence(rng, [0.6, 0.6, 0.6]), evidence(rng, [0.5, 0.6, 0.7])
+    assert margin(steady, theirs, "accuracy/macro").is_better
+    assert margin(unsteady, theirs, "accuracy/macro").is_open
+
+
+def test_clips_of_one_place_are_no_independent_evidence() -> None:
+    """A recipe that is better at three places of thirty, with ever so many clips of each, is not shown to be better."""
+    rng = np.random.default_rng(0)
+    at_three = np.where(np.arange(30) < 3, -0.4, 0.0)
+    ours, theirs = evidence(rng, [0.5] * 5, clips=400, hard=at_three), evidence(rng, [0.5] * 5, clips=400)
+    found = margin(ours, theirs, "accuracy/overall")
+    assert found.value > 0.03
+    assert found.is_open
+
+
+def test_places_that_are_hard_for_both_do_not_blur_their_difference() -> None:
+    rng = np.random.default_rng(0)
+    hard = 0.3 * rng.random(30)
+    ours, theirs = (evidence(rng, [accuracy] * 3, clips=100, hard=hard) for accuracy in (0.72, 0.68))
+    assert margin(ours, theirs, "accuracy/overall").is_better
+    assert level(ours, "accuracy/overall").error > 2 * margin(ours, theirs, "accuracy/overall").error
+
+
+def test_lower_is_better_for_losses_and_dg() -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = evidence(rng, [0.8] * 3), evidence(rng, [0.4] * 3)
+    assert margin(ours, theirs, "loss/overall").is_better
+    assert margin(theirs, ours, "loss/overall").is_worse
+    assert margin(ours, theirs, "device_generalization").is_open
+
+
+def test_the_more_were_picked_from_the_wider_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    pair = evidence(rng, [0.6, 0.62, 0.61]), evidence(rng, [0.55, 0.57, 0.56])
+    widths = [found.high - found.low for n in (1, 3, 20) if (found := margin(*pair, "accuracy/macro", comparisons=n))]
+    assert widths == sorted(widths)
+    assert widths[0] < widths[-1]
+
+
+def test_scene_with_a_single_place_is_no_stratum_of_its_own() -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = evidence(rng, [0.7, 0.7], places=5), evidence(rng, [0.5, 0.5], places=5)  # 2, 2 and 1 of a scene
+    found = margin(ours, theirs, "accuracy/macro")
+    assert found.is_known
+    assert np.isfinite([found.low, found.high]).all()
+
+
+@pytest.mark.parametrize("seed_deviation", [0.0, 0.02])
+def test_interval_holds_the_truth_as_often_as_it_says(seed_deviation: float) -> None:
+    held, simulations = 0, 200
+    for number in range(simulations):
+        rng = np.random.default_rng(number)
+        hard = 0.15 * rng.normal(size=24)
+        mine, others = 0.6 + seed_deviation * rng.normal(size=3), 0.5 + seed_deviation * rng.normal(size=3)
+        ours = evidence(rng, mine.tolist(), 24, 10, spread=0.05, hard=hard)
+        theirs = evidence(rng, others.tolist(), 24, 10, spread=0.05, hard=hard)
+        found = margin(ours, theirs, "accuracy/overall")
+        held += found.low <= 0.1 <= found.high
+    assert 0.91 <= held / simulations <= 1.0
+
+
+def test_network_that_gives_one_answer_has_learned_nothing() -> None:
+    labels = np.arange(60) % 3
+    places = np.array([f"place{number}" for number in range(60)])
+    table = Evidence.of([np.tile([0.0, 1.0, 0.0], (60, 1))], labels, ["a"] * 60, places, GROUPS, SCENES)
+    found = learning_of(table)
+    assert found.one_answer
+    assert found.is_at_chance
+    assert found.accuracy == pytest.approx(found.chance) == pytest.approx(1 / 3)
+    assert found.favourite == ("bus", 1.0)
+
+
+@pytest.mark.parametrize(("accuracy", "at_chance"), [(1 / 3, True), (0.36, True), (0.6, False)])
+def test_accuracy_within_the_noise_of_guessing_is_at_chance(accuracy: float, at_chance: bool) -> None:
+    rng = np.random.default_rng(1)
+    found = learning_of(evidence(rng, [accuracy], places=30, clips=2))
+    assert found.is_at_chance is at_chance
+    assert not found.one_answer
+
+
+def test_even_network_shows_the_dg_of_its_clips_luck() -> None:
+    """With 60 clips a device and 88 % right: 4.2 points over nine devices' expected deviation, by simulation."""
+    devices = np.array([f"d{number}" for number in range(9)]).repeat(60)
+    labels, places = np.arange(540) % 3, np.array([f"place{number}" for number in range(540)])
+    groups = dict.fromkeys(devices.tolist(), "real")
+    seen, floors = [], []
+    for seed in range(300):
+        right = np.random.default_rng(seed).random(540) < 0.88
+        logits = np.eye(3)[np.where(right, labels, (labels + 1) % 3)]
+        table = Evidence.of([logits], labels, devices, places, groups, SCENES)
+        seen.append(table.measure("device_generalization")[0] ** 2)
+        floors.append(dg_floor(table))
+    assert np.sqrt(np.mean(seen)) == pytest.approx(np.mean(floors), rel=0.05)
+    assert np.mean(floors) == pytest.approx(0.0396, abs=0.001)
