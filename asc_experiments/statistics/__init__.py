@@ -5,7 +5,18 @@ Everything that claims something about networks (champion, report, replication, 
 """
 
 from asc_experiments.statistics.chance import Learning, dg_floor, learning_of
-from asc_experiments.statistics.evidence import Evidence, pooled
+from asc_experiments.statistics.evidence import Evidence, as_one, pooled
 from asc_experiments.statistics.margin import CONFIDENCE, Margin, level, margin
 
-__all__ = ["CONFIDENCE", "Evidence", "Learning", "Margin", "dg_floor", "learning_of", "level", "margin", "pooled"]
+__all__ = [
+    "CONFIDENCE",
+    "Evidence",
+    "Learning",
+    "Margin",
+    "as_one",
+    "dg_floor",
+    "learning_of",
+    "level",
+    "margin",
+    "pooled",
+]

@@ -29,9 +29,9 @@ class Evidence:
         devices: names of the devices.
         groups: the group of each device.
         clips: ``(places, devices)`` int64, how many clips.
-        correct: ``(students, places, devices)`` int64, how many of them were answered right.
+        correct: ``(students, places, devices)``, how many of them were answered right.
         loss: ``(students, places, devices)`` float64, the sum of their cross entropies in nats.
-        answers: ``(students, scenes)`` int64, how often each scene was the answer.
+        answers: ``(students, scenes)``, how often each scene was the answer.
     """
 
     places: tuple[str, ...]
@@ -176,6 +176,16 @@ def pooled(tables: Sequence[Evidence]) -> Evidence:
         loss=np.concatenate([table.loss for table in tables]),
         answers=np.concatenate([table.answers for table in tables]),
     )
+
+
+def as_one(table: Evidence) -> Evidence:
+    """The students of a table as one, that answers what they answer on average.
+
+    Students of one teacher share its luck. Where kinds of teachers are compared, a teacher and its students are one
+    piece of evidence: pool one such table a teacher.
+    """
+    means = {name: getattr(table, name).mean(axis=0, keepdims=True) for name in _PER_STUDENT}
+    return replace(table, correct=means["correct"], loss=means["loss"], answers=means["answers"])
 
 
 def combine(metric: str, sums: np.ndarray, clips: np.ndarray) -> np.ndarray:

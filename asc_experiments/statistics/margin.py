@@ -73,7 +73,7 @@ class Margin:
         return not (self.is_better or self.is_worse)
 
 
-def margin(ours: Evidence, theirs: Evidence, metric: str, comparisons: int = 1) -> Margin:
+def margin(ours: Evidence, theirs: Evidence, metric: str, comparisons: int = 1, fixed_students: bool = False) -> Margin:
     """The difference of a metric between two recipes, as if their students and the places were drawn anew.
 
     Args:
@@ -82,6 +82,8 @@ def margin(ours: Evidence, theirs: Evidence, metric: str, comparisons: int = 1) 
         metric: a Scorecard's metric, such as ``accuracy/macro`` or ``device_generalization``.
         comparisons: among how many such differences this one is the most striking; all of them together then hold with
             :data:`CONFIDENCE` (Bonferroni).
+        fixed_students: ask only of these networks at other places, not of others trained like them: no claim about a
+            recipe, and the part of the error that more places would lower.
 
     Example:
         >>> margin(of_dirfms, of_none, "accuracy/group/unseen").is_better  # doctest: +SKIP
@@ -97,14 +99,16 @@ def margin(ours: Evidence, theirs: Evidence, metric: str, comparisons: int = 1) 
     unknown = ""
     if not ours.is_of_the_same_clips(theirs):
         unknown = OTHER_CLIPS
-    elif min(students) < 2:
+    elif min(students) < 2 and not fixed_students:
         unknown = ONE_SEED
     elif places < 2:
         unknown = ONE_PLACE
     if unknown:
         return _unknown(metric, value, unknown, students, places, comparisons)
     changes = _left_out(ours, metric) - _left_out(theirs, metric)
-    parts = [*_place_parts(ours, metric, changes), *(_student_part(each) for each in values)]
+    parts = list(_place_parts(ours, metric, changes))
+    if not fixed_students:
+        parts += [_student_part(each) for each in values]
     return _interval(metric, value, parts, students, places, comparisons)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from asc_experiments.statistics import Evidence, pooled
+from asc_experiments.statistics import Evidence, as_one, pooled
 from asc_experiments.statistics.evidence import from_bytes, to_bytes
 from asc_experiments.training import score
 from asc_experiments.training.scorecard import metric_names
@@ -77,6 +77,15 @@ def test_students_of_the_same_clips_are_pooled() -> None:
     assert both.measure("accuracy/macro") == pytest.approx(clips.evidence(1, 2, 3).measure("accuracy/macro"))
     with pytest.raises(ValueError, match="same clips"):
         pooled([clips.evidence(1), Clips(seed=1).evidence(1)])
+
+
+def test_students_of_one_teacher_count_as_one() -> None:
+    clips = Clips()
+    one = as_one(clips.evidence(1, 2, 3))
+    assert one.students == 1
+    for metric in ("accuracy/macro", "loss/overall", "accuracy/group/unseen"):
+        assert one.measure(metric) == pytest.approx([clips.evidence(1, 2, 3).measure(metric).mean()])
+    assert pooled([one, as_one(clips.evidence(4))]).students == 2
 
 
 def test_tables_are_read_as_they_were_written() -> None:

@@ -80,6 +80,17 @@ def test_scatter_between_seeds_widens_the_interval() -> None:
     assert margin(unsteady, theirs, "accuracy/macro").is_open
 
 
+def test_fixed_students_leave_out_the_error_of_seeds() -> None:
+    rng = np.random.default_rng(0)
+    theirs, unsteady = evidence(rng, [0.5, 0.5, 0.5]), evidence(rng, [0.5, 0.6, 0.7])
+    of_recipes = margin(unsteady, theirs, "accuracy/macro")
+    of_networks = margin(unsteady, theirs, "accuracy/macro", fixed_students=True)
+    assert of_networks.value == of_recipes.value
+    assert of_networks.error < 0.5 * of_recipes.error
+    assert of_networks.is_better
+    assert of_recipes.is_open
+
+
 def test_clips_of_one_place_are_no_independent_evidence() -> None:
     """A recipe that is better at three places of thirty, with ever so many clips of each, is not shown to be better."""
     rng = np.random.default_rng(0)
