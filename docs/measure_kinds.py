@@ -26,6 +26,8 @@ METRICS = {
     DG: "DG",
 }
 LABELS = "labels alone"
+POWER = 1.96 + 0.84
+"""Standard errors that a difference must be from 0 for an interval of 95 % to leave out 0 in 80 % of tests."""
 
 
 def main(workspace: Path, study: str) -> None:
