@@ -5,7 +5,7 @@ A trial's run has a child run per seed, and, if it was among the best, one per r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.tracking.client import Tracking
@@ -39,9 +39,23 @@ DEVICE_GROUPS = "asc.device_groups"
 IMPORTANCES = "asc.importances"
 """A study's tag: how much each parameter decides whether a trial is good, parts of one, as JSON."""
 SEED, IDENTITY, SEARCHED = "asc.seed", "asc.identity", "asc.searched"
+"""A student's seed; its key, which says everything that decides how it comes out; a trial's parameters, as JSON."""
+CELL = "asc.cell"
+"""What a trial is but for its students' seeds: a digest of its teachers, rule, student, distillation, corpus and split.
+
+Trials of one study with the same cell are one candidate: see :func:`distinct_trials`. Its students have the tag too."""
+ORIGINAL = "asc.original"
+"""Of a student that was found rather than trained: the run that trained it, which has its network and its logits."""
+STUDENTS, STUDENTS_TRAINED = "students/count", "students/trained"
+"""How many students a trial's means are over, and how many of them were trained for this trial rather than found."""
+OBJECTIVE_CLIPS, OBJECTIVE_PLACES = "asc.objective_clips", "asc.objective_places"
+OBJECTIVE_DEVICES, OBJECTIVE_POINT = "asc.objective_devices", "asc.objective_point"
+"""How many clips the objective is measured on, at how many places, of which devices, and how many points of an accuracy
+one clip is; of a study and of its trials. See :class:`asc_experiments.tracking.objective.ObjectiveClips`."""
 TRIAL_KIND, SEED_KIND, REPLICATE_KIND = "trial", "seed", "replicate"
 _EQUALS = 20
 """How many of the best trials are looked at for the earliest of equals."""
+_FINISHED = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'"
 LABELS_ALONE = {"teachers": "labels alone", "ensemble_size": 0}
 
 
@@ -85,16 +99,58 @@ def best_finished_trial(tracking: Tracking, study: str) -> RunRecord:
         AscError: if the tracking server knows no study of that name, or no trial has finished.
     """
     experiment = [study_experiment(tracking, study)]
-    query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'"
-    candidates = tracking.search(experiment, f"{query} AND tags.`{REPLICATED_AT}` != ''")
-    if not candidates and (some := tracking.search(experiment, query, limit=1)):
+    candidates = tracking.search(experiment, f"{_FINISHED} AND tags.`{REPLICATED_AT}` != ''")
+    if not candidates and (some := tracking.search(experiment, _FINISHED, limit=1)):
         order = "DESC" if some[0].tags[DIRECTION] == "maximize" else "ASC"
-        candidates = tracking.search(experiment, query, _EQUALS, [f"metrics.{OBJECTIVE_VALUE} {order}"])
+        candidates = _best_distinct(tracking, experiment[0], f"metrics.{OBJECTIVE_VALUE} {order}")
     return best_trial(sorted(candidates, key=_number), study)
 
 
+def _best_distinct(tracking: Tracking, experiment: str, order: str) -> list[RunRecord]:
+    """The best of the trials that stand for their cells, best first: so many that no better one is left out.
+
+    A trial for which a later one of its cell stands may be the best of all, by luck.
+    """
+    limit = _EQUALS
+    while True:
+        found = tracking.search([experiment], _FINISHED, limit, [order])
+        cells = {record.tags[CELL] for record in found if CELL in record.tags}
+        queries = [f"{_FINISHED} AND tags.`{CELL}` = '{cell}'" for cell in cells]
+        standing = distinct_trials([trial for query in queries for trial in tracking.search([experiment], query)])
+        stands = {trial.run_id for trial in standing}
+        best = [record for record in found if CELL not in record.tags or record.run_id in stands]
+        if best or len(found) < limit:
+            return best
+        limit *= _EQUALS
+
+
+def distinct_trials(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """The finished trials that stand for their cells: of those of one cell the latest, which has the most students.
+
+    Where a study asks for a cell again, the new trial trains students with new seeds and its scores are means over all
+    students of that cell. A trial of an earlier version, which does not say its cell, stands for itself.
+
+    Args:
+        records: runs of trials, of any status; those that did not finish are left out.
+
+    Returns:
+        The trials, in the order of the records.
+    """
+    finished = [record for record in records if record.status == "FINISHED"]
+    latest: dict[tuple[str, str], RunRecord] = {}
+    for record in sorted(finished, key=_lateness):
+        latest[record.experiment_id, record.tags.get(CELL, record.run_id)] = record
+    stands = {record.run_id for record in latest.values()}
+    return [record for record in finished if record.run_id in stands]
+
+
+def _lateness(trial: RunRecord) -> tuple[float, int, int]:
+    """Of two trials of a cell that were active at once, the one that ended last knows the students of both."""
+    return trial.metrics.get(STUDENTS, 0.0), trial.end_time or 0, int(trial.tags.get(TRIAL, 0))
+
+
 def best_trial(records: Sequence[RunRecord], study: str) -> RunRecord:
-    """The trial with the best objective; the earlier one of equals.
+    """The trial with the best objective among :func:`distinct_trials`; the earlier one of equals.
 
     Where the best were tried again with fresh seeds, the best of those by what they reached then: the highest of many
     noisy values is partly luck.
@@ -107,7 +163,7 @@ def best_trial(records: Sequence[RunRecord], study: str) -> RunRecord:
     sign = 1.0 if records[0].tags[DIRECTION] == "maximize" else -1.0
     replicated = last_replicated(records)
     value = REPLICATED if replicated else OBJECTIVE_VALUE
-    return max(replicated or records, key=lambda record: sign * record.metrics[value])
+    return max(replicated or distinct_trials(records), key=lambda record: sign * record.metrics[value])
 
 
 def last_replicated(records: Sequence[RunRecord]) -> list[RunRecord]:
