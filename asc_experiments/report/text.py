@@ -130,6 +130,7 @@ def plan_table(facts: dict[str, Any]) -> Table:
     title = f"{facts['study']}: {facts['trials']} trials, {facts['finished']} of them finished"
     caption = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank; {about}"
     caption += f"{facts['trainings']} trainings, {duration(3600 * facts['hours'])} one after another on this machine"
+    caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"])])
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for heading in ("role", "network", "distinct", "in bank", "epochs", "each", "together"):
         table.add_column(heading, justify="left" if heading in ("role", "network") else "right", no_wrap=True)

@@ -97,6 +97,8 @@ class Driver:
         with self._lock(f"study-{self.file.name}"):
             self._settle_lost()
             enqueue(self.study, self.queue[: self.asked])
+            if self.context.measured is not None:
+                say(f"study {self.file.name}: {self.context.measured.note}")
             if retry_failed:
                 say(f"study {self.file.name}: {ask_failed_again(self.study)} failed trials once more")
         try:
@@ -202,6 +204,8 @@ class Driver:
         self._under_way.remove(each)
         status = study_status(self.study)
         best = "" if status.best_value is None else f", best {status.metric} {status.best_value:.4f}"
+        if best and status.measured is not None and status.measured.warning:
+            best += f" on only {status.measured.clips} clips"
         say(f"study {self.file.name}: {status.done} of {status.asked} trials done{best}")
 
     def _stop(self, reason: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 
@@ -12,8 +13,9 @@ from asc_experiments.study.file import Objective, StudyFile
 from asc_experiments.study.search import pruner
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import ASKED, CORPUS, DEFINITION, DIRS, METRIC
+from asc_experiments.tracking.objective import ObjectiveClips, count_objective
 from asc_experiments.tracking.trials import CORPUS as TEACHER_CORPUS
-from asc_experiments.tracking.trials import IMPORTED
+from asc_experiments.tracking.trials import IMPORTED, OBJECTIVE_CLIPS
 from asc_experiments.training.scorecard import metric_names
 
 
@@ -48,7 +50,10 @@ def open_study(space: SearchSpace, asked: int, bench: Workbench, storage: BaseSt
         directions=[objective.direction for objective in file.objectives],
         load_if_exists=True,
     )
-    for key, value in (wanted | {ASKED: asked, METRIC: file.objective.logged_name}).items():
+    told = {ASKED: asked, METRIC: file.objective.logged_name}
+    if measured := objective_clips(file.objective, bench):
+        told[OBJECTIVE_CLIPS] = measured.tags()
+    for key, value in (wanted | told).items():
         if study.user_attrs.get(key) != value:
             study.set_user_attr(key, value)
     return study
@@ -73,8 +78,20 @@ def refuse_changed(space: SearchSpace, bench: Workbench, storage: BaseStorage) -
     return wanted
 
 
+def objective_clips(objective: Objective, bench: Workbench) -> ObjectiveClips | None:
+    """What an objective is measured on; None where that is a complexity."""
+    if objective.is_complexity:
+        return None
+    rows = _rows_of(objective, bench)
+    return count_objective(objective.metric, objective.split, rows, bench.corpus, bench.device_groups)
+
+
+def _rows_of(objective: Objective, bench: Workbench) -> np.ndarray:
+    return bench.rows[1] if objective.split == "validation" else bench.corpus.test_rows
+
+
 def _check_metric(study: str, objective: Objective, bench: Workbench) -> None:
-    rows = bench.rows[1] if objective.split == "validation" else bench.corpus.test_rows
+    rows = _rows_of(objective, bench)
     devices = sorted(set(bench.corpus.device_of[rows].tolist()))
     groups = [bench.groups_for(rows)[device] for device in devices]
     names = metric_names(devices, groups, bench.corpus.scenes)

@@ -14,12 +14,13 @@ from asc_experiments.base.progress import progress
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.attempts import NUMBER_IN_FILE
 from asc_experiments.study.file import StudyFile
-from asc_experiments.study.opening import check_study, refuse_changed
+from asc_experiments.study.opening import check_study, objective_clips, refuse_changed
 from asc_experiments.study.search import sampler
 from asc_experiments.study.searchable import Scalar
 from asc_experiments.study.space import SearchSpace, TrialPlan
 from asc_experiments.study.status import counted, study_status
 from asc_experiments.study.suggest import Given
+from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.training import Recipe
 from asc_experiments.training.recipe import PaSSTShape
 from asc_experiments.training.timing import Pace, time_training
@@ -61,6 +62,7 @@ class StudyPlan:
         finished: how many of them need no more work.
         is_exact: whether the trials are known; else what a sampler will choose was guessed here.
         trainings: one row per Recipe and role.
+        measured: what each objective is measured on.
     """
 
     study: str
@@ -68,6 +70,7 @@ class StudyPlan:
     finished: int
     is_exact: bool
     trainings: tuple[PlannedTraining, ...]
+    measured: tuple[ObjectiveClips, ...] = ()
 
     @property
     def hours(self) -> float:
@@ -86,6 +89,7 @@ class StudyPlan:
             "teachers_in_bank": sum(training.in_bank for training in teachers),
             "trainings": sum(training.distinct - training.in_bank for training in self.trainings),
             "hours": round(self.hours, 4),
+            "objectives": [vars(each) | {"note": each.note} for each in self.measured],
             "rows": [vars(training) | {"hours": round(training.hours, 4)} for training in self.trainings],
         }
 
@@ -106,7 +110,8 @@ def plan_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> Study
     drawn = _drawn(space, asked - done - len(ahead))
     trainings = _trainings(file, bench, bank, [plan for plan, _ in ahead] + drawn, asked)
     is_exact = not drawn and all(is_whole for _, is_whole in ahead)
-    return StudyPlan(file.name, asked, done, is_exact, tuple(trainings))
+    measured = tuple(found for objective in file.objectives if (found := objective_clips(objective, bench)))
+    return StudyPlan(file.name, asked, done, is_exact, tuple(trainings), measured)
 
 
 def _planned(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[TrialPlan, bool]:

@@ -11,6 +11,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from asc_experiments.base.ownership import is_gone
+from asc_experiments.tracking.objective import ObjectiveClips
+from asc_experiments.tracking.trials import OBJECTIVE_CLIPS
 
 ASKED, METRIC = "asc.asked", "asc.metric"
 DEFINITION, CORPUS, DIRS = "asc.definition", "asc.corpus", "asc.dirs"
@@ -36,6 +38,8 @@ class StudyStatus:
     interrupted: int
     best_trial: int | None
     best_value: float | None
+    measured: ObjectiveClips | None = None
+    """What the objective is measured on; None where an earlier version did not count."""
 
     @property
     def done(self) -> int:
@@ -44,7 +48,11 @@ class StudyStatus:
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self)
+        facts = {key: value for key, value in asdict(self).items() if key != "measured"}
+        if self.measured is None:
+            return facts
+        counts = {"objective_clips": self.measured.clips, "objective_places": self.measured.places}
+        return facts | counts | {"objective_note": self.measured.note}
 
 
 def was_interrupted(trial: FrozenTrial) -> bool:
@@ -88,4 +96,5 @@ def study_status(study: optuna.Study) -> StudyStatus:
         interrupted=len(trials) - len(counting),
         best_trial=best.number if best else None,
         best_value=best.values[0] if best else None,
+        measured=ObjectiveClips.from_tags(study.user_attrs.get(OBJECTIVE_CLIPS, {})),
     )

@@ -13,8 +13,10 @@ from optuna.trial import TrialState
 from asc_experiments.base.progress import say
 from asc_experiments.distill import Workbench
 from asc_experiments.study.file import StudyFile
+from asc_experiments.study.opening import objective_clips
 from asc_experiments.study.status import study_status
 from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
     DEVICE_GROUPS,
     DIFFERENCE,
@@ -49,17 +51,22 @@ def describe_study(file: StudyFile, study: optuna.Study, bench: Workbench, exper
     tags = page_view(TRIAL_KIND, _PARAMS, tested, OBJECTIVE_VALUE, leading)
     tags[DEVICE_GROUPS] = json.dumps({device: bench.device_groups[device] for device in tested})
     tags[SAMPLER] = file.sampler
+    measured = [found for objective in file.objectives if (found := objective_clips(objective, bench))]
+    tags |= measured[0].tags()
     published = json.dumps([figure.model_dump(mode="json") for figure in file.published])
     if file.published and len(published) <= _LONGEST_TAG:
         tags[PUBLISHED] = published
     if importances := parameter_importances(study):
         tags[IMPORTANCES] = json.dumps(importances)
-    tracking.describe(experiment_id, study_note(file, study, records), tags)
+    tracking.describe(experiment_id, study_note(file, study, records, measured), tags)
 
 
-def study_note(file: StudyFile, study: optuna.Study, records: Sequence[RunRecord]) -> str:
-    """The description, Markdown: the question, the best trials so far, how they were chosen, the citation."""
+def study_note(
+    file: StudyFile, study: optuna.Study, records: Sequence[RunRecord], measured: Sequence[ObjectiveClips] = ()
+) -> str:
+    """The description, Markdown: the question, what it is decided on, the best trials so far, the citation."""
     parts = [file.description or file.name]
+    parts += [f"**Objective**: {each.note}." for each in measured]
     if file.objective.split == "test":
         parts.append("Chosen on the **test fold**, to reproduce a published table.")
     if records:

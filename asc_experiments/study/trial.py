@@ -10,6 +10,7 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from asc_experiments.base.errors import AscError
@@ -17,6 +18,7 @@ from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.models.complexity import Complexity
 from asc_experiments.study.conclusion import Conclusion, conclude
 from asc_experiments.study.file import StudyFile
+from asc_experiments.study.opening import objective_clips
 from asc_experiments.study.space import TrialPlan, Wanted
 from asc_experiments.study.work import (
     PRUNED_NOTE,
@@ -27,6 +29,7 @@ from asc_experiments.study.work import (
     train_seed,
     train_teacher,
 )
+from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
     AGAINST,
     DIRECTION,
@@ -53,6 +56,11 @@ class TrialContext:
     experiment_id: str
     executor: Executor
     _teachers: dict[Wanted, Future[str]] = field(default_factory=dict)
+
+    @cached_property
+    def measured(self) -> ObjectiveClips | None:
+        """What the objective is measured on."""
+        return objective_clips(self.study.objective, self.bench)
 
     def teacher(self, wanted: Wanted) -> Future[str]:
         """The key of a teacher that is in the bank, is being trained, or is trained from now on.
@@ -97,7 +105,7 @@ def run_trial(
     """
     study, tracking = context.study, context.bench.tracking
     name = f"trial {number}"
-    with tracking.run(context.experiment_id, name, TRIAL_KIND, _tags(study, number, params)) as run:
+    with tracking.run(context.experiment_id, name, TRIAL_KIND, _tags(context, number, params)) as run:
         if complexity is not None:
             _check_limits(study, complexity)
         keys = yield from _all([context.teacher(wanted) for wanted in plan.teachers])
@@ -162,9 +170,9 @@ def _check_limits(study: StudyFile, complexity: Complexity) -> None:
             raise Pruned(f"{PRUNED_NOTE}, not trained: {metric} is {value:,.0f}, the study's limit {limit:,.0f}")
 
 
-def _tags(study: StudyFile, number: int, params: Mapping[str, object]) -> dict[str, str]:
+def _tags(context: TrialContext, number: int, params: Mapping[str, object]) -> dict[str, str]:
     """What is known of a trial from its beginning; its parameters too, in case it does not come to a conclusion."""
-    objective = study.objective
+    study, objective = context.study, context.study.objective
     tags = {
         STUDY: study.name,
         TRIAL: str(number),
@@ -173,4 +181,6 @@ def _tags(study: StudyFile, number: int, params: Mapping[str, object]) -> dict[s
         DIRECTION: objective.direction,
         SEARCHED: json.dumps(dict(params), sort_keys=True),
     }
+    if context.measured is not None:
+        tags |= context.measured.tags()
     return tags if study.against is None else tags | {AGAINST: study.against.logged_name}

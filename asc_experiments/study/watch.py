@@ -170,6 +170,8 @@ def _caption(view: StudyView) -> str:
     lines = [f"teachers: {view.teachers}, used {view.uses} times; {view.found} were in the bank before"]
     if status.best_value is not None:
         lines.insert(0, f"best so far: trial {status.best_trial}, {status.metric} {status.best_value:.4f}")
+    if status.measured is not None:
+        lines.insert(0, f"objective: {status.measured.note}")
     return "\n".join(lines)
 
 

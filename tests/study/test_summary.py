@@ -31,11 +31,13 @@ def test_description_names_the_best_trial_its_teachers_and_how_it_was_chosen(
     assert tags["mlflow.experiment.primaryMetric.name"] == "objective"
 
 
-def test_study_without_finished_trials_has_its_description_alone(
+def test_study_without_finished_trials_has_its_description_and_what_it_is_chosen_on(
     driver: Callable[..., Driver], answers: Answers, tracking: Tracking
 ) -> None:
     driver({"description": "What is asked."})
-    assert tracking.experiment_tags(tracking.experiment("tiny"))[NOTE] == "What is asked."
+    note = tracking.experiment_tags(tracking.experiment("tiny"))[NOTE]
+    assert note.startswith("What is asked.\n\n**Objective**: accuracy/macro on ")
+    assert note.count("\n") == 2
 
 
 def test_importances_are_logged_once_enough_trials_tell_them(
