@@ -1,7 +1,8 @@
 """Make a quantised graph's file small: on a chip with 128 kB for the model, names and defaults are a tenth of it.
 
 Nothing that is computed changes, but that biases and scales of kernels are stored in half precision (a part in 2,000,
-where a step of int8 is one in 127), and made float32 when the file is loaded.
+where a step of int8 is one in 127), and made float32 when the file is loaded. Those that half precision cannot hold so
+well, being too large or too small, stay float32.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from asc_experiments.edge.graph import IR_VERSION, OPSET
 _DIGITS = string.digits + string.ascii_letters
 _QUANTISING = ("QuantizeLinear", "DequantizeLinear")
 _ONES, _ZEROS = ("strides", "dilations"), ("pads",)
+_PRECISION = 1e-3
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,24 @@ def _is_default(operator: str, attribute: AttributeProto) -> bool:
 
 
 def _halvable(node: NodeProto, tensors: dict[str, np.ndarray]) -> list[str]:
-    """The inputs of a node that may be stored in half precision: a bias, or a kernel's scales if none is too small."""
+    """The inputs of a node that may be stored in half precision: a bias, or a kernel's scales, where they survive it.
+
+    Every scale counts by itself. Biases are added to activations that one step of int8 serves for all channels, so that
+    an error counts beside the largest of them.
+    """
     if node.op_type == "Conv":
-        return [name for name in node.input[2:] if name in tensors]
+        biases = [name for name in node.input[2:] if name in tensors]
+        return [name for name in biases if _survives(tensors[name], _PRECISION * float(np.abs(tensors[name]).max()))]
     if node.op_type == "DequantizeLinear" and node.input[0] in tensors:
-        scales = tensors[node.input[1]]
-        return [node.input[1]] if np.allclose(scales.astype(np.float16), scales, rtol=1e-3, atol=0) else []
+        return [node.input[1]] if _survives(tensors[node.input[1]], 0.0) else []
     return []
+
+
+def _survives(values: np.ndarray, absolute: float) -> bool:
+    """Whether half precision keeps every value to a part in a thousand, or to an absolute error."""
+    with np.errstate(over="ignore"):
+        halves = values.astype(np.float16)
+    return bool(np.allclose(halves, values, rtol=_PRECISION, atol=absolute))
 
 
 def _shared(nodes: list[NodeProto], tensors: dict[str, np.ndarray], halved: set[str]) -> list[str]:

@@ -96,3 +96,19 @@ def test_scales_too_small_for_half_precision_stay_float() -> None:
     small = compact(quantise(graph, [log_mels(tiny())]))
     scales = [tensor for tensor in small.graph.initializer if tensor.dims and tensor.data_type == TensorProto.FLOAT]
     assert any(0 < numpy_helper.to_array(tensor).max() < 1e-7 for tensor in scales)
+
+
+@pytest.mark.parametrize(
+    ("factor", "is_halved"), [(1.0, True), (1e9, False), (1e-9, False)], ids=["as trained", "too large", "too small"]
+)
+def test_biases_that_half_precision_cannot_hold_stay_float(factor: float, is_halved: bool) -> None:
+    quantised = quantise(graph_of(tiny()), [log_mels(tiny())])
+    tensors = {tensor.name: tensor for tensor in quantised.graph.initializer}
+    name = next(node.input[2] for node in quantised.graph.node if node.op_type == "Conv" and node.input[2] in tensors)
+    biases = np.float32(factor) * numpy_helper.to_array(tensors[name])
+    tensors[name].CopyFrom(numpy_helper.from_array(biases, name))
+    stored = [numpy_helper.to_array(tensor) for tensor in compact(quantised).graph.initializer]
+    assert any(np.array_equal(values, biases) for values in stored if values.dtype == np.float32) is not is_halved
+    with np.errstate(over="ignore"):
+        assert any(np.array_equal(values, biases.astype(np.float16)) for values in stored) is is_halved
+    assert all(np.isfinite(values).all() for values in stored)
