@@ -92,9 +92,9 @@ class Augmenter:
             features: ``(batch, 1, mels, frames)``.
             fill: the value of masked places.
         """
-        for dim, widest in ((2, self.settings.frequency_mask), (3, self.settings.time_mask)):
-            if widest:
-                features = self._mask(features, dim, widest, fill)
+        for dim, bound in ((2, self.settings.frequency_mask), (3, self.settings.time_mask)):
+            if bound:
+                features = self._mask(features, dim, bound, fill)
         if self.settings.fms_probability > 0 and self.rng.random() < self.settings.fms_probability:
             weight, partner = self._mixture(features, self.settings.fms_alpha)
             features = freq_mixstyle(features, weight, partner)
@@ -107,9 +107,10 @@ class Augmenter:
         weight, partner = self._mixture(features, self.settings.mixup_alpha)
         return mix(features, weight, partner), weight, partner
 
-    def _mask(self, features: Tensor, dim: int, widest: int, fill: float) -> Tensor:
+    def _mask(self, features: Tensor, dim: int, bound: int, fill: float) -> Tensor:
+        """One band of each clip, 0 to ``bound - 1`` wide, as the published systems draw it."""
         batch, size = features.shape[0], features.shape[dim]
-        width = self.rng.random(batch) * min(widest, size)
+        width = self.rng.random(batch) * min(bound, size)
         start = self.rng.random(batch) * (size - width)
         first = start.astype(np.int64)
         return mask(features, self._send(first, features), self._send(width.astype(np.int64), features), dim, fill)

@@ -16,7 +16,8 @@ class Augmentation(Settings):
         fms_probability: how often a batch goes through Freq-MixStyle.
         fms_alpha: its mixing weights are Beta(alpha, alpha).
         mixup_alpha: mixing weights of mixup are Beta(alpha, alpha); 0 turns it off.
-        frequency_mask, time_mask: widest mask, in mels and frames.
+        frequency_mask, time_mask: masks are narrower than this, in mels and frames: 48 draws widths of 0 to 47, and 1
+            masks nothing; 0 turns them off.
         fmax_jitter: largest shift of the upper mel edge per batch, in Hz, either way.
         segment_crop: how often a clip gives way to a window of its length anywhere in the recording it was cut from.
     """

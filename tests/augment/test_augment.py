@@ -88,11 +88,17 @@ def test_mask_covers_exactly_its_band(dim: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 48))
-def test_masks_stay_within_their_width(seed: int, widest: int) -> None:
+def test_masks_are_narrower_than_their_setting(seed: int, bound: int) -> None:
     features = torch.zeros(8, 1, 40, 5)
-    masked = augmenter(seed, frequency_mask=widest).features(features, 1.0)
+    masked = augmenter(seed, frequency_mask=bound).features(features, 1.0)
     rows = (masked == 1.0).all(dim=3).sum(dim=2)
-    assert int(rows.max()) <= min(widest, 40)
+    assert int(rows.max()) < min(bound, 40)
+
+
+def test_widest_of_many_masks_is_one_less_than_their_setting() -> None:
+    masked = augmenter(0, frequency_mask=48).features(torch.zeros(2_000, 1, 256, 1), 1.0)
+    widths = (masked == 1.0).sum(dim=(1, 2, 3))
+    assert (int(widths.min()), int(widths.max())) == (0, 47)
 
 
 def test_same_seed_gives_the_same_augmentation() -> None:
