@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from asc_experiments.base.errors import AscError
 
@@ -30,26 +33,57 @@ def whole_file(path: Path) -> Iterator[Callable[[bytes], None]]:
         raise AscError(path, "is a folder", _REMEDY)
     part = path.with_name(f"{path.name}.part")
     try:
-        file = part.open("wb", buffering=0)
+        file: BinaryIO = part.open("wb", buffering=0)
     except OSError as error:
         raise _refusal(path, error) from None
 
     def write(content: bytes) -> None:
         try:
-            file.write(content)
+            _write_all(file, content)
         except OSError as error:
             raise _refusal(path, error) from None
 
     try:
-        with file:
+        with _closing(file):
             yield write
-        try:
-            part.replace(path)
-        except OSError as error:
-            raise _refusal(path, error) from None
+            try:
+                _settle(file)
+                part.replace(path)
+            except OSError as error:
+                raise _refusal(path, error) from None
     finally:
         with suppress(FileNotFoundError):  # it has taken its place
             part.unlink()
+
+
+def _write_all(file: BinaryIO, content: bytes) -> None:
+    """Write to the last byte: a disk takes what it has space for, and only at the next byte says that it is full."""
+    rest = memoryview(content).cast("B")
+    while rest:
+        written = file.write(rest)
+        if not written:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rest = rest[written:]
+
+
+def _settle(file: BinaryIO) -> None:
+    """Have the disk say now what it may say later: network and compressing file systems find space only at the end."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot be asked
+            raise
+    file.close()
+
+
+@contextmanager
+def _closing(file: BinaryIO) -> Iterator[None]:
+    """Close a file at the end of a block; what closing a given-up file says is of no interest."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.close()
 
 
 def _refusal(path: Path, error: OSError) -> AscError:
