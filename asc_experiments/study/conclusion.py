@@ -90,7 +90,7 @@ def every_logit(bench: Workbench, run_ids: Sequence[str]) -> list[np.ndarray]:
 
 def _over_seeds(seeds: tuple[SeedResult, ...]) -> dict[str, float]:
     """The mean of every score, its standard deviation where there are several seeds, and the time of all trainings."""
-    names = [name for name in seeds[0].metrics if not name.startswith(_NO_SCORE)]
+    names = [name for name in names_of_all(seeds) if not name.startswith(_NO_SCORE)]
     scores = {name: statistics.fmean(seed.metrics[name] for seed in seeds) for name in names}
     scores[TRAINING_SECONDS] = sum(seed.metrics.get(TRAINING_SECONDS, 0.0) for seed in seeds)
     if len(seeds) > 1:
@@ -98,6 +98,11 @@ def _over_seeds(seeds: tuple[SeedResult, ...]) -> dict[str, float]:
             if not name.startswith(_NO_SPREAD):
                 scores[spread_of(name)] = statistics.stdev(seed.metrics[name] for seed in seeds)
     return scores
+
+
+def names_of_all(seeds: Sequence[SeedResult]) -> list[str]:
+    """The metrics that every student has: one that was found again may be of a version that measured others."""
+    return [name for name in seeds[0].metrics if all(name in seed.metrics for seed in seeds)]
 
 
 def _best(conclusion: Conclusion) -> SeedResult:

@@ -19,7 +19,7 @@ from asc_experiments.base.progress import say
 from asc_experiments.distill import Workbench
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.study.attempts import NUMBER_IN_FILE
-from asc_experiments.study.conclusion import every_logit
+from asc_experiments.study.conclusion import every_logit, names_of_all
 from asc_experiments.study.file import Objective, Replication
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.trial import TrialContext, seed_job
@@ -167,7 +167,7 @@ def _parts(found: Margin) -> dict[str, float]:
 def _means(objective: Objective, seeds: list[SeedResult]) -> dict[str, float]:
     """The mean and standard deviation over fresh seeds, of the objective and of every score under its own name."""
     metrics = {REPLICATES: float(len(seeds))}
-    names = [name for name in seeds[0].metrics if name.startswith(("accuracy/", "validation/", "loss/", "device_"))]
+    names = [name for name in names_of_all(seeds) if name.startswith(("accuracy/", "validation/", "loss/", "device_"))]
     for name in names:
         values = [seed.metrics[name] for seed in seeds]
         metrics[f"replicated/{name}"] = statistics.fmean(values)

@@ -6,7 +6,11 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
+from asc_experiments.study.conclusion import _over_seeds
 from asc_experiments.study.driver import Driver
+from asc_experiments.study.file import Objective
+from asc_experiments.study.replication import _means
+from asc_experiments.study.work import SeedResult
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import KIND
 from asc_experiments.tracking.trials import TRAINING_SECONDS, finished_trials, spread_of
@@ -64,3 +68,22 @@ def check_figures_and_corpus(record: RunRecord, tracking: Tracking) -> None:
     assert picture(tracking, record, "confusion") > (500, 500)
     (data,) = tracking.client.get_run(record.run_id).inputs.dataset_inputs
     assert data.dataset.name == "corpus"
+
+
+def students(*metrics: dict[str, float]) -> tuple[SeedResult, ...]:
+    return tuple(SeedResult(f"run {seed}", f"m-{seed}", seed, of) for seed, of in enumerate(metrics))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_students_that_were_measured_by_different_versions_are_compared_by_what_all_have(first: int) -> None:
+    """An adopted student of an earlier attempt may lack a metric that the others have, or have one more."""
+    older = {"accuracy/overall": 0.5, "loss/overall": 2.0, "gone/overall": 1.0, TRAINING_SECONDS: 3.0}
+    newer = {"accuracy/overall": 0.7, "loss/overall": 1.0, "ece/overall": 0.1, TRAINING_SECONDS: 4.0}
+    both = students(older, newer) if first == 0 else students(newer, older)
+    scores = _over_seeds(both)
+    assert set(scores) == {"accuracy/overall", "std/accuracy/overall", "loss/overall", "std/loss/overall"} | {
+        TRAINING_SECONDS
+    }
+    assert scores["accuracy/overall"] == pytest.approx(0.6)
+    assert scores[TRAINING_SECONDS] == 7.0
+    assert "replicated/accuracy/overall" in _means(Objective(metric="accuracy/overall", split="test"), list(both))
