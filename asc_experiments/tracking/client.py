@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.outage import Failure, failure_of
 from asc_experiments.base.ownership import is_gone, this_process
 
 # Read by MLflow when it is imported: no telemetry, nothing of its own on standard output, and no tries of its own: it
@@ -106,6 +107,8 @@ class Tracking:
         try:
             self.now.search_experiments(max_results=1)
         except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
+            if failure_of(error) is Failure.BUSY:  # it answers
+                return
             raise unreachable(self.uri, error) from None
 
     def current(self) -> AbstractContextManager[None]:

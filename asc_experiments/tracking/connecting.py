@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from asc_experiments.base.errors import AscError, without_secrets
+from asc_experiments.base.outage import outage_of
 
 _PROBE_TIMEOUT_S = 5.0
+_NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
@@ -35,13 +38,24 @@ def probe(uri: str) -> None:
 
 
 def unreachable(uri: str, error: Exception) -> AscError:
-    """The error of a server that does not answer, or not to this user, whatever the library that noticed calls it."""
+    """The error of a server that cannot be worked with, whatever the library that noticed calls it."""
     shown = without_secrets(uri)
     if getattr(error, "error_code", "") == "UNAUTHENTICATED":  # MLflow's
         remedy = "give both as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         return AscError(shown, "the tracking server refuses this user or password", remedy)
-    remedy = "start it, or give another --tracking-uri (MLFLOW_TRACKING_URI)"
-    return AscError(shown, f"the tracking server does not answer ({type(error).__name__})", remedy)
+    if (found := outage_of(error, shown, upgrade=upgrade_of(uri))) is not None:
+        return found
+    remedy = "give another --tracking-uri (MLFLOW_TRACKING_URI)"
+    if _NO_DATABASE.search(str(error)):
+        return AscError(shown, "there is no database of that name", f"create it, or {remedy}")
+    return AscError(shown, f"the tracking server does not answer ({type(error).__name__})", f"start it, or {remedy}")
+
+
+def upgrade_of(uri: str) -> str:
+    """The command that brings a tracking server's tables to the installed version of MLflow."""
+    if uri.startswith(("http://", "https://")):
+        return "run `mlflow db upgrade` where that server runs"
+    return f"run `mlflow db upgrade {without_secrets(uri)}`"
 
 
 def make_folder(folder: Path) -> None:

@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from mlflow.entities import Metric
 
 from asc_experiments.base.errors import without_secrets
-from asc_experiments.base.outage import outage_of
 from asc_experiments.base.progress import say
-from asc_experiments.tracking.patience import SAY_AFTER_S, gave_up, may_pass, waits, what_is
+from asc_experiments.tracking.patience import SAY_AFTER_S, gave_up, may_pass, pause, that_stays, waits, what_is
 
 _PER_POST = 800
 """A call takes 1,000 metrics."""
@@ -78,7 +77,7 @@ class Outbox:
 
     def _raise_if_lost(self) -> None:
         if self._is_lost and self._trouble is not None:
-            raise outage_of(self._trouble, without_secrets(self._uri)) or self._trouble
+            raise that_stays(self._uri, self._trouble) or self._trouble
 
     def _deliver(self) -> None:
         while True:
@@ -97,10 +96,12 @@ class Outbox:
     def _delivers(self, batch: Sequence[Metric]) -> bool:
         """Post a batch, as often as it takes; whether it has arrived."""
         began, has_said = time.monotonic(), False
-        for wait in waits():
+        for usual in waits():
+            wait = usual
             try:
                 self._post(batch)
             except Exception as error:
+                wait = pause(error, usual)
                 with self._changed:
                     self._trouble, self._is_lost = error, not may_pass(error)
                     self._changed.notify_all()

@@ -8,32 +8,31 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from asc_experiments.base.durations import parse_duration
 from asc_experiments.base.errors import without_secrets
-from asc_experiments.base.outage import GOES_ON, Outage, chain, is_full, is_read_only, outage_of
+from asc_experiments.base.outage import GOES_ON, Failure, Outage, answer_of, failure_of, outage_of
 from asc_experiments.base.progress import say
+from asc_experiments.tracking.answers import as_the_server_says, listen
+from asc_experiments.tracking.connecting import upgrade_of
 
 _VARIABLE, _DEFAULT = "ASC_TRACKING_PATIENCE", "10m"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 10.0
 SAY_AFTER_S = 2.0
 """A server that is away for a moment is not worth a line."""
-_GATEWAY = (502, 503, 504)
 _OVERTAKEN = ("UNIQUE constraint failed", "duplicate key value")
 """How SQLite and PostgreSQL say that there is such a row already; MLflow's server passes their words on."""
-_AWAY = (
-    ConnectionError,
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,  # it was killed in the middle of an answer
-    requests.exceptions.RetryError,  # how MLflow's client tells of 500 and 503: the server's own database or disk
-    OperationalError,
-    InterfaceError,
-)
+_WHAT = {
+    Failure.FULL: ("has no space left to write to", "free some"),
+    Failure.BUSY: ("asks for fewer calls (HTTP 429)", "have its limit raised, or set ASC_TRACKING_PATIENCE higher"),
+    Failure.TROUBLE: ("answers with errors", "see its log"),
+}
+"""What is the matter, and what to do about it."""
+_SHOWN = 200
+
+listen()
 
 
 def patience() -> float:
@@ -55,35 +54,38 @@ def waits() -> Iterator[float]:
 
 def may_pass(error: BaseException) -> bool:
     """Whether an error may pass by itself: the server is away or overtaxed, or has no space left for the moment."""
-    if is_read_only(error):
-        return False
-    return is_full(error) or any(_is_away(each) for each in chain(error))
-
-
-def _is_away(error: BaseException) -> bool:
-    if isinstance(error, requests.HTTPError):
-        return error.response is not None and error.response.status_code in _GATEWAY
-    if isinstance(error, MlflowException):
-        return str(error.error_code) == "TEMPORARILY_UNAVAILABLE" or any(f"code {n}" in str(error) for n in _GATEWAY)
-    return isinstance(error, _AWAY)
+    failure = failure_of(error)
+    return failure is not None and failure.may_pass
 
 
 def what_is(error: BaseException) -> str:
     """What is the matter, in a few words."""
-    if is_full(error):
-        return "has no space left to write to"
-    return "answers with errors" if _is_in_trouble(error) else "does not answer"
+    return _about(error)[0]
 
 
 def gave_up(uri: str, error: BaseException) -> Outage:
     """The outage of a server that was waited for in vain."""
-    remedy = "free some" if is_full(error) else "see its log" if _is_in_trouble(error) else "start it"
-    return Outage(without_secrets(uri), f"the tracking server {what_is(error)}", f"{remedy}; {GOES_ON}")
+    what, remedy = _about(error)
+    return Outage(without_secrets(uri), f"the tracking server {what}", f"{remedy}; {GOES_ON}")
 
 
-def _is_in_trouble(error: BaseException) -> bool:
-    """Whether a server answers, and says that it cannot do its work: its database is away, or its disk is full."""
-    return any(isinstance(each, requests.exceptions.RetryError) for each in chain(error))
+def that_stays(uri: str, error: BaseException) -> Exception | None:
+    """What to raise instead of an error that does not pass; None where it says by itself what is wrong."""
+    return outage_of(error, without_secrets(uri), upgrade=upgrade_of(uri)) or as_the_server_says(error)
+
+
+def pause(error: BaseException, wait: float) -> float:
+    """For how many seconds to wait after an error: as usual, or for as long as the server asks to be left alone."""
+    answer = answer_of(error)
+    return max(wait, (answer.wait_s or 0.0) if answer else 0.0)
+
+
+def _about(error: BaseException) -> tuple[str, str]:
+    failure, answer = failure_of(error), answer_of(error)
+    what, remedy = _WHAT.get(failure or Failure.AWAY, ("does not answer", "start it"))
+    if failure is Failure.TROUBLE and answer and answer.code:
+        what += f" ({(answer.text or answer.code).splitlines()[0][:_SHOWN]})"
+    return what, remedy
 
 
 def patiently(call: Callable[[], Any], uri: str) -> Any:
@@ -94,23 +96,25 @@ def patiently(call: Callable[[], Any], uri: str) -> Any:
         uri: the server's, for the lines.
 
     Raises:
-        Outage: if the server is not back within the set time, or read-only.
+        Outage: if the server is not back within the set time, or it is read-only, or its tables are not those of the
+            installed version.
     """
     began: float | None = None
     has_said = False
-    for wait in waits():
+    for usual in waits():
         try:
             result = call()
         except Exception as error:
             if not may_pass(error):
-                if (found := outage_of(error, without_secrets(uri))) is not None:
-                    raise found from None
+                if (told := that_stays(uri, error)) is not None:
+                    raise told from None
                 raise
+            wait = pause(error, usual)
             began = began or time.monotonic()
             waited = time.monotonic() - began
             if waited + wait > patience():
                 raise gave_up(uri, error) from None
-            if not has_said and waited >= SAY_AFTER_S:
+            if not has_said and max(waited, wait - usual) >= SAY_AFTER_S:
                 has_said = True
                 say(f"{without_secrets(uri)}: the tracking server {what_is(error)}; waiting for up to {patience():g} s")
         else:
