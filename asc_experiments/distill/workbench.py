@@ -5,8 +5,8 @@ The corpus with its decoded clips, the validation split, impulse responses, publ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.locks import lock_path
+from asc_experiments.base.locks import Locks, lock_path
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepare, split_training_fold
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
 from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_DEVICE
@@ -36,8 +36,6 @@ from asc_experiments.training.loop import best_device
 from asc_experiments.training.pretrained import audioset_weights
 from asc_experiments.training.understanding import calibration
 
-Locks = Callable[[str], AbstractContextManager[None]]
-"""Gives a lock by its name; equal ones have to be equal, and survive the way into a worker process."""
 CORPUS_DIRS = "dirs"
 """A corpus may bring its own impulse responses in this folder."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from asc_experiments.base.ownership import is_elsewhere
+from asc_experiments.base.ownership import is_elsewhere, this_process
 from asc_experiments.study.database import silent_trials
 from asc_experiments.study.searchable import Scalar
 from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, OWNER, counted, superseded, was_interrupted
@@ -22,6 +22,26 @@ _QUEUED_WITH = "fixed_params"
 NUMBER_IN_FILE = "asc.enqueued"
 """Which of the study file's own trials, or of a grid's cells, a trial is; the first is the baseline."""
 _VALUES = (OBJECTIVE_VALUE, AGAINST_VALUE)
+
+
+def ask_as_owner(study: optuna.Study) -> Trial:
+    """The next trial, which nobody ever sees RUNNING without this process as its owner.
+
+    Optuna begins a trial and takes attributes after that: whoever looks in between sees one that nobody works on. So
+    the trial is queued first, if none is, and owned while it waits.
+    """
+    if not (waiting := _waiting(study)):
+        study.enqueue_trial({})
+        waiting = _waiting(study)
+    study._storage.set_trial_user_attr(waiting[0]._trial_id, OWNER, this_process())
+    trial = study.ask()
+    if trial.user_attrs.get(OWNER) != this_process():  # the lock that this is done under was lost
+        trial.set_user_attr(OWNER, this_process())
+    return trial
+
+
+def _waiting(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
 
 def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple[int, int]:

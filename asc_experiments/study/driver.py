@@ -13,11 +13,17 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.ownership import this_process
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.attempts import NUMBER_IN_FILE, ask_again, ask_failed_again, enqueue, settle, settle_trial
-from asc_experiments.study.database import SharedStorage
+from asc_experiments.study.attempts import (
+    NUMBER_IN_FILE,
+    ask_again,
+    ask_as_owner,
+    ask_failed_again,
+    enqueue,
+    settle,
+    settle_trial,
+)
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import check_study, open_study
@@ -25,8 +31,8 @@ from asc_experiments.study.outages import in_one_line, study_outage
 from asc_experiments.study.replication import replicate
 from asc_experiments.study.search import sampler, set_constraints
 from asc_experiments.study.space import SearchSpace
-from asc_experiments.study.status import OWNER, StudyStatus, study_status
-from asc_experiments.study.storage import study_lock
+from asc_experiments.study.status import StudyStatus, study_status
+from asc_experiments.study.storage import locks_of, study_lock
 from asc_experiments.study.summary import describe_study
 from asc_experiments.study.trial import Steps, TrialContext, run_trial
 from asc_experiments.study.under_way import TakenOver, UnderWay
@@ -57,8 +63,7 @@ class Driver:
     def __init__(
         self, file: StudyFile, bench: Workbench, storage: BaseStorage, executor: InProcess | WorkerPool | None = None
     ) -> None:
-        if isinstance(storage, SharedStorage):
-            bench = replace(bench, locks=storage.locks)
+        bench = replace(bench, locks=locks_of(storage))
         self.file = file
         self.bench = bench
         self.space = SearchSpace(file)
@@ -156,9 +161,8 @@ class Driver:
             status = study_status(self.study)
             if status.done + status.running >= self.asked:
                 return None
-            trial = self.study.ask()
+            trial = ask_as_owner(self.study)
             self.study.sampler = sampler(self.file, trial.number)
-            trial.set_user_attr(OWNER, this_process())
             return trial
 
     def _begin(self, trial: Trial) -> None:

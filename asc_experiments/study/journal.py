@@ -9,12 +9,50 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO
 
-from optuna.storages.journal import JournalFileBackend
+from filelock import FileLock
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.storages.journal._file import get_lock_file
 
+from asc_experiments.base.locks import FolderLocks
+
 _BLOCK = 4_096
+
+
+class JournalFile(JournalStorage):
+    """A journal file, and locks that lie beside it: whoever opens the file, from whichever workspace, sees them.
+
+    Args:
+        path: of the file; its folder must be there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path = path.resolve()  # else a link's folder would hold other locks
+        super().__init__(WholeLines(str(path), _KernelLock(path)))
+        self.locks = FolderLocks(path.with_name(path.name + ".locks"))
+
+
+class _KernelLock(JournalFileOpenLock):
+    """A lock that the kernel releases when its process dies; Optuna's own would be waited for half a minute."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
+        self._journal = journal
+        self._lock = FileLock(journal.with_name(journal.name + ".kernel-lock"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Worker processes open the same journal under the same lock."""
+        return type(self), (self._journal,)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
 
 
 class WholeLines(JournalFileBackend):

@@ -9,38 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy
 from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileOpenLock
+from optuna.storages import BaseStorage, RDBStorage
 
 from asc_experiments.base.errors import AscError, nearest, without_secrets
-from asc_experiments.base.locks import lock_path
+from asc_experiments.base.locks import FolderLocks, Locks, lock_path
 from asc_experiments.study.database import SharedStorage, open_database
-from asc_experiments.study.journal import WholeLines
+from asc_experiments.study.journal import JournalFile
 
 JOURNAL = "optuna.journal"
 _REFUSED = ("password authentication failed", "no password supplied", "Access denied")
-
-
-class _KernelLock(JournalFileOpenLock):
-    """A lock that the kernel releases when its process dies; Optuna's own would be waited for half a minute."""
-
-    def __init__(self, journal: Path) -> None:
-        super().__init__(str(journal))
-        self._journal = journal
-        self._lock = FileLock(journal.with_name(journal.name + ".kernel-lock"))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Worker processes open the same journal under the same lock."""
-        return type(self), (self._journal,)
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
 
 
 def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
@@ -72,24 +52,35 @@ def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
     path = Path(storage) if storage else workspace / "studies" / JOURNAL
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(WholeLines(str(path), _KernelLock(path)))
+        return JournalFile(path)
     except (ValueError, KeyError, TypeError):
         raise AscError(path, "is no journal of Optuna", "give another --storage") from None
     except OSError as error:
         raise AscError(path, f"cannot be written ({error.strerror})", "give another --workspace or --storage") from None
 
 
+def locks_of(storage: BaseStorage) -> Locks | None:
+    """Locks that all who use a storage wait for each other by, wherever they are; None where it cannot have any."""
+    if isinstance(storage, SharedStorage | JournalFile):
+        return storage.locks
+    if isinstance(storage, RDBStorage):
+        url = sqlalchemy.make_url(storage.url)
+        if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+            file = Path(url.database).resolve()
+            return FolderLocks(file.with_name(file.name + ".locks"))
+    return None
+
+
 def study_lock(storage: BaseStorage, cache: Path, name: str) -> AbstractContextManager[Any]:
-    """A lock that drivers wait for each other by: in the database where hosts share one, else a file of this host's.
+    """A lock that drivers of one storage wait for each other by.
 
     Args:
         storage: of the studies.
-        cache: the folder that holds locks of this host.
+        cache: holds the locks where the storage cannot: for this host's drivers with this cache alone.
         name: what is locked.
     """
-    if isinstance(storage, SharedStorage):
-        return storage.locks(name)
-    return FileLock(lock_path(cache, name))
+    locks = locks_of(storage)
+    return FileLock(lock_path(cache, name)) if locks is None else locks(name)
 
 
 def study_names(storage: BaseStorage) -> list[str]:

@@ -1,0 +1,100 @@
+"""Locks lie with the storage, so that drivers of one storage wait for each other wherever their workspaces are."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from filelock import Timeout
+from optuna.trial import TrialState
+
+from asc_experiments.base.ownership import this_process
+from asc_experiments.distill import Workbench
+from asc_experiments.study.attempts import ask_as_owner
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.file import StudyFile
+from asc_experiments.study.journal import WholeLines
+from asc_experiments.study.status import OWNER
+from asc_experiments.study.storage import open_storage, study_lock
+
+
+def is_free(lock: Any) -> bool:
+    """Whether a lock can be had at once; the kernel does not mind that it is this process that asks again."""
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    lock.release()
+    return True
+
+
+@pytest.mark.parametrize("kind", ["journal", "link to the journal", "SQLite"])
+def test_driver_of_another_workspace_waits_for_the_lock_of_the_study(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "shared" / "studies"
+    path.parent.mkdir()
+    ours = theirs = f"sqlite:///{path}" if kind == "SQLite" else str(path)
+    storage = open_storage(tmp_path / "here", ours)
+    if kind == "link to the journal":
+        (tmp_path / "link").symlink_to(path)
+        theirs = str(tmp_path / "link")
+    there = study_lock(open_storage(tmp_path / "there", theirs), tmp_path / "there" / "cache", "study-tiny")
+    with study_lock(storage, tmp_path / "here" / "cache", "study-tiny"):
+        assert not is_free(there)
+    assert is_free(there), "the first has let go"
+
+
+def test_driver_of_a_shared_journal_has_its_teachers_made_under_a_lock_that_others_see(
+    open_bench: Callable[..., Workbench], tmp_path: Path
+) -> None:
+    study = {"name": "tiny", "validation": {"fraction": 0.3}, "ensemble": {"pool": [{"arch": "cp_mobile"}]}}
+    file = StudyFile.parse(study, "test")
+    bench = Driver(file, open_bench(file.validation), open_storage(tmp_path, str(tmp_path / "journal"))).bench
+    there = open_storage(tmp_path / "there", str(tmp_path / "journal"))
+    with bench.lock("teacher-x"):
+        assert not is_free(study_lock(there, tmp_path / "there" / "cache", "teacher-x"))
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """What another process can see after each line of the journal: the owners of RUNNING trials."""
+    owners: list[str] = []
+    append = WholeLines.append_logs
+
+    def watched(self: WholeLines, logs: list[dict[str, Any]]) -> None:
+        append(self, logs)
+        storage = open_storage(tmp_path, None)
+        for name in optuna.get_all_study_names(storage):
+            trials = optuna.load_study(study_name=name, storage=storage).get_trials(states=(TrialState.RUNNING,))
+            owners.extend(trial.user_attrs.get(OWNER, "nobody") for trial in trials)
+
+    monkeypatch.setattr(WholeLines, "append_logs", watched)
+    return owners
+
+
+@pytest.mark.parametrize("queued", [[], [{"x": 0.5}]])
+def test_trial_is_never_seen_running_without_its_owner(seen: list[str], tmp_path: Path, queued: list[Any]) -> None:
+    study = optuna.create_study(study_name="tiny", storage=open_storage(tmp_path, None))
+    for params in queued:
+        study.enqueue_trial(params, user_attrs={OWNER: "a driver that was killed before it began it"})
+    trial = ask_as_owner(study)
+    trial.suggest_float("x", 0, 1)
+    study.tell(trial, trial.suggest_float("x", 0, 1))
+    assert set(seen) == {this_process()}
+    assert [each.state for each in study.trials] == [TrialState.COMPLETE]
+    assert all(study.trials[0].params[name] == value for params in queued for name, value in params.items())
+
+
+def test_driver_killed_at_any_line_of_its_asking_leaves_one_trial_for_the_next(tmp_path: Path) -> None:
+    for lines in range(1, 4):
+        path = tmp_path / f"killed-after-{lines}"
+        study = optuna.create_study(study_name="tiny", storage=open_storage(path, None))
+        before = (path / "studies" / "optuna.journal").read_bytes()
+        ask_as_owner(study)
+        whole = (path / "studies" / "optuna.journal").read_bytes()
+        added = whole[len(before) :].splitlines(keepends=True)
+        (path / "studies" / "optuna.journal").write_bytes(before + b"".join(added[:lines]))
+        again = optuna.load_study(study_name="tiny", storage=open_storage(path, None))
+        for trial in again.get_trials(states=(TrialState.RUNNING,)):
+            assert trial.user_attrs[OWNER] == this_process()
+        assert len(again.trials) == 1
