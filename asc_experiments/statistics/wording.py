@@ -1,0 +1,37 @@
+"""Margins and what they are measured on, in words: the same ones wherever the program claims something."""
+
+from __future__ import annotations
+
+from asc_experiments.statistics.evidence import Evidence
+from asc_experiments.statistics.margin import CONFIDENCE, Margin
+from asc_experiments.training.scorecard import DG
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things: ``1 student``, ``1,200 clips``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def value_in_words(metric: str, value: float) -> str:
+    """A value of a metric: in percent where it is an accuracy or DG."""
+    if metric.startswith("accuracy/") or metric == DG:
+        return f"{100 * value:.1f} %"
+    return f"{value:.4f}"
+
+
+def clips_in_words(table: Evidence, metric: str, split: str = "test") -> str:
+    """What a metric is measured on: ``729 test clips of 27 places``."""
+    clips, places = table.counts(metric)
+    return f"{counted(clips, f'{split} clip')} of {counted(places, 'place')}"
+
+
+def margin_in_words(found: Margin) -> str:
+    """A difference with its interval: ``+0.4 points, 95 % interval [-1.2, +2.0]``, or why that is not known."""
+    in_points = found.metric.startswith("accuracy/") or found.metric == DG
+    scale, digits, unit = (100, 1, " points") if in_points else (1, 4, "")
+    said = f"{scale * found.value:+.{digits}f}{unit}"
+    if not found.is_known:
+        return f"{said}, and how much of that is noise is {found.unknown}"
+    interval = f"[{scale * found.low:+.{digits}f}, {scale * found.high:+.{digits}f}]"
+    widened = "" if found.comparisons == 1 else f", widened for {found.comparisons:,} comparisons"
+    return f"{said}, {100 * CONFIDENCE:.0f} % interval {interval}{widened}"

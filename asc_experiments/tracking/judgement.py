@@ -1,0 +1,326 @@
+"""What may be said of a trial: whether its students learned anything, from whom, and whether it is the best.
+
+A report's headline, a registration and a model card ask here before they praise anything, and use these sentences. What
+counts as noise is decided in :mod:`asc_experiments.statistics`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from asc_experiments.statistics import Evidence, Learning, Margin, learning_of
+from asc_experiments.statistics.chance import ONE_ANSWER
+from asc_experiments.statistics.settling import what_settles
+from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words, value_in_words
+from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.decision import Standing, compare_standings, standing
+from asc_experiments.tracking.evidence import evidence_of
+from asc_experiments.tracking.run import RunRecord
+from asc_experiments.tracking.trials import OBJECTIVE, OBJECTIVE_VALUE, TRIAL, keys_of
+
+MACRO, ENTROPY = "accuracy/macro", "targets/entropy"
+RUN_AGAIN = "run the study again under another name; older runs keep no answers by place"
+NEAR_CHANCE = 0.1
+"""Part of the way from guessing to no mistake, up to which a teacher's accuracy counts as near chance."""
+NEARLY_UNIFORM = 0.98
+"""Part of the largest possible entropy from which on targets say next to nothing (of ten scenes, 16 % for one)."""
+_QUANTILE = 1.96
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a run's networks learned, and how that is known.
+
+    Attributes:
+        learning: their accuracy beside chance.
+        clips: what it is measured on, in words: ``729 test clips of 27 places``.
+        networks: how many they are.
+        is_counted: whether their answers by place were counted; else only the accuracy of an older run is known.
+    """
+
+    learning: Learning
+    clips: str
+    networks: int
+    is_counted: bool
+
+    @property
+    def nothing(self) -> str:
+        """That nothing was learned, in a sentence; empty where something was."""
+        found = self.learning
+        if not found.is_at_chance:
+            return ""
+        chance = f"where guessing gives {value_in_words(MACRO, found.chance)}"
+        reached = f"{value_in_words(MACRO, found.accuracy)} on {self.clips}"
+        if found.one_answer:
+            all_of_it = f"every one of {self.networks} networks" if self.networks > 1 else "the network"
+            scene = f"'{found.favourite[0]}'" if found.favourite[0] else "one scene"
+            return f"Nothing was learned: {all_of_it} answers {scene} to everything ({reached}, {chance})."
+        least = "" if math.isinf(found.low) else f", at least {value_in_words(MACRO, found.low)} with 95 % confidence"
+        return f"Nothing was learned that can be told from guessing: {reached}{least}, {chance}."
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What may be said of a trial before anything else is.
+
+    Attributes:
+        on_test, on_validation: what its students learned, by test clips and by held-out ones; None where neither their
+            answers nor their accuracies are kept.
+        teachers_at_chance: the names of its teachers that are near chance.
+        targets_uniform: whether its targets said next to nothing.
+        doubts: what one must know before believing its figures, a sentence each; the gravest first.
+    """
+
+    on_test: Learned | None
+    on_validation: Learned | None
+    teachers_at_chance: tuple[str, ...]
+    targets_uniform: bool
+    doubts: tuple[str, ...]
+
+    @property
+    def learning(self) -> Learning | None:
+        """Its students' accuracy in the test fold, beside chance."""
+        return self.on_test.learning if self.on_test else None
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether its students do more than guess, by the test clips; where nothing is known of that, yes."""
+        return self.on_test is None or not self.on_test.learning.is_at_chance
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A trial that cannot be told apart from the best.
+
+    Attributes:
+        trial: its run.
+        margin: of the best over it; None where one of them keeps no answers.
+        settling: what would tell them apart.
+    """
+
+    trial: RunRecord
+    margin: Margin | None
+    settling: str
+
+
+@dataclass(frozen=True)
+class Winner:
+    """Whether the best trial of a study is better than all others by more than noise.
+
+    Attributes:
+        trial: the best.
+        others: how many it was compared with.
+        rivals: those that cannot be told apart from it, nearest in the objective first.
+        clips: what they were compared on, in words.
+    """
+
+    trial: RunRecord
+    others: int
+    rivals: tuple[Rival, ...]
+    clips: str
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is better than every other."""
+        return self.others > 0 and not self.rivals
+
+    @property
+    def sentence(self) -> str:
+        """Whether there is a winner; where there is none, why and what would settle it."""
+        number = self.trial.tags.get(TRIAL, "?")
+        if not self.others:
+            return "No winner yet: one trial has finished, and there is nothing to compare it with."
+        among = f"{counted(self.others, 'other trial')} in {self.clips}"
+        if not self.rivals:
+            return f"Trial {number} is better by more than noise than {among}."
+        nearest = self.rivals[0]
+        said = "no difference known" if nearest.margin is None else margin_in_words(nearest.margin)
+        return (
+            f"No winner yet: trial {number} cannot be told apart from {len(self.rivals):,} of {among}. "
+            f"Nearest is trial {nearest.trial.tags.get(TRIAL, '?')} ({said}). To settle it: {nearest.settling}."
+        )
+
+
+def judge_trial(tracking: Tracking, trial: RunRecord, teachers: Sequence[RunRecord]) -> Judgement:
+    """What may be said of a finished trial.
+
+    Args:
+        tracking: the server.
+        trial: the trial's run.
+        teachers: the runs of its teachers, as far as they are in the bank.
+    """
+    on_test, on_validation = what_was_learned(tracking, trial), what_was_learned(tracking, trial, "validation")
+    weak = {
+        each.name: found for each in teachers if is_near_chance(found := what_was_learned(tracking, each)) and found
+    }
+    scenes = _scene_count(trial)
+    uniform = _is_uniform(trial, scenes)
+    doubts = [
+        *_on_learning(on_test, on_validation),
+        *_on_teachers(trial, weak),
+        *([_on_targets(trial, scenes)] if uniform else []),
+    ]
+    return Judgement(on_test, on_validation, tuple(weak), uniform, tuple(doubts))
+
+
+def what_was_learned(tracking: Tracking, run: RunRecord, split: str = "test") -> Learned | None:
+    """What the networks of a run learned, by the clips of a split; None where it keeps nothing to tell that by.
+
+    Args:
+        tracking: the server.
+        run: a trial, or a run of one network.
+        split: ``test`` or ``validation``.
+    """
+    table = evidence_of(tracking, run.run_id).get(split)
+    if table is not None:
+        return learned_by(table, split)
+    return _by_accuracies(tracking, run, split)
+
+
+def learned_by(table: Evidence, split: str = "test") -> Learned:
+    """What students learned, by their answers."""
+    name = "held-out" if split == "validation" else split
+    return Learned(learning_of(table), clips_in_words(table, MACRO, name), table.students, True)
+
+
+def is_near_chance(found: Learned | None) -> bool:
+    """Whether networks guess, or do hardly more; False where nothing is known of them."""
+    if found is None:
+        return False
+    known = found.learning
+    return known.is_at_chance or known.accuracy < known.chance + NEAR_CHANCE * (1 - known.chance)
+
+
+def winner_of(tracking: Tracking, best: RunRecord, trials: Sequence[RunRecord], most: int | None = None) -> Winner:
+    """Whether the best trial is better than the others of its study by more than noise.
+
+    All are compared in the objective on the test fold, whose clips chose none of them (unless the study did so).
+
+    Args:
+        tracking: the server.
+        best: the best trial.
+        trials: all finished trials of the study, each candidate once.
+        most: stop once so many rivals are found; None looks at every trial.
+    """
+    others = [other for other in trials if other.run_id != best.run_id]
+    others.sort(key=lambda other: abs(_reached(other) - _reached(best)))
+    ours = standing(tracking, best, trials)
+    rivals: list[Rival] = []
+    for other in others:
+        if most is not None and len(rivals) >= most:
+            break
+        rivals += _rival_of(ours, standing(tracking, other, trials))
+    if is_counted_exactly(best) or ours.evidence is None:
+        return Winner(best, len(others), tuple(rivals), best.tags.get(OBJECTIVE, "the objective"))
+    clips = f"{ours.metric} on {clips_in_words(ours.evidence, ours.metric)}"
+    return Winner(best, len(others), tuple(rivals), clips)
+
+
+def is_counted_exactly(trial: RunRecord) -> bool:
+    """Whether a trial's objective is a complexity, which has no noise."""
+    return trial.tags.get(OBJECTIVE, "").startswith("complexity/")
+
+
+def _rival_of(best: Standing, other: Standing) -> list[Rival]:
+    """The other trial as a rival, where it cannot be told apart from the best."""
+    if is_counted_exactly(best.trial):
+        is_equal = _reached(best.trial) == _reached(other.trial)
+        return [Rival(other.trial, None, "another objective to trade it against")] if is_equal else []
+    found = compare_standings(best, other)
+    if found is None or best.evidence is None or other.evidence is None:
+        return [Rival(other.trial, None, RUN_AGAIN)]
+    return [] if found.is_better else [Rival(other.trial, found, what_settles(best.evidence, other.evidence, found))]
+
+
+def _reached(trial: RunRecord) -> float:
+    return trial.metrics.get(OBJECTIVE_VALUE, math.nan)
+
+
+def _on_learning(on_test: Learned | None, on_validation: Learned | None) -> list[str]:
+    """What is doubtful of what was learned."""
+    if on_test is None:
+        return ["Whether anything was learned is not known: its runs keep neither answers nor accuracies by scene."]
+    if on_test.nothing:
+        return [on_test.nothing, "Its DG and the accuracies of its devices then say nothing of devices."]
+    found = []
+    if on_validation is not None and on_validation.learning.is_at_chance:
+        found.append(f"The clips that chose it cannot tell it from guessing: it reached {_reached_on(on_validation)}.")
+    if not on_test.is_counted:
+        found.append(f"Its answers by place are not kept: noise was reckoned from {on_test.clips} as if independent.")
+    return found
+
+
+def _reached_on(found: Learned) -> str:
+    accuracy, chance = (value_in_words(MACRO, value) for value in (found.learning.accuracy, found.learning.chance))
+    return f"{accuracy} on {found.clips}, where guessing gives {chance}"
+
+
+def _on_teachers(trial: RunRecord, weak: Mapping[str, Learned]) -> list[str]:
+    """What is doubtful of a trial's teachers."""
+    if not weak:
+        return []
+    names, all_of_them = list(weak), len(keys_of(trial))
+    best = max((found.learning for found in weak.values()), key=lambda learning: learning.accuracy)
+    reached, chance = value_in_words(MACRO, best.accuracy), value_in_words(MACRO, best.chance)
+    if len(names) == all_of_them == 1:
+        return [f"Its teacher {names[0]} is near chance ({reached}, guessing gives {chance}): {_source(trial)}."]
+    beside = f"near chance (the best of them reaches {reached}, guessing gives {chance})"
+    if len(names) == all_of_them:
+        return [f"All {all_of_them} of its teachers are {beside}: {_source(trial)}."]
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return [f"{len(names)} of its {all_of_them} teachers are {beside}: {shown}."]
+
+
+def _on_targets(trial: RunRecord, scenes: int) -> str:
+    entropy = f"{trial.metrics[ENTROPY]:.2f} of at most {math.log(scenes):.2f} nats"
+    return f"Its targets are nearly uniform over the scenes ({entropy}): {_source(trial)}."
+
+
+def _source(trial: RunRecord) -> str:
+    """What a student has learned from, where its targets say nothing."""
+    if float(trial.params.get("label_weight", 1)) == 0:
+        return "with label_weight 0 it had nothing else to learn from"
+    return "what the student knows it learned from labels"
+
+
+def _is_uniform(trial: RunRecord, scenes: int) -> bool:
+    return bool(keys_of(trial)) and scenes > 1 and trial.metrics.get(ENTROPY, 0) >= NEARLY_UNIFORM * math.log(scenes)
+
+
+def _scene_count(trial: RunRecord) -> int:
+    return len(_scenes(trial, ""))
+
+
+def _scenes(run: RunRecord, prefix: str) -> dict[str, float]:
+    """The accuracy of each scene that was asked, as a run's metrics have it."""
+    start = f"{prefix}accuracy/scene/"
+    return {name.removeprefix(start): value for name, value in run.metrics.items() if name.startswith(start)}
+
+
+def _by_accuracies(tracking: Tracking, run: RunRecord, split: str) -> Learned | None:
+    """What a run's accuracies say of chance, as if its clips were independent; None where it has none of a split."""
+    prefix = "validation/" if split == "validation" else ""
+    scenes, accuracy = _scenes(run, prefix), run.metrics.get(f"{prefix}{MACRO}")
+    if accuracy is None or not scenes:
+        return None
+    clips = _clips(tracking, run, split)
+    noise = _QUANTILE * math.sqrt(accuracy * (1 - accuracy) / clips) if clips else 0.0
+    best = max(scenes, key=lambda scene: scenes[scene])
+    one_answer = scenes[best] >= ONE_ANSWER and sum(scenes.values()) - scenes[best] <= 1 - ONE_ANSWER
+    learning = Learning(accuracy, 1 / len(scenes), accuracy - noise, one_answer, (best if one_answer else "", math.nan))
+    name = "held-out" if split == "validation" else split
+    asked = counted(clips, f"{name} clip") if clips else f"{name} clips whose number is not kept"
+    return Learned(learning, asked, 1, False)
+
+
+def _clips(tracking: Tracking, run: RunRecord, split: str) -> int | None:
+    """How many clips of a split a run was asked, where that was logged."""
+    inputs = tracking.client.get_run(run.run_id).inputs
+    if not inputs or not inputs.dataset_inputs:
+        return None
+    counts: Mapping[str, int] = json.loads(inputs.dataset_inputs[0].dataset.profile or "{}")
+    return counts.get(f"{split}_clips")

@@ -1,0 +1,66 @@
+"""What would tell two recipes apart: more students where seeds blur them, more places where places do."""
+
+import re
+
+import numpy as np
+import pytest
+
+from asc_experiments.statistics import Evidence, margin
+from asc_experiments.statistics.settling import what_settles
+from asc_experiments.statistics.wording import clips_in_words, margin_in_words, value_in_words
+
+SCENES = ("airport", "bus")
+
+
+def evidence(seed: int, accuracies: list[float], places: int = 40, hard: float = 0.0) -> Evidence:
+    """Students of these accuracies; ``hard`` says how much each place differs, alike for the students of one recipe."""
+    rng = np.random.default_rng(seed)
+    place = np.arange(places).repeat(60)
+    labels = place % 2
+    of_place = hard * rng.normal(size=places)[place]
+    logits = [np.eye(2)[np.where(rng.random(len(place)) < each + of_place, labels, 1 - labels)] for each in accuracies]
+    names = [f"place{number}" for number in place]
+    return Evidence.of(logits, labels, ["a"] * len(place), names, {"a": "real"}, SCENES)
+
+
+def numbers(text: str) -> list[int]:
+    return [int(found.replace(",", "")) for found in re.findall(r"\d[\d,]*", text)]
+
+
+def test_where_seeds_blur_it_more_students_settle_it() -> None:
+    ours, theirs = evidence(0, [0.6, 0.7, 0.8]), evidence(1, [0.56, 0.66, 0.76])
+    found = margin(ours, theirs, "accuracy/overall")
+    assert found.is_open
+    said = what_settles(ours, theirs, found)
+    assert re.fullmatch(r"about [\d,]+ students on each side instead of 3", said)
+    assert numbers(said)[0] > 3
+
+
+def test_where_places_blur_it_more_of_them_are_needed_and_the_formula_of_errors_says_how_many() -> None:
+    ours, theirs = evidence(0, [0.70, 0.70], hard=0.1), evidence(5, [0.68, 0.68], hard=0.1)
+    found = margin(ours, theirs, "accuracy/overall")
+    assert found.is_open
+    said = what_settles(ours, theirs, found)
+    assert "test places instead of 40" in said
+    assert numbers(said)[0] == pytest.approx(40 * (1.96 * found.error / found.value) ** 2, abs=1.5)
+
+
+def test_what_is_apart_needs_nothing_and_what_is_not_known_needs_students_or_places() -> None:
+    able, weak = evidence(0, [0.9, 0.9]), evidence(1, [0.6, 0.6])
+    assert what_settles(able, weak, margin(able, weak, "accuracy/macro")) == ""
+    one = evidence(2, [0.9])
+    assert what_settles(one, weak, margin(one, weak, "accuracy/macro")) == "at least two students on each side"
+    at_one = [evidence(seed, [0.6, 0.7], places=1) for seed in (0, 1)]
+    assert what_settles(*at_one, margin(*at_one, "accuracy/overall")) == "test clips of more than one place"
+    assert "equally well" in what_settles(able, able, margin(able, able, "accuracy/macro"))
+
+
+def test_margins_and_clips_are_said_in_points_and_places() -> None:
+    able, weak = evidence(0, [0.9, 0.9]), evidence(1, [0.6, 0.6])
+    assert clips_in_words(able, "accuracy/macro") == "2,400 test clips of 40 places"
+    said = margin_in_words(margin(able, weak, "accuracy/macro", comparisons=3))
+    assert re.fullmatch(r"\+\d+\.\d points, 95 % interval \[\+\d+\.\d, \+\d+\.\d\], widened for 3 comparisons", said)
+    one = evidence(2, [0.9])
+    assert margin_in_words(margin(one, weak, "accuracy/macro")).endswith("noise is not known with one seed")
+    assert value_in_words("accuracy/macro", 0.125) == "12.5 %"
+    assert value_in_words("loss/overall", 0.125) == "0.1250"
