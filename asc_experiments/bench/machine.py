@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from asc_experiments.models.complexity import count_macs
 from asc_experiments.models.frontend import FrontendShape
 from asc_experiments.models.mel import mel_blocks
 
@@ -61,7 +62,7 @@ def at_best(works: list[Work], machine: Machine) -> float:
 
 
 def network_work(model: nn.Module, features: Tensor, training: bool, bfloat16: bool = False) -> Work:
-    """What a network takes for one clip: its products, and the outputs of its convolutions and linear layers.
+    """What a network takes for one clip: its products, as its MACs are counted, and its layers' outputs in memory.
 
     Args:
         model: on the CPU.
@@ -69,20 +70,17 @@ def network_work(model: nn.Module, features: Tensor, training: bool, bfloat16: b
         training: forward and backward, else forward alone.
         bfloat16: whether products are of bfloat16.
     """
-    operations, outputs = 0.0, 0.0
+    outputs = 0.0
 
     def count(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-        nonlocal operations, outputs
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        operations += 2.0 * made.numel() * weight[0].numel()
+        nonlocal outputs
         outputs += made.numel()
 
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     handles = [layer.register_forward_hook(count) for layer in layers]
     was_training = model.training
-    with torch.no_grad():
-        model.train(training and not any(isinstance(m, nn.BatchNorm2d) for m in model.modules()))(features)
+    model.train(training and not any(isinstance(m, nn.BatchNorm2d) for m in model.modules()))
+    operations = 2.0 * count_macs(lambda: model(features))
     model.train(was_training)
     for handle in handles:
         handle.remove()

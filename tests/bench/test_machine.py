@@ -30,10 +30,19 @@ def test_works_that_follow_each_other_add_up() -> None:
     assert at_best([Work(20, 0), Work(0, 200)], SLOW) == 1 / 4
 
 
-def test_products_of_a_network_are_its_macs() -> None:
-    model = build_model("cp_mobile")
-    work = network_work(model, torch.zeros(1, 1, 256, 64), training=False)
-    assert work.operations == pytest.approx(2 * measure_complexity(model, 256, 64).macs, rel=0.03)
+@pytest.mark.parametrize(
+    ("arch", "mels", "size"), [("cp_mobile", 256, {}), ("passt", 128, {"embed_dim": 32, "depth": 16, "num_heads": 4})]
+)
+def test_products_of_a_network_are_its_macs(arch: str, mels: int, size: dict[str, int]) -> None:
+    model = build_model(arch, **size)
+    work = network_work(model, torch.zeros(1, 1, mels, 100), training=False)
+    assert work.operations == 2 * measure_complexity(model, mels, 100).macs
+
+
+def test_patchout_leaves_a_transformer_less_to_do_in_training() -> None:
+    whole, half = (build_model("passt", embed_dim=32, depth=2, num_heads=2, patchout_frequency=n) for n in (0, 6))
+    features = torch.zeros(1, 1, 128, 100)
+    assert network_work(half, features, training=True).operations < network_work(whole, features, True).operations
 
 
 def test_training_is_three_times_the_products_and_bfloat16_half_the_memory() -> None:
