@@ -102,6 +102,9 @@ _AS_TEXT = ("OperationalError", "InterfaceError", "StorageInternalError")
 _DRIVER = re.compile(r"^\([\w.]+\) ")
 """Whose error it is, as SQLAlchemy begins."""
 _BUSY, _GATEWAY = 429, (502, 503, 504)
+_COUNTED = ("error code", "too many")
+_BROKEN = ("Max retries exceeded with url", "Connection broken", "Connection aborted", "Read timed out")
+"""How MLflow quotes statuses and what requests raised, of downloads without the error itself."""
 _MAY_PASS = ("", "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 """What MLflow's server calls errors that may be none of the caller's; others with status 500 come again every time."""
 
@@ -214,11 +217,11 @@ def _by_status(status: int, code: str = "") -> Failure | None:
 
 
 def _by_mlflow(code: str, text: str) -> Failure | None:
-    if f"error code {_BUSY}" in text or code == "REQUEST_LIMIT_EXCEEDED":
+    if any(f"{words} {_BUSY}" in text for words in _COUNTED) or code == "REQUEST_LIMIT_EXCEEDED":
         return Failure.BUSY
-    if code == "TEMPORARILY_UNAVAILABLE":
-        return Failure.AWAY
-    return Failure.TROUBLE if any(f"error code {status}" in text for status in _GATEWAY) else None
+    if any(f"{words} {status}" in text for words in _COUNTED for status in (500, *_GATEWAY)):
+        return Failure.TROUBLE
+    return Failure.AWAY if code == "TEMPORARILY_UNAVAILABLE" or any(words in text for words in _BROKEN) else None
 
 
 def _name(error: BaseException) -> str:

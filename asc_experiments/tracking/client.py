@@ -40,6 +40,7 @@ from asc_experiments.tracking.connecting import (
     probe,
     unreachable,
 )
+from asc_experiments.tracking.downloads import download_of_run, unreadable
 from asc_experiments.tracking.patience import patience, patient, patiently
 from asc_experiments.tracking.run import KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
 
@@ -239,13 +240,14 @@ class Tracking:
 
         Raises:
             AscError: if the run has no such artifact.
+            Outage: if it cannot be read for another reason, which says nothing of the run.
         """
         with tempfile.TemporaryDirectory(prefix="asc-") as folder:
             try:
-                yield Path(self.client.download_artifacts(run_id, path, folder))
+                found = download_of_run(self.now, self.uri, run_id, path, Path(folder))
             except (MlflowException, OSError) as error:
-                what = f"artifact {path} cannot be read ({error})"
-                raise AscError(f"run {run_id}", what, LOST_FILES) from None
+                raise unreadable(error, f"run {run_id}", f"artifact {path}", LOST_FILES) from None
+            yield found
 
 
 @functools.lru_cache(maxsize=8)

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-import mlflow
 from mlflow.entities import LoggedModel, ViewType
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
@@ -18,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import is_gone
 from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.downloads import download_from, download_of_run, unreadable
 from asc_experiments.tracking.moving_records import (
     IMPORTED_FROM,
     DatasetEntry,
@@ -138,7 +138,7 @@ class Source:
         with _fetching(f"run {run_id}"):
             if not self.client.list_artifacts(run_id):
                 return None
-            return Path(self.client.download_artifacts(run_id, "", str(folder)))
+            return download_of_run(self.tracking.now, self.tracking.uri, run_id, "", folder)
 
     def fetch_model_files(self, model: LoggedModel, folder: Path) -> Path | None:
         """Copy a logged model's files into a folder; where they are, None where it has none.
@@ -149,8 +149,7 @@ class Source:
         with _fetching(f"logged model {model.model_id}"):
             if not self.client.list_logged_model_artifacts(model.model_id):
                 return None
-            location, uri = model.artifact_location, self.tracking.uri
-            return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
+            return download_from(str(model.artifact_location), self.tracking.uri, folder)
 
     def _histories(self, run_id: str, keys: Sequence[str]) -> dict[str, list[Point]]:
         found = self._calls.map(lambda key: self.client.get_metric_history(run_id, key), keys)
@@ -216,8 +215,9 @@ def _fetching(where: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
-        what = f"its files cannot be read ({str(error).splitlines()[0][:200]})"
-        raise AscError(where, what, "if the workspace was moved: asc workspace relocate") from None
+        raise unreadable(
+            error, where, "one of its files", "if the workspace was moved: asc workspace relocate"
+        ) from None
 
 
 def _local(location: str) -> Path | None:

@@ -20,6 +20,7 @@ import asc_experiments
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import pyfunc
 from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.downloads import download_from, unreadable
 from asc_experiments.tracking.run import Run
 from asc_experiments.training.network import SceneNetwork, load_network, save_network
 from asc_experiments.training.serving import PROBABILITY, SAMPLING_RATE, SCENE, WAVEFORM, distribution_columns
@@ -76,17 +77,21 @@ def fetch_network(tracking: Tracking, model_uri: str) -> SceneNetwork:
 
     Raises:
         AscError: if there is no such model, or it is none of ours.
+        Outage: if it cannot be read for another reason, which says nothing of the model.
     """
+    remedy = "register one with `asc register`"
     with tempfile.TemporaryDirectory(prefix="asc-") as folder:
         try:
             files = _location(tracking, model_uri)
-            path = Path(mlflow.artifacts.download_artifacts(files, dst_path=folder, tracking_uri=tracking.uri))
+        except MlflowException as error:
+            raise AscError(model_uri, f"cannot be loaded ({str(error).splitlines()[0]})", remedy) from None
+        try:
+            path = download_from(files, tracking.uri, Path(folder))
         except (MlflowException, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise AscError(model_uri, f"cannot be loaded ({reason})", "register one with `asc register`") from None
+            raise unreadable(error, model_uri, "its file", remedy) from None
         found = sorted(path.rglob("network.json"))
         if not found:
-            raise AscError(model_uri, "is not a model of asc_experiments", "register one with `asc register`")
+            raise AscError(model_uri, "is not a model of asc_experiments", remedy)
         return load_network(found[0].parent)
 
 
