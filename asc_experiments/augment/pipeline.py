@@ -65,7 +65,7 @@ class Augmenter:
 
         Args:
             waveforms: ``(batch, samples)`` float; not modified.
-            is_reference: ``(batch,)`` bool, whether the clip was recorded with device a.
+            is_reference: ``(batch,)`` bool, whether the clip was recorded with the reference device.
         """
         batch = len(is_reference)
         if self.responses is not None and self.settings.dir_probability > 0:

@@ -12,7 +12,7 @@ class Augmentation(Settings):
 
     Attributes:
         roll: largest shift in time, in samples, either way.
-        dir_probability: how often a clip of device a is convolved with an impulse response.
+        dir_probability: how often a clip of the reference device is convolved with an impulse response.
         fms_probability: how often a batch goes through Freq-MixStyle.
         fms_alpha: its mixing weights are Beta(alpha, alpha).
         mixup_alpha: mixing weights of mixup are Beta(alpha, alpha); 0 turns it off.

@@ -72,6 +72,6 @@ def _train_plainly(memory: np.ndarray, recipe: Recipe, dirs: np.ndarray, clips: 
 
 
 def _facts(clips: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, which clips device a recorded, and logits, all made up."""
+    """Labels, which clips the reference device recorded, and logits, all made up."""
     logits = np.zeros((clips, len(_SCENES)), dtype=np.float32)
     return np.arange(clips) % len(_SCENES), np.arange(clips) % 3 == 0, logits

@@ -21,7 +21,6 @@ from asc_experiments.bench.timing import Measured, compare
 from asc_experiments.bench.workload import Materials, Workload
 from asc_experiments.corpus import Corpus, WaveformStore
 from asc_experiments.corpus.impulse_responses import load_impulse_responses
-from asc_experiments.corpus.index import REFERENCE_DEVICE
 from asc_experiments.corpus.store import prepare
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.study.benchmark import benchmark_driver
@@ -122,7 +121,7 @@ class Suite:
     def _materials(self) -> Materials:
         rows = np.resize(np.arange(self.corpus.n_train), self.clips)
         waveforms, labels = self.store.waveforms[rows], self.corpus.labels[rows]
-        is_reference = (self.corpus.device_of == REFERENCE_DEVICE)[rows]
+        is_reference = (self.corpus.device_of == self.corpus.reference_device)[rows]
         clips = ClipSource(waveforms, labels, is_reference, self.device)
         dirs = load_impulse_responses(self.folder / "corpus" / "dirs").responses
         logits = np.random.default_rng(0).normal(size=(len(rows), len(self.corpus.scenes))).astype(np.float32)

@@ -6,6 +6,7 @@ Layout (TAU Urban Acoustic Scenes 2022 Mobile, Zenodo record 6337421)::
     evaluation_setup/fold1_train.csv       filename  scene_label
     evaluation_setup/fold1_evaluate.csv    filename  scene_label
     audio/<clip>.wav
+    reference_device.txt                   not in TAU: names the device that most clips come from, where that is not so
 
 Scenes and devices are whatever the files say. Only clips of the fold are used; the remaining rows of ``meta.csv`` are
 part of the corpus but not of any experiment.
@@ -14,6 +15,7 @@ part of the corpus but not of any experiment.
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -30,14 +32,15 @@ TRAIN_FOLD = "evaluation_setup/fold1_train.csv"
 TEST_FOLD = "evaluation_setup/fold1_evaluate.csv"
 REAL_DEVICES = ("a", "b", "c")
 """The devices that TAU recorded with; its other devices are simulated."""
-REFERENCE_DEVICE = "a"
-"""The device that most clips come from, and the only one that DIR augments."""
+REFERENCE_FILE = "reference_device.txt"
+"""A corpus may name its reference device in this file, on one line."""
 HELD_OUT_GROUP = "held_out"
 """The group of training devices that a split holds out: heard nowhere in training, and yet chosen by."""
 
 _META_COLUMNS = ("filename", "scene_label", "identifier", "source_label")
 _FOLD_COLUMNS = ("filename", "scene_label")
 _NAME = re.compile(r"\w[\w .:-]{0,63}")
+_LONGEST_REFERENCE = 100
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Corpus:
         n_train: how many of them, from the first, are training clips; the rest are test clips.
         n_meta: how many rows ``meta.csv`` has.
         meta_rows: the row of each clip in ``meta.csv``, counted from 0 without the heading.
+        named_reference: the reference device that the corpus names; empty where it names none.
     """
 
     root: Path
@@ -72,6 +76,7 @@ class Corpus:
     n_train: int
     n_meta: int = field(default=0)
     meta_rows: tuple[int, ...] = field(default=())
+    named_reference: str = field(default="")
 
     @classmethod
     def open(cls, root: Path) -> Corpus:
@@ -110,6 +115,15 @@ class Corpus:
     def device_of(self) -> np.ndarray:
         """The device name of each clip; ``(clips,)``."""
         return np.array([clip.device for clip in self.clips])
+
+    @cached_property
+    def reference_device(self) -> str:
+        """The device whose clips DIR makes sound like other devices'; TAU's is ``a``.
+
+        As the corpus names it, else the most frequent device of the training fold, the first by name of equals.
+        """
+        counts = Counter(clip.device for clip in self.clips[: self.n_train])
+        return self.named_reference or min(counts, key=lambda device: (-counts[device], device), default="")
 
     @cached_property
     def place_of(self) -> np.ndarray:
@@ -174,7 +188,29 @@ def read_index(root: Path) -> tuple[Corpus | None, list[Problem]]:
     row_of = {filename: row for row, filename in enumerate(clips)}
     used = (*training, *testing)
     meta_rows = tuple(row_of[clip.filename] for clip in used)
-    return Corpus(root, used, len(training), len(meta), meta_rows), problems
+    reference = _read_reference(root, {clip.device for clip in training}, problems)
+    return Corpus(root, used, len(training), len(meta), meta_rows, reference), problems
+
+
+def _read_reference(root: Path, trained: set[str], problems: list[Problem]) -> str:
+    """The reference device that a corpus names; empty where it names none."""
+    path = root / REFERENCE_FILE
+    if not os.path.lexists(path):
+        return ""
+    if problem := unfit(root, REFERENCE_FILE):
+        problems.append(problem)
+        return ""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            name = file.read(_LONGEST_REFERENCE).strip()
+    except (UnicodeDecodeError, OSError) as error:
+        problems.append(Problem(REFERENCE_FILE, f"cannot be read ({error})", "write the name of one device into it"))
+        return ""
+    if name not in trained:
+        what = f"names {name!r}, and no training clip is from such a device"
+        problems.append(Problem(REFERENCE_FILE, what, nearest(name, trained)))
+        return ""
+    return name
 
 
 def _read_table(

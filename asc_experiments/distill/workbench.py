@@ -20,7 +20,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.locks import Locks, lock_path
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepare, split_training_fold
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
-from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_DEVICE
+from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_FILE
 from asc_experiments.corpus.segments import Segments, find_segments
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import Tracking
@@ -92,7 +92,7 @@ class Workbench:
     @cached_property
     def clips(self) -> ClipSource:
         """The clips on the device that trains."""
-        is_reference = self.corpus.device_of == REFERENCE_DEVICE
+        is_reference = self.corpus.device_of == self.corpus.reference_device
         return ClipSource(self.store.waveforms, self.corpus.labels, is_reference, best_device())
 
     @cached_property
@@ -130,13 +130,29 @@ class Workbench:
         """The impulse responses that a Recipe trains with, or None where it has no DIR.
 
         Raises:
-            AscError: if it needs some and there are none.
+            AscError: if it needs some and there are none, or an augmentation of it cannot act.
         """
+        self._check_augmentation(recipe)
         if not recipe.needs_impulse_responses:
             return None
         if self.responses is None:
             raise AscError(recipe.name, "DIR needs impulse responses", "give --dirs a folder of WAV files with them")
         return self.responses
+
+    def _check_augmentation(self, recipe: Recipe) -> None:
+        """Refuse an augmentation that would leave every clip as it is.
+
+        Raises:
+            AscError: if there is one.
+        """
+        reference = self.corpus.reference_device
+        if recipe.needs_impulse_responses and reference not in self.corpus.device_of[self.rows[0]]:
+            what = f"DIR augments clips of the reference device '{reference}' only, and none is trained on"
+            remedy = f"do not hold '{reference}' out, train without DIR, or name another device in {REFERENCE_FILE}"
+            raise AscError(recipe.name, what, f"{remedy} in the corpus")
+        if recipe.augmentation.segment_crop > 0 and self._segments.length.max() < 2:
+            what = "segment_crop finds no two training clips that follow each other in one recording"
+            raise AscError(recipe.name, what, "set segment_crop to 0, or name clips as TAU22 does")
 
     @cached_property
     def _audioset_weights(self) -> Mapping[str, Tensor]:

@@ -18,7 +18,7 @@ class ClipSource:
     Args:
         waveforms: ``(clips, samples)`` int16, a memory map.
         labels: ``(clips,)`` int64.
-        is_reference: ``(clips,)`` bool, whether a clip was recorded with device a.
+        is_reference: ``(clips,)`` bool, whether a clip was recorded with the reference device.
         device: where batches are wanted.
     """
 

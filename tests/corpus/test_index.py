@@ -1,5 +1,7 @@
 """The index of a corpus: what is read, and every problem at once."""
 
+import lzma
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from asc_experiments.base.errors import ProblemsError
 from asc_experiments.corpus import Corpus
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD, read_index
+from asc_experiments.corpus.index import META, REFERENCE_FILE, TEST_FOLD, TRAIN_FOLD, Clip, read_index
 
 
 def test_scenes_devices_and_fold_come_from_the_files(synth_corpus: Path) -> None:
@@ -34,6 +36,53 @@ def test_device_groups_follow_the_training_fold(synth_corpus: Path) -> None:
 def test_real_recordings_are_read(shared: Path) -> None:
     corpus = Corpus.open(shared / "data" / "field-recordings")
     assert (corpus.n_train, len(corpus.clips) - corpus.n_train, len(corpus.scenes)) == (650, 540, 10)
+
+
+def recorded(*devices: str, tested: str = "z") -> Corpus:
+    clips = [Clip(f"audio/{number}.wav", "bus", "here", device) for number, device in enumerate(devices)]
+    test = [Clip(f"audio/test-{number}.wav", "bus", "there", tested) for number in range(len(devices) + 1)]
+    return Corpus(Path("somewhere"), (*clips, *test), len(clips))
+
+
+def test_reference_device_is_the_one_that_most_training_clips_are_from_whatever_its_name() -> None:
+    assert recorded("a", "phone", "phone").reference_device == "phone"
+    assert recorded("s1", "a", "a", "b").reference_device == "a"
+
+
+def test_reference_device_of_equals_is_the_first_by_name() -> None:
+    assert recorded("c", "b", "b", "c", "d").reference_device == "b"
+
+
+def test_reference_device_of_the_published_corpus_is_a(shared: Path, tmp_path: Path) -> None:
+    (tmp_path / "evaluation_setup").mkdir()
+    tables = {META: "tau22_meta.csv.xz", TRAIN_FOLD: "tau22_fold1_train.csv.xz"}
+    for name, packed in (tables | {TEST_FOLD: "tau22_fold1_evaluate_lf.csv.xz"}).items():
+        (tmp_path / name).write_bytes(lzma.decompress((shared / "data" / "tau22-tables" / packed).read_bytes()))
+    assert Corpus.open(tmp_path).reference_device == "a"
+
+
+@pytest.mark.parametrize("text", ["s1", "s1\n", "\ufeffs1\r\n"])
+def test_corpus_may_name_its_reference_device(corpus_copy: Path, text: str) -> None:
+    (corpus_copy / REFERENCE_FILE).write_text(text)
+    assert Corpus.open(corpus_copy).reference_device == "s1"
+
+
+@pytest.mark.parametrize("text", [b"s9", b"", b"s5", b"s1 s2", b"\xff\xfe", b"s1" * 1_000])
+def test_reference_device_that_is_not_trained_on_is_a_problem(corpus_copy: Path, text: bytes) -> None:
+    (corpus_copy / REFERENCE_FILE).write_bytes(text)
+    _, problems = read_index(corpus_copy)
+    assert [problem.where for problem in problems] == [REFERENCE_FILE]
+    assert len(problems[0].line()) < 400
+    assert "\n" not in problems[0].line()
+
+
+def test_reference_device_is_not_read_through_a_link_that_leads_out(corpus_copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside.txt").write_text("s1")
+    os.symlink(tmp_path / "outside.txt", corpus_copy / REFERENCE_FILE)
+    _, problems = read_index(corpus_copy)
+    assert [(problem.where, problem.what) for problem in problems] == [
+        (REFERENCE_FILE, "a link leads out of the corpus folder")
+    ]
 
 
 def edit(name: str, old: str, new: str) -> Callable[[Path], None]:

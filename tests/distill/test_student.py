@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.distill.single import train_single_student
 from asc_experiments.training import Recipe, make_recipe
+from tests.distill.segments import put_in_segments
 
 Open = Callable[..., Workbench]
 
@@ -77,7 +79,8 @@ def test_teachers_of_another_corpus_with_the_same_clip_names_are_refused(open_be
         train_single_student(lambda split: open_bench(split, tmp_path / "other"), bench.tracking, tiny(), [key], {})
 
 
-def test_student_that_crops_segments_learns_from_labels_only(open_bench: Open) -> None:
+def test_student_that_crops_segments_learns_from_labels_only(open_bench: Open, corpus_copy: Path) -> None:
+    open_bench = partial(open_bench, corpus=put_in_segments(corpus_copy))
     bench = open_bench()
     key = TeacherBank(bench.tracking).get(tiny(epochs=1, segment_crop=0.5), bench).key
     with pytest.raises(AscError, match="segment_crop: needs labels only"):
