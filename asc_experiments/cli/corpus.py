@@ -56,8 +56,11 @@ def check(settings: Settings, folder: Folder, as_json: Json = False) -> None:
     if as_json:
         print_json(facts | {"problems": [vars(problem) for problem in problems]})
     elif facts:
+        warnings = facts.pop("warnings")
         devices = {f"device {name}": _device(about) for name, about in facts.pop("devices").items()}
         print_facts(facts | devices, str(folder))
+        for warning in warnings:
+            typer.echo(f"warning: {warning}", err=True)
     for problem in problems:
         typer.echo(f"problem: {problem.line()}", err=True)
     if problems:

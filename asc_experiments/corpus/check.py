@@ -8,14 +8,17 @@ from typing import Any
 from asc_experiments.base.errors import Problem
 from asc_experiments.base.progress import progress
 from asc_experiments.corpus.decoding import decode_all
-from asc_experiments.corpus.index import Corpus, read_index
+from asc_experiments.corpus.index import TEST_FOLD, TRAIN_FOLD, Corpus, read_index
+
+_PLACES_NAMED = 5
 
 
 def check_corpus(root: Path) -> tuple[dict[str, Any], list[Problem]]:
     """Read every table and every clip of a corpus.
 
     Returns:
-        Facts about the corpus (counts of clips, scenes, devices, groups, locations) and all problems found.
+        Facts about the corpus (counts of clips, scenes, devices, groups, locations; warnings, as lines) and all
+        problems found.
     """
     corpus, problems = read_index(root)
     if corpus is None:
@@ -32,14 +35,30 @@ def corpus_facts(corpus: Corpus) -> dict[str, Any]:
     """What a corpus holds, for a table or JSON."""
     groups = corpus.device_groups()
     train, test = corpus.device_of[corpus.train_rows], corpus.device_of[corpus.test_rows]
+    warnings = [warning.line() for warning in (_places_in_both_folds(corpus),) if warning]
     return {
         "clips": corpus.n_meta,
         "training_clips": corpus.n_train,
         "test_clips": len(corpus.clips) - corpus.n_train,
         "locations": len({clip.location for clip in corpus.clips}),
         "scenes": list(corpus.scenes),
+        "reference_device": corpus.reference_device,
         "devices": {
             d: {"group": groups[d], "training_clips": int((train == d).sum()), "test_clips": int((test == d).sum())}
             for d in corpus.devices
         },
+        "warnings": warnings,
     }
+
+
+def _places_in_both_folds(corpus: Corpus) -> Problem | None:
+    """What is to be said of a corpus whose test fold was recorded at places that are trained on."""
+    training, testing = (corpus.place_of[rows] for rows in (corpus.train_rows, corpus.test_rows))
+    shared = sorted(set(training.tolist()) & set(testing.tolist()))
+    if not shared:
+        return None
+    clips = sum(place in shared for place in testing.tolist())
+    named = ", ".join(shared[:_PLACES_NAMED]) + (", …" if len(shared) > _PLACES_NAMED else "")
+    some = "1 place is" if len(shared) == 1 else f"{len(shared)} places are"
+    what = f"{some} in {TRAIN_FOLD} too, with {clips} of {len(testing)} test clips ({named})"
+    return Problem(TEST_FOLD, what, "test scores are flattered: keep all clips of a place in one fold")

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from asc_experiments.corpus import Corpus
-from asc_experiments.corpus.check import check_corpus
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD
+from asc_experiments.corpus.check import check_corpus, corpus_facts
+from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD, Clip
 
 RATE = 44_100
 NOISE = 0.1 * np.random.default_rng(0).normal(size=RATE)
@@ -126,6 +126,44 @@ def test_good_corpus_has_facts_and_no_problems(synth_corpus: Path) -> None:
     assert facts["devices"]["s5"]["group"] == "unseen"
     assert facts["devices"]["s5"]["training_clips"] == 0
     assert sum(device["test_clips"] for device in facts["devices"].values()) == 70
+    assert (facts["reference_device"], facts["warnings"]) == ("a", [])
+
+
+def test_place_in_both_folds_is_a_warning_with_its_test_clips(corpus_copy: Path) -> None:
+    corpus = Corpus.open(corpus_copy)
+    trained, tested = corpus.clips[0], [clip for clip in corpus.clips[corpus.n_train :] if clip.scene == "airport"]
+    text = (corpus_copy / META).read_text()
+    for clip in tested[:2]:
+        text = text.replace(f"{clip.filename}\t{clip.scene}\t{clip.identifier}\t",
+                            f"{clip.filename}\t{clip.scene}\t{trained.identifier}\t")  # fmt: skip
+    (corpus_copy / META).write_text(text)
+    facts, problems = check_corpus(corpus_copy)
+    assert problems == []
+    (warning,) = facts["warnings"]
+    assert warning.startswith(
+        f"{TEST_FOLD}: 1 place is in {TRAIN_FOLD} too, with 2 of 70 test clips ({trained.location})"
+    )
+
+
+def test_same_identifier_in_another_scene_is_another_place() -> None:
+    clips = (Clip("audio/1.wav", "bus", "lyon-1", "a"), Clip("audio/2.wav", "park", "lyon-1", "a"))
+    assert corpus_facts(Corpus(Path("somewhere"), clips, n_train=1))["warnings"] == []
+
+
+def test_real_recordings_with_segments_in_both_folds_are_warned_of(shared: Path) -> None:
+    corpus = Corpus.open(shared / "data" / "field-recordings")
+    (warning,) = corpus_facts(corpus)["warnings"]
+    assert "63 of 540 test clips" in warning
+
+
+def test_warnings_are_shown_and_the_corpus_is_in_order_all_the_same(corpus_copy: Path, asc: Callable) -> None:
+    heading, *rows = (line.split("\t") for line in (corpus_copy / META).read_text().splitlines())
+    everywhere = [heading, *([name, scene, "lyon-1", device] for name, scene, _, device in rows)]
+    (corpus_copy / META).write_text("".join("\t".join(row) + "\n" for row in everywhere))
+    done = asc("corpus", "check", corpus_copy)
+    assert done.code == 0
+    assert f"warning: {TEST_FOLD}: 10 places are in {TRAIN_FOLD} too, with 70 of 70 test clips" in done.err
+    assert "reference_device" in done.out
 
 
 _opened: list[str] | None = None
