@@ -14,23 +14,26 @@ from typing import Any
 from filelock import FileLock
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.liveness import lock_folder
+from asc_experiments.base.ownership import show_life_in
 
 Locks = Callable[[str], AbstractContextManager[Any]]
 """Gives a lock by its name; equal ones have to be equal, and survive the way into a worker process."""
 
 
 def lock_path(cache: Path, name: str) -> Path:
-    """The path of a lock in a cache's folder of locks, which is made.
+    """The path of a lock in a cache's folder of locks, which is made; there this process shows that it lives, too.
 
     Raises:
         AscError: if the cache cannot be written.
     """
-    path = cache / "locks" / f"{name}.lock"
+    path = lock_folder(cache) / f"{name}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()  # waiting for a lock in a folder that cannot be written would end in a traceback
     except OSError as error:
         raise AscError(cache, f"cannot be written ({error.strerror})", "give another --workspace") from None
+    show_life_in(path.parent)
     return path
 
 

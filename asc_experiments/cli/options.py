@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from asc_experiments.base.liveness import lock_folder, look_for_liveness_in
+
 if TYPE_CHECKING:
     from asc_experiments.corpus import ValidationSplit
     from asc_experiments.distill import Workbench
@@ -129,6 +131,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapper(**values: Any) -> None:
         settings = Settings(**{name: values.pop(name) for name in _OPTIONS})
+        look_for_liveness_in(lock_folder(settings.cache))
         command(settings, **values)
 
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + shared

@@ -17,7 +17,9 @@ from filelock import FileLock
 from torch import Tensor
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.liveness import lock_folder
 from asc_experiments.base.locks import Locks, lock_path
+from asc_experiments.base.ownership import show_life_in
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepare, split_training_fold
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
 from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_FILE
@@ -52,6 +54,10 @@ class Workbench:
     dirs: Path | None
     locks: Locks | None = None
     """Locks that hold on other hosts too; without them, this host's alone are taken."""
+
+    def __post_init__(self) -> None:
+        """Show that this process lives to those that share the cache: what it trains says RUNNING."""
+        show_life_in(lock_folder(self.cache))
 
     @classmethod
     def open(

@@ -17,7 +17,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.storages.journal._file import get_lock_file
 
+from asc_experiments.base.liveness import look_for_liveness_in
 from asc_experiments.base.locks import FolderLocks
+from asc_experiments.base.ownership import show_life_in
+from asc_experiments.study.status import OWNER
 
 _BLOCK = 4_096
 
@@ -33,6 +36,13 @@ class JournalFile(JournalStorage):
         path = path.resolve()  # else a link's folder would hold other locks
         super().__init__(WholeLines(str(path), _KernelLock(path)))
         self.locks = FolderLocks(path.with_name(path.name + ".locks"))
+        look_for_liveness_in(self.locks.folder)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Set an attribute; with the owner, all who open the journal in another container learn that it lives."""
+        if key == OWNER:
+            show_life_in(self.locks.folder)
+        super().set_trial_user_attr(trial_id, key, value)
 
 
 class _KernelLock(JournalFileOpenLock):

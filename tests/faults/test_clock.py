@@ -27,7 +27,7 @@ JUDGE = """
 import sys, psutil
 from asc_experiments.base.ownership import is_gone
 owner, pid, before = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-print(round((psutil.Process(pid).create_time() - before) / 3600), is_gone(owner), is_gone(owner[:-1] + "x"))
+print(round((psutil.Process(pid).create_time() - before) / 3600), is_gone(owner), is_gone(owner.replace("@", "1@")))
 """
 
 

@@ -101,7 +101,7 @@ def test_trial_of_a_sleeping_process_is_its_own_however_long_its_heart_is_silent
     driver = make()
     asked = {here: driver.study.ask() for here in (True, False)}
     asked[True].set_user_attr(OWNER, owner)
-    asked[False].set_user_attr(OWNER, f"elsewhere:{owner.partition(':')[2]}")
+    asked[False].set_user_attr(OWNER, f"elsewhere:{owner.partition(':')[2].partition('@')[0]}@fedcba98.4026531836")
     silent = {trial._trial_id for trial in asked.values()}
     monkeypatch.setattr("asc_experiments.study.attempts.silent_trials", lambda study: silent)
     settle(driver.study, driver.bench.tracking, driver.context.experiment_id)

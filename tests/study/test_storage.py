@@ -1,6 +1,10 @@
 """Locks lie with the storage, so that drivers of one storage wait for each other wherever their workspaces are."""
 
+import fcntl
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +15,14 @@ from optuna.trial import TrialState
 
 from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import Workbench
-from asc_experiments.study.attempts import ask_as_owner
+from asc_experiments.study.attempts import ask_as_owner, settle
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.journal import WholeLines
 from asc_experiments.study.status import OWNER
 from asc_experiments.study.storage import open_storage, study_lock
+from asc_experiments.tracking import Tracking
+from tests.containers import CONTAINER, end, needs_containers
 
 
 def is_free(lock: Any) -> bool:
@@ -83,6 +89,44 @@ def test_trial_is_never_seen_running_without_its_owner(seen: list[str], tmp_path
     assert set(seen) == {this_process()}
     assert [each.state for each in study.trials] == [TrialState.COMPLETE]
     assert all(study.trials[0].params[name] == value for params in queued for name, value in params.items())
+
+
+ASKS = """
+import sys
+from pathlib import Path
+import optuna
+from asc_experiments.study.attempts import ask_as_owner
+from asc_experiments.study.storage import open_storage
+ask_as_owner(optuna.load_study(study_name="tiny", storage=open_storage(Path(sys.argv[1]), None)))
+print("asked", flush=True)
+sys.stdin.read()
+"""
+
+
+@needs_containers
+def test_trial_of_another_container_is_its_own_while_it_lives_and_settled_when_it_was_killed(
+    tmp_path: Path, tracking: Tracking
+) -> None:
+    study = optuna.create_study(study_name="tiny", storage=open_storage(tmp_path, None))
+    study.enqueue_trial({"x": 3})
+    command = [*CONTAINER, sys.executable, "-c", ASKS, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as container:
+        assert container.stdout is not None
+        assert container.stdout.readline() == "asked\n"
+        experiment = tracking.experiment("tiny")
+        assert settle(study, tracking, experiment) == (0, 0)
+        end(container)
+    assert settle(study, tracking, experiment) == (1, 0)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
+
+
+def test_whoever_trains_shows_that_it_lives_where_its_cache_is(
+    open_bench: Callable[..., Workbench], tmp_path: Path
+) -> None:
+    bench = replace(open_bench(), cache=tmp_path / "new")
+    (lock,) = (bench.cache / "locks").glob("process-*.lock")
+    with lock.open() as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def test_driver_killed_at_any_line_of_its_asking_leaves_one_trial_for_the_next(tmp_path: Path) -> None:
