@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.progress import say
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank
 from asc_experiments.distill.ensemble import Ensemble
-from asc_experiments.distill.student import Distillation, log_ensemble, train_student
+from asc_experiments.distill.known_students import find_student, log_found, scores_of, student_lock
+from asc_experiments.distill.student import Distillation, log_ensemble, soft_targets, student_identity, train_student
 from asc_experiments.distill.workbench import Workbench
-from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.trials import CORPUS
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.trials import CORPUS, IDENTITY, ORIGINAL, SEED
 from asc_experiments.training import Recipe
 from asc_experiments.training.loop import check_learns_from_logits
 
@@ -27,7 +29,9 @@ def train_single_student(
     distillation: dict[str, Any],
     fraction: float = 0.0,
 ) -> tuple[str, dict[str, float]]:
-    """Train one student and log it as a run of its own.
+    """Train one student and log it as a run of its own, unless the tracking server has exactly this one already.
+
+    One that a study trained gets a run here that tells its scores, and which run has its network.
 
     Args:
         open_bench: opens the corpus with a given validation split.
@@ -69,7 +73,31 @@ def train_single_student(
             if teacher.record.tags[CORPUS] != bench.store.corpus_digest:
                 raise AscError(f"teacher {teacher.key}", "was trained on another corpus", "give --corpus that one")
         ensemble.logits(bench.corpus.filenames, bench.untaught)  # refuse missing clips before there is a run
-    with tracking.run(tracking.experiment(EXPERIMENT), recipe.name, "student") as run:
-        if ensemble is not None:
-            log_ensemble(bench, run, ensemble)
-        return run.run_id, train_student(bench, recipe, run, ensemble, settings)
+    key = student_identity(bench, recipe, soft_targets(bench, ensemble, settings))
+    experiment, tags = tracking.experiment(EXPERIMENT), {IDENTITY: key, SEED: str(recipe.seed)}
+    with bench.lock(student_lock(key)):
+        found = find_student(tracking, key)
+        known = None if found is None else _known_here(tracking, experiment, found)
+        if known is not None:
+            say(f"student {recipe.name}: already trained, in run {known.run_id}")
+            return known.run_id, _scorecards(known)
+        with tracking.run(experiment, recipe.name, "student", tags) as run:
+            if ensemble is not None:
+                log_ensemble(bench, run, ensemble)
+            if found is None:
+                return run.run_id, train_student(bench, recipe, run, ensemble, settings)
+            say(f"student {recipe.name}: a study trained it, in run {found.run_id}")
+            log_found(bench, run, found)
+            return run.run_id, _scorecards(found)
+
+
+def _scorecards(student: RunRecord) -> dict[str, float]:
+    return {name: value for name, value in scores_of(student).items() if not name.startswith("complexity/")}
+
+
+def _known_here(tracking: Tracking, experiment: str, student: RunRecord) -> RunRecord | None:
+    """The run of a student among the single ones: that which trained it, or that which tells of it."""
+    if student.experiment_id == experiment:
+        return student
+    query = f"attributes.status = 'FINISHED' AND tags.`{ORIGINAL}` = '{student.run_id}'"
+    return next(iter(tracking.search([experiment], query, limit=1)), None)

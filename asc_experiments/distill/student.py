@@ -12,7 +12,7 @@ from asc_experiments.base.settings import Settings
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import SCHEMA
+from asc_experiments.distill.teacher import LOGITS_DIGEST, SCHEMA
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
@@ -69,16 +69,15 @@ def train_student(
     identity = student_identity(bench, recipe, targets)
     trained = train_network(bench, recipe, run, f"student {recipe.name}", identity, targets, on_validation)
     model_id = log_network(run, trained.network)
-    log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
+    digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
     log_evidence(run, bench.evidence([trained.logits]))
     metrics = bench.scorecards(trained.logits)
     if targets is not None:
         metrics |= _beside_targets(bench, trained.logits, targets)
     run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
     held_out = bench.split.normalised().model_dump_json()
-    run.tags(
-        {MODEL_ID: model_id, RECIPE: recipe.model_dump_json(), CORPUS: bench.store.corpus_digest, HELD_OUT: held_out}
-    )
+    made = {MODEL_ID: model_id, LOGITS_DIGEST: digest, RECIPE: recipe.model_dump_json()}
+    run.tags(made | {CORPUS: bench.store.corpus_digest, HELD_OUT: held_out})
     return metrics
 
 

@@ -10,12 +10,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from asc_experiments.base.ownership import is_elsewhere, this_process
 from asc_experiments.study.database import silent_trials
 from asc_experiments.study.searchable import Scalar
-from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, OWNER, counted, superseded, was_interrupted
+from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, OWNER, SEEDS, counted, superseded, was_interrupted
 from asc_experiments.study.work import PRUNED_NOTE
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import ERROR, KIND, PARENT
 from asc_experiments.tracking.run import OWNER as RUN_OWNER
-from asc_experiments.tracking.trials import AGAINST_VALUE, OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
+from asc_experiments.tracking.trials import AGAINST_VALUE, CELL, OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
 
 _QUEUED_WITH = "fixed_params"
 """The system attribute under which Optuna keeps the parameters of a queued trial."""
@@ -97,7 +97,7 @@ def _queue_again(study: optuna.Study, number: int) -> None:
     frozen = trials[number]
     params = dict(frozen.system_attrs.get(_QUEUED_WITH, {})) | dict(frozen.params)
     if number not in superseded(trials):
-        kept = {key: value for key, value in frozen.user_attrs.items() if key == NUMBER_IN_FILE}
+        kept = {key: value for key, value in frozen.user_attrs.items() if key in (NUMBER_IN_FILE, CELL, SEEDS)}
         study.enqueue_trial(params, user_attrs=kept | {AGAIN_OF: number})
 
 

@@ -24,6 +24,7 @@ from asc_experiments.study.attempts import (
     settle,
     settle_trial,
 )
+from asc_experiments.study.cells import TrialSeeds
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import check_study, open_study
@@ -178,7 +179,9 @@ class Driver:
         if self.file.constraints:
             complexity = complexity_of(plan.student, self.bench.corpus.scenes)
             set_constraints(self.file, trial, complexity)
-        return (yield from run_trial(self.context, plan, trial.number, trial.params, complexity, self._reporter(trial)))
+        seeds = TrialSeeds(self.study, trial, partial(self._lock, f"study-{self.file.name}"), self.file.seeds)
+        reporter = self._reporter(trial)
+        return (yield from run_trial(self.context, plan, trial.number, trial.params, seeds, complexity, reporter))
 
     def _reporter(self, trial: Trial) -> Reporter | None:
         """Who tells the pruner; nobody tells it of the baseline, which the others are to be compared with."""

@@ -29,7 +29,7 @@ from asc_experiments.study.ray_actors import Claims
 from asc_experiments.study.ray_cluster import Listener, Needs, check_elsewhere, measure, new_mail, nodes
 from asc_experiments.study.ray_joining import join
 from asc_experiments.study.ray_node import NEEDS_CORPUS, RAISED, Attempt, Shipment, carry_out, without_benches
-from asc_experiments.study.work import train_teacher
+from asc_experiments.study.work import train_seed, train_teacher
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import OWNER
 
@@ -126,17 +126,17 @@ class _Desk:
 
     @contextmanager
     def claimed(self, fn: Callable[..., Any], args: Sequence[Any], is_over: threading.Event) -> Iterator[None]:
-        """Hold the cluster's claim to a teacher while it is trained; other work needs none."""
-        if fn is not train_teacher:
+        """Hold the cluster's claim to a teacher or a student while it is trained; other work needs none."""
+        claimed = _network_of(fn, args)
+        if claimed is None:
             yield
             return
-        bench, recipe = args
-        key = TeacherBank(bench.tracking).key(recipe, bench)
-        name = claim_to(key, bench.tracking)
+        key, what = claimed
+        name = claim_to(key, self.bench.tracking)
         has_said = False
         while not self.ray.get(self.claims.take.remote(name, self.name, self.mail)):
             if not has_said:
-                say(f"teacher {key} {recipe.name}: another driver has it trained; waits")
+                say(f"{what}: another driver has it trained; waits")
                 has_said = True
             if is_over.wait(_ASK_AGAIN_S):
                 raise BrokenExecutor("stopped while it waited")
@@ -229,8 +229,20 @@ class _RaySlot:
         return kind, outcome
 
 
+def _network_of(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, str] | None:
+    """What identifies the network that a piece of work trains, and what people call it; None for other work."""
+    if fn is train_teacher:
+        bench, recipe = args
+        key = TeacherBank(bench.tracking).key(recipe, bench)
+        return key, f"teacher {key} {recipe.name}"
+    if fn is train_seed:
+        _, job = args
+        return f"{job.cell} {job.student.seed}", f"trial {job.trial}: student {job.student.name}"
+    return None
+
+
 def claim_to(key: str, tracking: Tracking) -> str:
-    """What drivers call a teacher among themselves: those of other tracking servers do not have it."""
+    """What drivers call a network among themselves: those of other tracking servers do not have it."""
     return digest_bytes(f"{tracking.uri} {key}".encode())
 
 

@@ -19,9 +19,11 @@ from asc_experiments.base.progress import say
 from asc_experiments.distill import Workbench
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.study.attempts import NUMBER_IN_FILE
+from asc_experiments.study.cells import FIRST_FRESH
 from asc_experiments.study.conclusion import every_logit, names_of_all
 from asc_experiments.study.file import Objective, Replication
 from asc_experiments.study.space import SearchSpace
+from asc_experiments.study.status import standing
 from asc_experiments.study.trial import TrialContext, seed_job
 from asc_experiments.study.work import SeedJob, SeedResult, train_seed
 from asc_experiments.tracking import RunRecord
@@ -30,6 +32,7 @@ from asc_experiments.tracking.evidence import REPLICATES as REPLICATES_FILE
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.trials import (
     BASELINE,
+    CELL,
     DIFFERENCE,
     REPLICATE_KIND,
     REPLICATED,
@@ -69,9 +72,7 @@ def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, re
     trying = [_candidate(context, space, trial, records[trial.number]) for trial in chosen]
     numbers = ", ".join(str(each.job.trial) for each in trying)
     say(f"study {study.study_name}: trials {numbers} once more, with {replication.seeds} fresh seeds each")
-    futures = [
-        _fresh(context.executor, context.bench, each.job, replication.seeds, context.study.seeds) for each in trying
-    ]
+    futures = [_fresh(context.executor, context.bench, each.job, replication.seeds) for each in trying]
     wait([future for each in futures for future in each])
     finished = []
     for each, students in zip(trying, futures, strict=True):
@@ -86,15 +87,19 @@ def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, re
 def candidates(study: optuna.Study, best: int) -> list[FrozenTrial]:
     """The baseline, which is the first trial of the study file (else the first finished), then the best others.
 
-    Of trials with the same parameters the best stands for all.
+    Of trials of one cell the latest stands for all, which has all students. Of trials of an earlier version with the
+    same parameters it is the best.
     """
     finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
     if not finished:
         return []
     sign = 1.0 if study.directions[0] == StudyDirection.MAXIMIZE else -1.0
-    baseline = min(finished, key=lambda trial: (trial.user_attrs.get(NUMBER_IN_FILE) != 0, trial.number))
+    first = min(finished, key=lambda trial: (trial.user_attrs.get(NUMBER_IN_FILE) != 0, trial.number))
+    stand = standing(finished)
+    cell = first.user_attrs.get(CELL)
+    baseline = next((trial for trial in stand if cell is not None and trial.user_attrs.get(CELL) == cell), first)
     chosen = [baseline]
-    for trial in sorted(finished, key=lambda trial: -sign * trial.values[0]):
+    for trial in sorted(stand, key=lambda trial: -sign * trial.values[0]):
         if len(chosen) <= best and all(trial.params != other.params for other in chosen):
             chosen.append(trial)
     return chosen
@@ -113,12 +118,13 @@ def _candidate(context: TrialContext, space: SearchSpace, trial: FrozenTrial, re
         rule=plan.rule,
         student=plan.student,
         distillation=plan.distillation,
+        cell=record.tags.get(CELL, ""),
     )
     return _Candidate(record, job)
 
 
-def _fresh(executor: Executor, bench: Workbench, job: SeedJob, seeds: int, used: int) -> list[Future[SeedResult]]:
-    first = job.student.seed + used
+def _fresh(executor: Executor, bench: Workbench, job: SeedJob, seeds: int) -> list[Future[SeedResult]]:
+    first = job.student.seed + FIRST_FRESH
     return [executor.submit(train_seed, bench, seed_job(job, seed)) for seed in range(first, first + seeds)]
 
 

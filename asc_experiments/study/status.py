@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -12,12 +13,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from asc_experiments.base.ownership import is_gone
 from asc_experiments.tracking.objective import ObjectiveClips
-from asc_experiments.tracking.trials import OBJECTIVE_CLIPS
+from asc_experiments.tracking.trials import CELL, OBJECTIVE_CLIPS, STUDENTS
 
 ASKED, METRIC = "asc.asked", "asc.metric"
 DEFINITION, CORPUS, DIRS = "asc.definition", "asc.corpus", "asc.dirs"
 OWNER, INTERRUPTED, AGAIN_OF = "asc.owner", "asc.interrupted", "asc.again_of"
 """``AGAIN_OF`` names the trial that a queued one asks for again: one line in the storage both queues and supersedes."""
+SEEDS = "asc.seeds"
+"""The seeds of a trial's students; every attempt at it has the same."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,21 @@ def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.number not in again and not was_interrupted(trial)]
 
 
+def standing(complete: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Of finished trials those that stand for their cells, as ``distinct_trials`` has it of their runs."""
+
+    def lateness(trial: FrozenTrial) -> tuple[int, datetime, int]:
+        return trial.user_attrs.get(STUDENTS, 0), trial.datetime_complete or datetime.min, trial.number
+
+    latest = {trial.user_attrs.get(CELL, trial.number): trial for trial in sorted(complete, key=lateness)}
+    stands = {trial.number for trial in latest.values()}
+    return [trial for trial in complete if trial.number in stands]
+
+
 def _best(study: optuna.Study, complete: list[FrozenTrial]) -> FrozenTrial | None:
-    """The trial with the best first objective, the earlier of equals. (Optuna has no best of several objectives.)"""
+    """The standing trial with the best first objective, the earlier of equals. (Optuna gives none of several.)"""
     sign = 1.0 if study.directions[0] == StudyDirection.MAXIMIZE else -1.0
-    return max(complete, key=lambda trial: sign * trial.values[0]) if complete else None
+    return max(standing(complete), key=lambda trial: sign * trial.values[0]) if complete else None
 
 
 def study_status(study: optuna.Study) -> StudyStatus:

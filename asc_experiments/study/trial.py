@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.models.complexity import Complexity
+from asc_experiments.study.cells import TrialSeeds, cell_of
 from asc_experiments.study.conclusion import Conclusion, conclude
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import objective_clips
@@ -26,20 +27,27 @@ from asc_experiments.study.work import (
     Reporter,
     SeedJob,
     SeedResult,
+    other_students,
     train_seed,
     train_teacher,
 )
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
     AGAINST,
+    CELL,
     DIRECTION,
     OBJECTIVE,
     SEARCHED,
+    SEED,
     SEED_KIND,
     SPLIT,
+    STUDENTS,
+    STUDENTS_TRAINED,
     STUDY,
+    TRAINING_SECONDS,
     TRIAL,
     TRIAL_KIND,
+    students_of_cell,
 )
 
 T = TypeVar("T")
@@ -70,7 +78,9 @@ class TrialContext:
         known = self._teachers.get(wanted)
         if known is None or _was_lost(known):
             known = (
-                _kept(wanted) if isinstance(wanted, str) else self.executor.submit(train_teacher, self.bench, wanted)
+                _kept(self.bank.named(wanted).key)
+                if isinstance(wanted, str)
+                else self.executor.submit(train_teacher, self.bench, wanted)
             )
             self._teachers[wanted] = known
         return known
@@ -81,6 +91,7 @@ def run_trial(
     plan: TrialPlan,
     number: int,
     params: Mapping[str, object],
+    seeds: TrialSeeds,
     complexity: Complexity | None = None,
     reporter: Reporter | None = None,
 ) -> Steps[tuple[float, ...]]:
@@ -91,6 +102,7 @@ def run_trial(
         plan: the teachers, the student and the distillation.
         number: the trial's number in Optuna.
         params: the trial's parameters in Optuna, logged as they are.
+        seeds: which its students have.
         complexity: the student's, where the study limits it.
         reporter: hears of every epoch of the first seed, and may stop the trial.
 
@@ -98,7 +110,7 @@ def run_trial(
         What it waits for.
 
     Returns:
-        The value of each objective: the mean over seeds.
+        The value of each objective: the mean over all students of the trial's cell.
 
     Raises:
         Pruned: if the pruner stopped it, or its student is larger than the study allows.
@@ -109,6 +121,8 @@ def run_trial(
         if complexity is not None:
             _check_limits(study, complexity)
         keys = yield from _all([context.teacher(wanted) for wanted in plan.teachers])
+        cell = cell_of(context.bench, plan, keys)
+        run.tags({CELL: cell})
         job = SeedJob(
             study=study.name,
             trial=number,
@@ -119,9 +133,16 @@ def run_trial(
             rule=plan.rule,
             student=plan.student,
             distillation=plan.distillation,
+            cell=cell,
         )
-        seeds = yield from _students(context, job, reporter)
-        conclusion = Conclusion(run.run_id, context.experiment_id, study.objectives, plan, dict(params), tuple(seeds))
+        own = yield from _students(context, job, seeds.take(cell, plan.student.seed), reporter)
+        students = own + (yield from _others(context, job, own))
+        trained = sum(student.metrics.get(TRAINING_SECONDS, 1.0) > 0 for student in own)
+        run.metrics({STUDENTS: float(len(students)), STUDENTS_TRAINED: float(trained)})
+        seeds.pooled(len(students))
+        conclusion = Conclusion(
+            run.run_id, context.experiment_id, study.objectives, plan, dict(params), tuple(students)
+        )
         (values,) = yield from _all([context.executor.submit(conclude, context.bench, conclusion)])
         return values
 
@@ -131,20 +152,31 @@ def seed_job(job: SeedJob, seed: int, **changed: Any) -> SeedJob:
     return replace(job, student=job.student.model_copy(update={"seed": seed}), **changed)
 
 
-def _students(context: TrialContext, job: SeedJob, reporter: Reporter | None) -> Steps[list[SeedResult]]:
-    """The students of all seeds; where the pruner may stop the trial, the first one alone before the others."""
-    first = job.student.seed
+def _students(
+    context: TrialContext, job: SeedJob, seeds: Sequence[int], reporter: Reporter | None
+) -> Steps[list[SeedResult]]:
+    """The students of these seeds; where the pruner may stop the trial, the first one alone before the others."""
+    first = seeds[0]
 
     def submit(seed: int) -> Future[SeedResult]:
         is_first = seed == first
         each = seed_job(job, seed, logs_ensemble=is_first, reporter=reporter if is_first else None)
         return context.executor.submit(train_seed, context.bench, each)
 
-    seeds = range(first, first + context.study.seeds)
     if reporter is None:
         return (yield from _all([submit(seed) for seed in seeds]))
     done = yield from _all([submit(first)])
     return done + (yield from _all([submit(seed) for seed in seeds[1:]]))
+
+
+def _others(context: TrialContext, job: SeedJob, own: Sequence[SeedResult]) -> Steps[list[SeedResult]]:
+    """The students of the trial's cell that other trials of the study trained."""
+    seeds = frozenset(student.seed for student in own)
+    known = students_of_cell(context.bench.tracking, job.experiment_id, job.cell)
+    if all(int(record.tags[SEED]) in seeds for record in known):
+        return []
+    (found,) = yield from _all([context.executor.submit(other_students, context.bench, job, seeds)])
+    return found
 
 
 def _all(futures: list[Future[T]]) -> Steps[list[T]]:

@@ -12,16 +12,22 @@ from optuna.trial import Trial
 
 from asc_experiments.base.progress import say
 from asc_experiments.distill import Distillation, Ensemble, TeacherBank, Workbench, train_student
+from asc_experiments.distill.known_students import find_student, is_whole, log_found, scores_of, student_lock
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
-from asc_experiments.tracking.run import Stopped
+from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.run import KIND, PARENT, Stopped
 from asc_experiments.tracking.trials import (
+    CELL,
     IDENTITY,
     MODEL_ID,
+    ORIGINAL,
     SEED,
     STUDY,
     TEACHERS,
+    TRAINING_SECONDS,
     TRIAL,
-    adopt_seed,
+    adopt_student,
+    students_of_cell,
 )
 from asc_experiments.training import Recipe
 
@@ -69,6 +75,7 @@ class SeedJob:
         rule: how their logits combine.
         logs_ensemble: whether this job also logs the Ensemble into the trial's run.
         reporter: hears of every epoch.
+        cell: what the trial is but for its students' seeds.
     """
 
     study: str
@@ -82,11 +89,15 @@ class SeedJob:
     distillation: Distillation
     logs_ensemble: bool = False
     reporter: Reporter | None = None
+    cell: str = ""
 
 
 @dataclass(frozen=True)
 class SeedResult:
-    """A trained student: its run, its network among MLflow's models, its Scorecards and complexity."""
+    """A trained student: the run that has its logits, its network among MLflow's models, its Scorecards and complexity.
+
+    The time of its training is that which this trial spent on it: none where it was found.
+    """
 
     run_id: str
     model_id: str
@@ -100,7 +111,10 @@ def train_teacher(bench: Workbench, recipe: Recipe) -> str:
 
 
 def train_seed(bench: Workbench, job: SeedJob) -> SeedResult:
-    """Train one student, unless an interrupted attempt at the same trial had finished exactly this one.
+    """Train one student, unless the tracking server has exactly this one already; whoever else trains it is waited for.
+
+    A student that an interrupted attempt at the same trial had finished becomes this attempt's. One of another trial or
+    study, or of ``asc student train``, stays where it is: this trial gets a run that tells its scores and where it is.
 
     Raises:
         Pruned: if the pruner stopped it.
@@ -110,17 +124,61 @@ def train_seed(bench: Workbench, job: SeedJob) -> SeedResult:
     if ensemble is not None and job.logs_ensemble and TEACHERS not in bench.tracking.get(job.parent).tags:
         log_ensemble(bench, bench.tracking.writer(job.parent, job.experiment_id), ensemble)
     targets = soft_targets(bench, ensemble, job.distillation)
-    identity = student_identity(bench, job.student, targets)
-    adopted = adopt_seed(bench.tracking, job.experiment_id, job.kind, identity, job.parent, job.trial)
-    if adopted is not None:
-        say(f"trial {job.trial}: student {job.student.name} was finished before the interruption")
-        return SeedResult(adopted.run_id, adopted.tags[MODEL_ID], job.student.seed, dict(adopted.metrics))
-    tags = {STUDY: job.study, TRIAL: str(job.trial), SEED: str(job.student.seed), IDENTITY: identity}
-    name = f"{job.kind} {job.student.seed}"
-    with bench.tracking.run(job.experiment_id, name, job.kind, tags, job.parent) as run:
-        train_student(bench, job.student, run, ensemble, job.distillation, job.reporter)
+    key = student_identity(bench, job.student, targets)
+    tags = {STUDY: job.study, TRIAL: str(job.trial), SEED: str(job.student.seed), IDENTITY: key}
+    tags |= {CELL: job.cell} if job.cell else {}
+    with bench.lock(student_lock(key)):
+        found = find_student(bench.tracking, key)
+        if found is not None:
+            return _found(bench, job, found, tags)
+        with bench.tracking.run(job.experiment_id, _name(job), job.kind, tags, job.parent) as run:
+            train_student(bench, job.student, run, ensemble, job.distillation, job.reporter)
     record = bench.tracking.get(run.run_id)
     return SeedResult(run.run_id, record.tags[MODEL_ID], job.student.seed, dict(record.metrics))
+
+
+def _found(bench: Workbench, job: SeedJob, student: RunRecord, tags: dict[str, str]) -> SeedResult:
+    """Have a student that was found count for a trial."""
+    what, tracking, seed = f"trial {job.trial}: student {job.student.name}", bench.tracking, job.student.seed
+    is_here = student.experiment_id == job.experiment_id and student.tags.get(KIND) == job.kind
+    if is_here and (student.tags.get(PARENT) == job.parent or adopt_student(tracking, student, job.parent, tags)):
+        say(f"{what} was finished before the interruption")
+        return SeedResult(student.run_id, student.tags[MODEL_ID], seed, dict(student.metrics))
+    say(f"{what} was trained before, in run {student.run_id}")
+    known = f"tags.`{PARENT}` = '{job.parent}' AND tags.`{ORIGINAL}` = '{student.run_id}'"
+    if not tracking.search([job.experiment_id], f"attributes.status = 'FINISHED' AND {known}", limit=1):
+        with tracking.run(job.experiment_id, _name(job), job.kind, tags, job.parent) as run:
+            log_found(bench, run, student)
+    return _without_training(student)
+
+
+def other_students(bench: Workbench, job: SeedJob, seeds: frozenset[int]) -> list[SeedResult]:
+    """The students of a trial's cell that other trials of the study trained; those whose files are gone are left out.
+
+    Args:
+        bench: the tracking server.
+        job: any of the trial's.
+        seeds: the trial's own.
+    """
+    found = []
+    for record in students_of_cell(bench.tracking, job.experiment_id, job.cell):
+        if int(record.tags[SEED]) in seeds:
+            continue
+        original = bench.tracking.get(record.tags[ORIGINAL]) if ORIGINAL in record.tags else record
+        if is_whole(bench.tracking, original):
+            found.append(_without_training(original))
+        else:
+            say(f"trial {job.trial}: the student of run {original.run_id} does not count, its files are gone")
+    return found
+
+
+def _without_training(student: RunRecord) -> SeedResult:
+    metrics = scores_of(student) | {TRAINING_SECONDS: 0.0}
+    return SeedResult(student.run_id, student.tags[MODEL_ID], int(student.tags[SEED]), metrics)
+
+
+def _name(job: SeedJob) -> str:
+    return f"{job.kind} {job.student.seed}"
 
 
 def _ensemble(bench: Workbench, job: SeedJob) -> Ensemble | None:

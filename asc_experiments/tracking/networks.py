@@ -95,6 +95,17 @@ def fetch_network(tracking: Tracking, model_uri: str) -> SceneNetwork:
         return load_network(found[0].parent)
 
 
+def has_network(tracking: Tracking, model_id: str) -> bool:
+    """Whether a logged model of this id is there, and was not deleted."""
+    try:
+        tracking.client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+    return True
+
+
 def delete_network(tracking: Tracking, model_id: str) -> None:
     """Delete a logged model; one that is gone already is no error."""
     try:

@@ -5,7 +5,7 @@ A trial's run has a child run per seed, and, if it was among the best, one per r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.tracking.client import Tracking
@@ -172,31 +172,34 @@ def last_replicated(records: Sequence[RunRecord]) -> list[RunRecord]:
     return [record for record in records if last and int(record.tags.get(REPLICATED_AT, 0)) == last]
 
 
-def adopt_seed(
-    tracking: Tracking, experiment_id: str, kind: str, identity: str, parent: str, trial: int
-) -> RunRecord | None:
-    """Find a student that an interrupted attempt had finished, and make its run a child of this attempt's.
+def adopt_student(tracking: Tracking, student: RunRecord, parent: str, tags: Mapping[str, str]) -> bool:
+    """Make the run of a student that an interrupted attempt had finished a child of the attempt that resumes it.
 
     Args:
         tracking: the server.
-        experiment_id: the study's.
-        kind: of the child run.
-        identity: names the student by everything that decides how it comes out.
-        parent: run id of the attempt that goes on.
-        trial: its number.
+        student: its run.
+        parent: run id of the attempt that resumes.
+        tags: what the student says of that attempt.
 
     Returns:
-        Its run, or None. A student of a trial that has finished, or is under way, stays where it is.
+        Whether it is one. A student of a trial that has finished, or is active, stays where it is.
     """
-    query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{kind}' AND tags.`{IDENTITY}` = '{identity}'"
+    before = student.tags.get(PARENT, "")
+    if not before or tracking.get(before).status not in ("KILLED", "FAILED"):
+        return False
+    tracking.writer(student.run_id, student.experiment_id).tags(dict(tags) | {PARENT: parent})
+    return True
+
+
+def students_of_cell(tracking: Tracking, experiment_id: str, cell: str) -> list[RunRecord]:
+    """The finished students of a cell in a study, of whichever trial, each seed once, by seed."""
+    query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{SEED_KIND}' AND tags.`{CELL}` = '{cell}'"
+    found: dict[int, RunRecord] = {}
     for record in tracking.search([experiment_id], query):
-        before = record.tags.get(PARENT, "")
-        if before == parent:
-            return record
-        if before and tracking.get(before).status in ("KILLED", "FAILED"):
-            tracking.writer(record.run_id, experiment_id).tags({PARENT: parent, TRIAL: str(trial)})
-            return record
-    return None
+        seed = int(record.tags[SEED])
+        if seed not in found or ORIGINAL in found[seed].tags:
+            found[seed] = record
+    return [record for _, record in sorted(found.items())]
 
 
 def _number(trial: RunRecord) -> int:

@@ -57,8 +57,30 @@ def test_curves_have_a_point_per_epoch(open_bench: Open) -> None:
 
 def test_same_seed_gives_the_same_student(open_bench: Open) -> None:
     tracking = open_bench().tracking
-    results = [train_single_student(open_bench, tracking, tiny("dirfms"), [], {})[1] for _ in range(2)]
+    results = []
+    for _ in range(2):
+        run_id, metrics = train_single_student(open_bench, tracking, tiny("dirfms"), [], {})
+        results.append(metrics)
+        tracking.delete(run_id)  # else it is found
     assert results[0] == results[1]
+
+
+def test_same_student_is_trained_once_and_found_again(open_bench: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    tracking = open_bench().tracking
+    first, again = (train_single_student(open_bench, tracking, tiny(), [], {}) for _ in range(2))
+    assert first == again
+    assert f"student cp_mobile-8-none-s0: already trained, in run {first[0]}" in capsys.readouterr().err
+    assert train_single_student(open_bench, tracking, tiny(seed=1), [], {})[0] != first[0]
+    assert len(tracking.search([tracking.experiment("students")])) == 2
+
+
+def test_student_whose_logits_are_damaged_is_trained_again(open_bench: Open) -> None:
+    tracking = open_bench().tracking
+    first, metrics = train_single_student(open_bench, tracking, tiny(), [], {})
+    tracking.writer(first, tracking.get(first).experiment_id).content(b"no logits", "logits/logits.npz")
+    again, same = train_single_student(open_bench, tracking, tiny(), [], {})
+    assert again != first
+    assert same == metrics
 
 
 def test_teachers_that_held_out_other_clips_are_refused(open_bench: Open) -> None:

@@ -103,4 +103,5 @@ def quick_students(monkeypatch: pytest.MonkeyPatch) -> QuickStudents:
         return metrics
 
     monkeypatch.setattr("asc_experiments.study.work.train_student", train)
+    monkeypatch.setattr("asc_experiments.distill.known_students.has_network", lambda *_: True)  # none is stored
     return quick

@@ -11,6 +11,7 @@ from asc_experiments.report.comparison import compare_study
 from asc_experiments.report.text import as_markdown
 from asc_experiments.statistics import margin
 from asc_experiments.study.attempts import NUMBER_IN_FILE
+from asc_experiments.study.cells import FIRST_FRESH
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.replication import candidates
 from asc_experiments.study.status import study_status
@@ -29,6 +30,7 @@ from asc_experiments.tracking.trials import (
 )
 
 Make = Callable[..., Driver]
+FRESH = 1_000 + FIRST_FRESH
 RATES = (0.3, 0.9, 0.6)
 """Learning rates of the trials, which quick students are right as often as."""
 
@@ -95,13 +97,13 @@ def test_best_and_baseline_are_tried_again_with_fresh_seeds(make: Make, quick_st
     made = make(replicate={"best": 1, "seeds": 3})
     status = made.run()
     assert status.finished == 3
-    own, fresh = [(rate, 1000) for rate in RATES], [(rate, 1000 + n) for rate in (0.3, 0.9) for n in (1, 2, 3)]
+    own, fresh = [(rate, 1000) for rate in RATES], [(rate, FRESH + n) for rate in (0.3, 0.9) for n in range(3)]
     assert sorted(quick_students.trained) == sorted(own + fresh)
     replicated = [record for record in trials(made) if REPLICATED in record.metrics]
     assert [record.tags[TRIAL] for record in replicated] == ["0", "1"]
     for record in replicated:
         again = children(made, record, "replicate")
-        assert sorted(child.name for child in again) == ["replicate 1001", "replicate 1002", "replicate 1003"]
+        assert sorted(child.name for child in again) == [f"replicate {FRESH + n}" for n in range(3)]
         values = [child.metrics["validation/accuracy/macro"] for child in again]
         assert record.metrics[REPLICATED] == pytest.approx(np.mean(values))
         assert record.metrics[REPLICATED_STD] == pytest.approx(np.std(values, ddof=1))
@@ -160,13 +162,13 @@ def test_more_seeds_later_train_only_those(make: Make, quick_students: Any) -> N
     before = len(quick_students.trained)
     made = make(replicate={"best": 1, "seeds": 2})
     made.run()
-    assert sorted(quick_students.trained[before:]) == [(0.3, 1002), (0.9, 1002)]
+    assert sorted(quick_students.trained[before:]) == [(0.3, FRESH + 1), (0.9, FRESH + 1)]
     assert [record.metrics.get(REPLICATES) for record in trials(made)] == [2, 2, None]
 
 
 def test_interrupted_replication_goes_on(make: Make, quick_students: Any) -> None:
     def interrupt(recipe: Any) -> None:
-        if recipe.seed == 1002:
+        if recipe.seed == FRESH + 1:
             raise KeyboardInterrupt
 
     quick_students.before = interrupt
@@ -177,7 +179,7 @@ def test_interrupted_replication_goes_on(make: Make, quick_students: Any) -> Non
     made = make(replicate={"best": 1, "seeds": 2})
     status = made.run()
     assert (status.finished, status.interrupted) == (3, 0)
-    assert quick_students.trained[before:] == [(0.3, 1002), (0.9, 1001), (0.9, 1002)]
+    assert quick_students.trained[before:] == [(0.3, FRESH + 1), (0.9, FRESH), (0.9, FRESH + 1)]
     statuses = [record.status for record in made.bench.tracking.search([made.context.experiment_id])]
     assert "RUNNING" not in statuses
 
@@ -234,10 +236,3 @@ def test_student_of_an_interrupted_trial_is_adopted_by_the_next_attempt(make: Ma
     assert trial.metrics["accuracy/overall"] == pytest.approx(np.mean([s.metrics["accuracy/overall"] for s in seeds]))
     records = made.bench.tracking.search([trial.experiment_id], "tags.`asc.kind` = 'seed'")
     assert len(records) == 3, "the two and the one that was interrupted"
-
-
-def test_student_of_a_finished_trial_stays_where_it_is(make: Make, quick_students: Any) -> None:
-    made = make(trials=2, enqueue=[{"student.learning_rate": 0.3}] * 2)
-    made.run()
-    assert quick_students.trained == [(0.3, 1000)] * 2
-    assert [len(children(made, trial, "seed")) for trial in trials(made)] == [1, 1]
