@@ -62,8 +62,8 @@ def fits(table: Table) -> bool:
     return not console.is_terminal or Measurement.get(console, console.options, table).minimum <= console.width
 
 
-def show(table: Table) -> None:
-    """Print a table on standard output; nothing is cut off where it is piped into a file or another program."""
+def show(table: Table | Text) -> None:
+    """Print a table or a text on standard output; nothing is cut off where it goes into a file or another program."""
     (console if console.is_terminal else _wide).print(table)
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from asc_experiments.report.document import MOST_ROWS
 from asc_experiments.report.reading import read_studies
 from asc_experiments.report.runs import GROUPS, StudyRuns, device_names, spread
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
     AGAINST,
     AGAINST_VALUE,
@@ -51,6 +52,8 @@ class Comparison:
         rows: students first, best objective first, then the teachers they learned from.
         published: figures to be read beside them, with ``ours``; those of teachers are called ``teacher/…``.
         against: the metric that the objective was traded against, and its direction.
+        clips: what the objective is measured on, in words; empty where an earlier version did not count.
+        pooled: how many finished trials are told by a later one of the same settings.
     """
 
     study: str
@@ -61,6 +64,8 @@ class Comparison:
     rows: tuple[dict[str, Any], ...]
     published: tuple[dict[str, Any], ...] = ()
     against: tuple[str, str] | None = None
+    clips: str = ""
+    pooled: int = 0
 
     @property
     def students(self) -> tuple[dict[str, Any], ...]:
@@ -81,6 +86,8 @@ class Comparison:
             "split": self.split,
             "direction": self.direction,
             "against": self.against,
+            "objective_clips": self.clips,
+            "pooled": self.pooled,
             "rows": list(self.rows),
             "published": list(self.published),
         }
@@ -98,7 +105,9 @@ def compare_study(tracking: Tracking, study: str) -> Comparison:
 def compare_runs(study: StudyRuns) -> Comparison:
     """The comparison of a study that was read before."""
     published = json.loads(study.tags.get(PUBLISHED, "[]"))
-    return build_comparison(study.name, study.trials, list(study.teachers.values()), published, study.devices)
+    found = build_comparison(study.name, study.trials, list(study.teachers.values()), published, study.devices)
+    clips = ObjectiveClips.from_tags(study.first)
+    return replace(found, clips="" if clips is None else clips.note, pooled=study.pooled)
 
 
 def build_comparison(

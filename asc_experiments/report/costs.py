@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import KIND
-from asc_experiments.tracking.trials import IMPORTED, REPLICATE_KIND, SEED_KIND, TRAINING_SECONDS
+from asc_experiments.tracking.trials import IMPORTED, REPLICATE_KIND, SEED_KIND, STUDENTS_TRAINED, TRAINING_SECONDS
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,22 @@ def costs_of(studies: Sequence[StudyRuns], winner: RunRecord | None = None) -> C
         _sum("students with fresh seeds", _children(studies, REPLICATE_KIND)),
         _sum("trials that were pruned or failed", _given_up(studies)),
     ]
-    began = min((trial.start_time for study in studies for trial in study.trials), default=0)
+    began = min((trial.start_time for study in studies for trial in study.finished), default=0)
     found = sum(run.start_time < began for run in teachers.values())
     return Costs(tuple(part for part in parts if part.trainings), found, _winner(studies[0], winner))
 
 
 def _students(studies: Sequence[StudyRuns]) -> Cost:
     """The students of finished trials; a trial's run says what its students took together."""
-    times = [(study.seeds, _student_seconds(study, trial)) for study in studies for trial in study.trials]
+    times = [(_trained(study, trial), _student_seconds(study, trial)) for study in studies for trial in study.finished]
     known = [seconds for _, seconds in times if seconds is not None]
     unknown = sum(seeds for seeds, seconds in times if seconds is None)
     return Cost("students of finished trials", sum(seeds for seeds, _ in times), sum(known), unknown)
+
+
+def _trained(study: StudyRuns, trial: RunRecord) -> int:
+    """How many students were trained for a trial; those of earlier trials with the same settings are not its own."""
+    return int(trial.metrics.get(STUDENTS_TRAINED, study.seeds))
 
 
 def _student_seconds(study: StudyRuns, trial: RunRecord) -> float | None:
@@ -94,7 +99,7 @@ def _student_seconds(study: StudyRuns, trial: RunRecord) -> float | None:
 
 
 def _children(studies: Sequence[StudyRuns], kind: str) -> list[RunRecord]:
-    return [run for study in studies for trial in study.trials for run in study.of_kind(trial, kind)]
+    return [run for study in studies for trial in study.finished for run in study.of_kind(trial, kind)]
 
 
 def _given_up(studies: Sequence[StudyRuns]) -> list[RunRecord]:

@@ -19,6 +19,7 @@ from asc_experiments.report.fronts import accuracy_against_macs
 from asc_experiments.report.gains import Gain, gains_of
 from asc_experiments.report.runs import StudyRuns, number_of
 from asc_experiments.report.setting import setting_facts, setting_of
+from asc_experiments.statistics import learning_of
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR
 from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, SEARCHED, keys_of
@@ -51,6 +52,34 @@ class Findings:
     def answer(self) -> Answer | None:
         """The best trial and how far to trust it; None where no trial has finished."""
         return answer_of(self.runs, self.gains)
+
+    @cached_property
+    def heading(self) -> str:
+        """The answer in a sentence, as sure as the study is."""
+        if self.answer is None:
+            return "No trial has finished"
+        from asc_experiments.report.sections.headline import headline  # whose package is made from findings
+
+        return headline(self.answer)
+
+    def note_of(self, trial: RunRecord) -> str:
+        """What must be known of a trial beside its figures, in short; empty where nothing is to be said."""
+        answer = self.answer
+        if answer is None:
+            return ""
+        table = self.runs.standing(trial).evidence if self._is_read(trial) else None
+        if table is not None and learning_of(table).is_at_chance:
+            return "does no more than guess"
+        if trial.run_id == answer.trial.run_id:
+            return self.heading
+        rival = next((rival for rival in answer.lead.rivals if rival.number == number_of(trial)), None)
+        if rival is not None:
+            return f"cannot be told apart from trial {answer.number}"
+        return "" if self._is_read(trial) else f"not compared with trial {answer.number}"
+
+    def _is_read(self, trial: RunRecord) -> bool:
+        """Whether a trial's answers were looked at."""
+        return self.runs.keeps_evidence and trial in (*self.runs.compared, *self.runs.again)
 
     @cached_property
     def taught(self) -> tuple[RunRecord, ...]:
@@ -125,8 +154,13 @@ class Findings:
         return self.comparison.facts() | {
             "setting": setting_facts(setting_of(runs)),
             "device_groups": dict(runs.group_of),
-            "trials": {"finished": len(runs.trials), "pruned": len(runs.pruned), "failed": len(runs.failed)},
-            "answer": None if answer is None else _answer_facts(answer, self.study),
+            "trials": {
+                "finished": len(runs.finished),
+                "distinct": len(runs.trials),
+                "pruned": len(runs.pruned),
+                "failed": len(runs.failed),
+            },
+            "answer": None if answer is None else _answer_facts(answer, self.study, self.heading),
             "teacher_against_student": {
                 name: _effect_facts(self.against_ensemble(part)[1])
                 for name, part in (("overall", "overall"), ("unseen", "group/unseen"))
@@ -165,15 +199,29 @@ def facts_of(findings: Sequence[Findings]) -> dict[str, Any]:
     }
 
 
-def _answer_facts(answer: Answer, study: str) -> dict[str, Any]:
+def _answer_facts(answer: Answer, study: str, heading: str) -> dict[str, Any]:
+    judged = answer.judgement
     return {
+        "headline": heading,
+        "has_learned": answer.has_learned,
+        "learning": None if judged.learning is None else asdict(judged.learning),
+        "teachers_at_chance": list(judged.teachers_at_chance),
+        "targets_uniform": judged.targets_uniform,
+        "guessing": asdict(answer.guessing),
+        "objective_clips": None if answer.clips is None else asdict(answer.clips) | {"note": answer.clips.note},
+        "dg_floor": answer.dg_floor,
         "trial": answer.number,
         "run_id": answer.trial.run_id,
         "taught_by": answer.taught_by,
         "teachers": list(answer.keys),
         "objective": asdict(answer.objective),
         "lead": {
+            "is_clear": answer.lead.is_clear,
             "others": answer.lead.others,
+            "left_out": answer.lead.left_out,
+            "ties": answer.lead.ties,
+            "metric": answer.lead.metric,
+            "unknown": answer.lead.unknown,
             "rivals": [asdict(rival) for rival in answer.lead.rivals],
             "teaching": answer.lead.worth.name.lower(),
         },
@@ -209,7 +257,9 @@ def _cost_facts(costs: Costs) -> dict[str, Any]:
 def _history(findings: Findings) -> list[dict[str, Any]]:
     """Every trial's number, end and objective; those without a value were pruned or failed."""
     runs = findings.runs
-    rows = [{"trial": number_of(t), "state": "finished", "objective": t.metrics[OBJECTIVE_VALUE]} for t in runs.trials]
+    rows = [
+        {"trial": number_of(t), "state": "finished", "objective": t.metrics[OBJECTIVE_VALUE]} for t in runs.finished
+    ]
     for state, trials in (("pruned", runs.pruned), ("failed", runs.failed)):
         rows += [{"trial": number_of(t), "state": state, "error": t.tags.get(ERROR, "")} for t in trials]
     return sorted(rows, key=lambda row: row["trial"])

@@ -1,22 +1,27 @@
 """What teachers give a student: its accuracy less that of the same student on labels alone.
 
 The same student is one of the same Recipe but for its seed, on the same corpus, with the same clips held out. It is
-looked for among the study's own trials without teachers, then among students of ``asc student train``.
+looked for among the study's own trials without teachers, then among students of ``asc student train``. How sure a gain
+is tells its margin over places and students in the test fold; of thousands of trials only the best ones have one.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean, stdev
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import fmean
 from typing import Any
 
 from asc_experiments.report.attributes import recipe_of
-from asc_experiments.report.runs import StudyRuns, number_of, spread
+from asc_experiments.report.runs import StudyRuns, number_of
+from asc_experiments.statistics import Evidence, Margin, margin, pooled
+from asc_experiments.statistics.wording import margin_in_words
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, SEED_KIND, keys_of
+from asc_experiments.tracking.evidence import STUDENTS
+from asc_experiments.tracking.run import KIND
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, SEED_KIND, TRIAL_KIND, keys_of
 from asc_experiments.training.scorecard import DG
 
 
@@ -29,37 +34,58 @@ class Gain:
         taught_by: its teachers in short.
         against: what it is compared with, for people.
         gains: by metric, accuracies as parts of one; a DG that falls is negative.
-        errors: standard errors of the gains over seeds, where both have several students.
+        margins: the same with their intervals, where both keep what their students answered.
     """
 
     trial: int
     taught_by: str
     against: str
     gains: Mapping[str, float]
-    errors: Mapping[str, float]
+    margins: Mapping[str, Margin] = field(default_factory=dict)
+
+    def interval_of(self, name: str) -> tuple[float, float] | None:
+        """The interval of a gain; None where it is not known."""
+        found = self.margins.get(name)
+        return (found.low, found.high) if found is not None and found.is_known else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Reference:
-    """A student on labels alone: its mean metrics, their spread over ``n`` students."""
+    """A student on labels alone: its mean metrics, and what students that are the same but for the seed answered."""
 
     name: str
-    n: int
     metrics: Mapping[str, float]
-    stds: Mapping[str, float]
+    study: StudyRuns
+    runs: tuple[RunRecord, ...]
+
+    @cached_property
+    def evidence(self) -> Evidence | None:
+        """What they answered in the test fold; None where that was not kept."""
+        if self.runs[0].tags.get(KIND) == TRIAL_KIND:
+            return self.study.standing(self.runs[0]).evidence
+        tables = [self.study.evidence(run.run_id, STUDENTS).get("test") for run in self.runs]
+        found = [table for table in tables if table is not None]
+        try:
+            return pooled(found)
+        except ValueError:
+            return None
 
 
 def gains_of(study: StudyRuns) -> list[Gain]:
     """The gains of every taught trial that has such a counterpart, best trial first."""
-    own = _own_references(study)
+    known: dict[str, _Reference | None] = dict(_own_references(study))
     found = []
     for trial in study.best_first:
         recipe = student_recipe(study, trial)
         if keys_of(trial) and recipe is not None:
-            reference = own.get(_without_seed(recipe)) or _single(study, recipe)
-            if reference is not None:
-                found.append(_gain(study, trial, reference))
-    return found
+            student = _without_seed(recipe)
+            if student not in known:
+                known[student] = _single(study, recipe)
+            if (reference := known[student]) is not None:
+                found.append((trial, reference))
+    compared = {trial.run_id for trial in study.compared} if study.keeps_evidence else set()
+    among = sum(trial.run_id in compared for trial, _ in found)
+    return [_gain(study, trial, reference, among * (trial.run_id in compared)) for trial, reference in found]
 
 
 def student_recipe(study: StudyRuns, trial: RunRecord) -> Mapping[str, Any] | None:
@@ -77,9 +103,7 @@ def _own_references(study: StudyRuns) -> dict[str, _Reference]:
     for trial in study.trials:
         recipe = student_recipe(study, trial)
         if not keys_of(trial) and recipe is not None:
-            names = _names(trial.metrics)
-            stds = {name: std for name in names if (std := spread(trial.metrics, name)) is not None}
-            reference = _Reference(f"trial {number_of(trial)}", study.seeds, trial.metrics, stds)
+            reference = _Reference(f"trial {number_of(trial)}", trial.metrics, study, (trial,))
             found.setdefault(_without_seed(recipe), reference)
     return found
 
@@ -98,9 +122,8 @@ def _single(study: StudyRuns, recipe: Mapping[str, Any]) -> _Reference | None:
     runs = list(same.values())
     names = [name for name in _names(runs[0].metrics) if all(name in run.metrics for run in runs)]
     means = {name: fmean(run.metrics[name] for run in runs) for name in names}
-    stds = {name: stdev([run.metrics[name] for run in runs]) for name in names} if len(runs) > 1 else {}
     plural = "s" if len(runs) > 1 else ""
-    return _Reference(f"{len(runs)} student{plural} of asc student train", len(runs), means, stds)
+    return _Reference(f"{len(runs)} student{plural} of asc student train", means, study, tuple(runs))
 
 
 def _same_split(run: RunRecord, split: Mapping[str, Any] | None) -> bool:
@@ -126,15 +149,40 @@ def _names(metrics: Mapping[str, float]) -> list[str]:
     return [name for name in metrics if name.startswith(wanted)]
 
 
-def _gain(study: StudyRuns, trial: RunRecord, reference: _Reference) -> Gain:
+def _gain(study: StudyRuns, trial: RunRecord, reference: _Reference, among: int) -> Gain:
+    """The gain of a trial.
+
+    Args:
+        study: the runs.
+        trial: one with teachers.
+        reference: its counterpart.
+        among: how many gains are told side by side, by so many the intervals are widened; 0 tells none of this one.
+    """
     names = [name for name in _names(trial.metrics) if name in reference.metrics]
     gains = {name: trial.metrics[name] - reference.metrics[name] for name in names}
-    errors = {}
+    ours = study.standing(trial).evidence if among else None
+    margins = {}
+    if ours is not None and reference.evidence is not None:
+        margins = _margins(ours, reference.evidence, names, among)
+    told = gains | {name: found.value for name, found in margins.items()}
+    return Gain(number_of(trial), study.taught_by(trial), reference.name, told, margins)
+
+
+def _margins(ours: Evidence, theirs: Evidence, names: Sequence[str], among: int) -> dict[str, Margin]:
+    found = {}
     for name in names:
-        ours, theirs = spread(trial.metrics, name), reference.stds.get(name)
-        if ours is not None and theirs is not None:
-            errors[name] = math.sqrt(ours**2 / study.seeds + theirs**2 / reference.n)
-    return Gain(number_of(trial), study.taught_by(trial), reference.name, gains, errors)
+        try:
+            found[name] = margin(ours, theirs, name, among)
+        except ValueError:  # no clip counts for it in this table
+            continue
+    return found
+
+
+def gain_in_words(gain: Gain, name: str) -> str:
+    """A gain in a metric with its interval: ``+1.2 points, 95 % interval [-0.4, +2.8]``, or why there is none."""
+    if name in gain.margins:
+        return margin_in_words(gain.margins[name])
+    return f"{100 * gain.gains[name]:+.1f} points, without an interval: not every run keeps its answers by place"
 
 
 def mean_gain(gains: Sequence[Gain], name: str) -> float | None:

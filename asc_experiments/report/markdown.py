@@ -23,6 +23,7 @@ def as_text(report: Report, findings: Sequence[Findings]) -> str:
     several = len(findings) > 1
     for chapter, each in zip(report.chapters, findings, strict=True):
         parts += [f"# {in_markdown(chapter.study)}"] if several else []
+        parts.append(f"**{in_markdown(each.heading)}**")
         parts.append(as_markdown(each.comparison).strip())
         parts.append("\n".join(f"- {in_markdown(name)}: {in_markdown(told)}" for name, told in chapter.facts))
         parts += [_section(section, 2) for section in chapter.sections if section.name != _SCORES]

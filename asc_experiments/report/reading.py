@@ -1,17 +1,21 @@
 """Reading studies from the tracking server, with a few searches per experiment, however many trials there are.
 
 The students of finished trials are most of a study's runs, and their trial says what they reached together. Those of
-the best trial are read; of all only where the trials, of an earlier version, do not say how long they took.
+the best trial are read; of all only where the trials, of an earlier version, do not say how long they took. What
+students answered is read when it is asked for: of the best trials and those on labels alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache, partial
 
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.candidate import Candidate, Data
+from asc_experiments.tracking.evidence import evidence_of
+from asc_experiments.tracking.judgement import judge_trial
 from asc_experiments.tracking.many import runs_of_kinds
 from asc_experiments.tracking.run import KIND, PARENT
 from asc_experiments.tracking.trials import (
@@ -38,8 +42,17 @@ def read_studies(tracking: Tracking, names: Sequence[str]) -> list[StudyRuns]:
     experiments = [study_experiment(tracking, name) for name in dict.fromkeys(names)]
     bank = {run.tags[TEACHER_KEY]: run for run in reversed(_finished(tracking, _TEACHERS, TEACHER_KEY))}
     singles = tuple(_finished(tracking, _STUDENTS, RECIPE))
+    evidence = cache(partial(evidence_of, tracking))
     studies = [
-        StudyRuns(name, tracking.experiment_tags(experiment), tuple(_runs(tracking, experiment)), bank, singles)
+        StudyRuns(
+            name,
+            tracking.experiment_tags(experiment),
+            tuple(_runs(tracking, experiment)),
+            bank,
+            singles,
+            evidence=evidence,
+            judge=partial(judge_trial, tracking),
+        )
         for name, experiment in zip(dict.fromkeys(names), experiments, strict=True)
     ]
     return [replace(study, data=_data(tracking, study)) for study in studies]

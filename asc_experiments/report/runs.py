@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.candidate import Data
+from asc_experiments.tracking.decision import ReadEvidence, Standing, standing_among
+from asc_experiments.tracking.judgement import Judgement
 from asc_experiments.tracking.run import ERROR, KIND, PARENT
 from asc_experiments.tracking.trials import (
+    AGAIN_OF,
     CORPUS,
     DEVICE_GROUPS,
     DIRECTION,
@@ -25,15 +29,33 @@ from asc_experiments.tracking.trials import (
     SEED,
     SEED_KIND,
     SPLIT,
+    STUDENTS,
     TRIAL,
     TRIAL_KIND,
+    distinct_trials,
     keys_of,
+    last_replicated,
     spread_of,
 )
 from asc_experiments.training.scorecard import is_better_higher
 
-GROUPS = ("real", "seen", "unseen")
+GROUPS = ("real", "seen", "held_out", "unseen")
+"""Groups of devices, in the order of tables; ``held_out`` are training devices that the study held out of training."""
+MOST_COMPARED, _MOST_ALONE = 60, 20
+"""How many of the best trials, and of those on labels alone, are compared place by place."""
 _DEVICE = "accuracy/device/"
+
+
+Judge = Callable[[RunRecord, Sequence[RunRecord]], Judgement]
+"""Judges a trial, given the runs of its teachers."""
+
+
+def _no_evidence(run_id: str, name: str) -> Mapping[str, Evidence]:
+    return {}
+
+
+def _not_judged(trial: RunRecord, teachers: Sequence[RunRecord]) -> Judgement:
+    return Judgement(None, None, (), False, ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +69,8 @@ class StudyRuns:
         bank: every finished teacher of the tracking server, by key.
         singles: finished students of the experiment ``students``.
         data: what its networks were trained on and measured by.
+        evidence: gives what the students of a run answered, when asked.
+        judge: says whether a trial's students learned anything, and from whom, when asked.
     """
 
     name: str
@@ -55,12 +79,28 @@ class StudyRuns:
     bank: Mapping[str, RunRecord]
     singles: tuple[RunRecord, ...] = ()
     data: Data = field(default_factory=Data)
+    evidence: ReadEvidence = _no_evidence
+    judge: Judge = _not_judged
+
+    @cached_property
+    def finished(self) -> tuple[RunRecord, ...]:
+        """Every finished trial, by number."""
+        found = [run for run in self._trial_runs if run.status == "FINISHED" and OBJECTIVE_VALUE in run.metrics]
+        return tuple(sorted(found, key=number_of))
 
     @cached_property
     def trials(self) -> tuple[RunRecord, ...]:
-        """The finished trials, by number."""
-        found = [run for run in self._trial_runs if run.status == "FINISHED" and OBJECTIVE_VALUE in run.metrics]
-        return tuple(sorted(found, key=number_of))
+        """The finished trials that are candidates, by number: of those with the same settings the latest.
+
+        Its scores are of the students of all of them. (One that was tried again with fresh seeds stays.)
+        """
+        stands = {trial.run_id for trial in (*distinct_trials(self.finished), *self.again)}
+        return tuple(trial for trial in self.finished if trial.run_id in stands)
+
+    @property
+    def pooled(self) -> int:
+        """How many finished trials are told by a later one of the same settings."""
+        return len(self.finished) - len(self.trials)
 
     @cached_property
     def pruned(self) -> tuple[RunRecord, ...]:
@@ -70,8 +110,9 @@ class StudyRuns:
 
     @cached_property
     def failed(self) -> tuple[RunRecord, ...]:
-        """The trials that failed, and did not finish later."""
-        later = {number_of(run) for run in (*self.trials, *self.pruned)}
+        """The trials that failed, did not finish later, and were not queued again as another trial."""
+        later = {number_of(run) for run in (*self.finished, *self.pruned)}
+        later |= {int(run.tags[AGAIN_OF]) for run in self._trial_runs if run.tags.get(AGAIN_OF, "").isdigit()}
         found = {number_of(run): run for run in self._trial_runs if run.status == "FAILED"}
         return tuple(run for number, run in sorted(found.items()) if number not in later)
 
@@ -93,7 +134,7 @@ class StudyRuns:
     @cached_property
     def trained_for(self) -> Mapping[str, RunRecord]:
         """The teachers of all trials, of those too that came to no conclusion, that are still in the bank, by key."""
-        used = dict.fromkeys(key for trial in (*self.trials, *self.pruned, *self.failed) for key in keys_of(trial))
+        used = dict.fromkeys(key for trial in (*self.finished, *self.pruned, *self.failed) for key in keys_of(trial))
         return {key: self.bank[key] for key in used if key in self.bank}
 
     @cached_property
@@ -127,7 +168,7 @@ class StudyRuns:
 
     @cached_property
     def seeds(self) -> int:
-        """How many students each trial's means are of."""
+        """How many students a trial's means are of where it was not pooled with others."""
         return max((len(self.of_kind(trial, SEED_KIND)) for trial in self.trials), default=1) or 1
 
     @cached_property
@@ -160,6 +201,34 @@ class StudyRuns:
             return trial.params.get("teachers", "labels alone")
         counts = Counter(kind_of(self.bank[key]) if key in self.bank else key for key in keys)
         return " + ".join(kind if count == 1 else f"{count} × {kind}" for kind, count in counts.items())
+
+    @cached_property
+    def again(self) -> tuple[RunRecord, ...]:
+        """The trials that were tried again with fresh seeds the last time that any were."""
+        return tuple(last_replicated(self.finished))
+
+    @cached_property
+    def compared(self) -> tuple[RunRecord, ...]:
+        """The trials whose answers are read to compare them, best first: the best ones, and the best on labels alone.
+
+        Thousands of trials have thousands of files, and no report waits for all of them.
+        """
+        alone = [trial for trial in self.best_first if not keys_of(trial)][:_MOST_ALONE]
+        wanted = {trial.run_id for trial in (*self.best_first[:MOST_COMPARED], *alone)}
+        return tuple(trial for trial in self.best_first if trial.run_id in wanted)
+
+    @cached_property
+    def keeps_evidence(self) -> bool:
+        """Whether the best trial's run says what its students answered; else an earlier version ran the study."""
+        return bool(self.trials) and self.standing(self.best_first[0]).evidence is not None
+
+    def students_of(self, trial: RunRecord) -> int:
+        """How many students a trial's means are of."""
+        return int(trial.metrics.get(STUDENTS, 0)) or len(self.of_kind(trial, SEED_KIND)) or self.seeds
+
+    def standing(self, trial: RunRecord) -> Standing:
+        """What a trial's students answered in the test fold: those with fresh seeds where it was tried again."""
+        return standing_among(self.evidence, trial, self.again, len(self.trials))
 
     @property
     def first(self) -> Mapping[str, str]:
@@ -210,6 +279,11 @@ def spread(metrics: Mapping[str, float], name: str) -> float | None:
 def objective_name(objective: str, split: str) -> str:
     """The objective's name among the metrics of a run."""
     return f"validation/{objective}" if split == "validation" and not objective.startswith("complexity/") else objective
+
+
+def group_word(group: str) -> str:
+    """A group of devices for people."""
+    return group.replace("_", " ")
 
 
 def better_word(objective: str) -> str:

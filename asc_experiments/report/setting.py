@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from asc_experiments.report.runs import GROUPS, StudyRuns
+from asc_experiments.report.runs import GROUPS, StudyRuns, group_word
 from asc_experiments.report.words import counted, listed
 from asc_experiments.tracking.trials import MACHINE
 
@@ -90,7 +90,7 @@ def setting_facts(setting: Setting) -> dict[str, Any]:
 
 def _devices(devices: dict[str, tuple[str, ...]]) -> str:
     n = sum(map(len, devices.values()))
-    parts = [f"{group} {listed(names, _MOST_NAMES)}".strip() for group, names in devices.items()]
+    parts = [f"{group_word(group)} {listed(names, _MOST_NAMES)}".strip() for group, names in devices.items()]
     return f"{n}: {'; '.join(parts)}"
 
 

@@ -14,7 +14,7 @@ from asc_experiments.report.findings import Findings
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import keys_of
 
-_ABOUT = ("kind", "study", "name", "key", "run_id", "taught_by", "teachers")
+_ABOUT = ("kind", "study", "name", "key", "run_id", "taught_by", "teachers", "note")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Row = dict[str, str | float]
 
@@ -51,6 +51,7 @@ def _student(findings: Findings, trial: RunRecord) -> Row:
         "run_id": trial.run_id,
         "taught_by": findings.runs.taught_by(trial),
         "teachers": " ".join(keys_of(trial)),
+        "note": findings.note_of(trial),
     }
     return about | _measured(trial.params, trial.metrics)
 

@@ -11,18 +11,20 @@ from asc_experiments.base.progress import fits
 from asc_experiments.report.comparison import Comparison
 from asc_experiments.report.document import MOST_ROWS, first_of
 from asc_experiments.report.fronts import non_dominated
-from asc_experiments.report.runs import GROUPS
+from asc_experiments.report.runs import GROUPS, group_word
 
 
 def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings and cells of a comparison; accuracies and DG in percent."""
     front = pareto_front(comparison)
-    headings = ["", "student or teacher", "objective", "overall", *GROUPS, "DG", *comparison.devices, "params", "MMACs"]
+    groups = [name for name in GROUPS if name != "held_out" or any(row[name] is not None for row in comparison.rows)]
+    named = map(group_word, groups)
+    headings = ["", "student or teacher", "objective", "overall", *named, "DG", *comparison.devices, "params", "MMACs"]
     rows = []
     for row in comparison.shown:
         about = f"{row['name']} ({row['trained']})" if row["kind"] == "student" else row["name"]
         about += " *" if row["run_id"] in front else ""
-        scores = [percent(row[name], row["std"].get(name)) for name in ("overall", *GROUPS, "DG")]
+        scores = [percent(row[name], row["std"].get(name)) for name in ("overall", *groups, "DG")]
         scores += [percent(row["devices"][device]) for device in comparison.devices]
         macs = "" if row["macs"] is None else f"{row['macs'] / 1e6:.1f}"
         parameters = "" if row["parameters"] is None else f"{row['parameters']:,.0f}"
@@ -50,7 +52,9 @@ def percent(value: float | None, std: float | None = None) -> str:
 
 def replicate_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings and cells of the trials that were tried again with fresh seeds, best first; none if there are none."""
-    headings = ["tried again", "fresh seeds", comparison.objective, "difference", "95 % interval", "on the test fold"]
+    headings = ["tried again", "fresh seeds", comparison.objective]
+    on_test = ["difference in the test fold", "95 % interval"] if comparison.split != "test" else []
+    headings += [*on_test, f"difference on the {comparison.split} split", "95 % interval"]
     tried = [row for row in comparison.rows if row.get("replicated")]
     rows = []
     for row in sorted(
@@ -59,13 +63,19 @@ def replicate_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]
         again = row["replicated"]
         spread = "" if again["std"] is None else f" ± {again['std']:.4f}"
         cells = [row["name"], str(again["seeds"]), f"{again['objective']:.4f}{spread}"]
+        shown = [again["test"], again] if on_test else [again]
         if again["difference"] is None:
-            rows.append([*cells, "baseline", "", ""])
+            rows.append([*cells, "baseline", *("" for _ in range(2 * len(shown) - 1))])
         else:
-            on_test = again["test"]
-            shown = "" if on_test["low"] is None else f"{on_test['difference']:+.4f} {_interval(on_test)}"
-            rows.append([*cells, f"{again['difference']:+.4f}", _interval(again), shown])
+            rows.append(cells + [cell for values in shown for cell in _difference(values)])
     return headings, rows
+
+
+def _difference(values: Mapping[str, float | None]) -> tuple[str, str]:
+    """A difference and its interval; nothing where it was not measured."""
+    if values["difference"] is None:
+        return "", ""
+    return f"{values['difference']:+.4f}", _interval(values)
 
 
 def _interval(values: Mapping[str, float | None]) -> str:
@@ -162,10 +172,12 @@ def _table(title: str, legend: str, headings: Sequence[str], rows: Sequence[Sequ
 
 def caption(comparison: Comparison) -> str:
     """What the rows are and how they were chosen."""
-    chosen = f"chosen by {comparison.objective} on the {comparison.split} split"
+    chosen = f"chosen by {comparison.clips or f'{comparison.objective} on the {comparison.split} split'}"
     if comparison.against:
         chosen += f" against {comparison.against[0]}, * on the Pareto front"
     trials = len(comparison.students)
+    if comparison.pooled:
+        chosen += f"; {comparison.pooled} more trials with the settings of another are pooled with it"
     chosen += f"; {first_of(trials)}" if trials > MOST_ROWS else ""
     return f"{comparison.study}: accuracy in % on the test fold, best first, {chosen}"
 

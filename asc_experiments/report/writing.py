@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from asc_experiments import __version__
 from asc_experiments.base.progress import show
@@ -56,16 +58,24 @@ def render(findings: Sequence[Findings], format: Format) -> str:
 def show_tables(findings: Sequence[Findings]) -> None:
     """Print the comparison of every study on the terminal."""
     for each in findings:
-        for table in as_tables(each.comparison):
-            show(table)
+        for part in _parts(each):
+            show(part)
+
+
+def _parts(findings: Findings) -> list[Table | Text]:
+    """The answer in a sentence, the tables, and what one must know before believing them."""
+    answer = findings.answer
+    caveats = () if answer is None else answer.caveats
+    said = [Text(f"{findings.study}: {findings.heading}", style="bold")]
+    return [*said, *as_tables(findings.comparison), *(Text(f"- {caveat}") for caveat in caveats)]
 
 
 def _tables(findings: Sequence[Findings]) -> str:
     file = io.StringIO()
     console = Console(width=_TABLE_WIDTH, file=file, highlight=False)
     for each in findings:
-        for table in as_tables(each.comparison):
-            console.print(table)
+        for part in _parts(each):
+            console.print(part)
     lines = file.getvalue().splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
 

@@ -32,7 +32,7 @@ from asc_experiments.study.outages import in_one_line, study_outage
 from asc_experiments.study.replication import replicate
 from asc_experiments.study.search import sampler, set_constraints
 from asc_experiments.study.space import SearchSpace
-from asc_experiments.study.status import StudyStatus, study_status
+from asc_experiments.study.status import AGAIN_OF, StudyStatus, study_status
 from asc_experiments.study.storage import locks_of, study_lock
 from asc_experiments.study.summary import describe_study
 from asc_experiments.study.trial import Steps, TrialContext, run_trial
@@ -181,7 +181,12 @@ class Driver:
             set_constraints(self.file, trial, complexity)
         seeds = TrialSeeds(self.study, trial, partial(self._lock, f"study-{self.file.name}"), self.file.seeds)
         reporter = self._reporter(trial)
-        return (yield from run_trial(self.context, plan, trial.number, trial.params, seeds, complexity, reporter))
+        again_of = trial.user_attrs.get(AGAIN_OF)
+        return (
+            yield from run_trial(
+                self.context, plan, trial.number, trial.params, seeds, complexity, reporter, again_of=again_of
+            )
+        )
 
     def _reporter(self, trial: Trial) -> Reporter | None:
         """Who tells the pruner; nobody tells it of the baseline, which the others are to be compared with."""

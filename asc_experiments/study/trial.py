@@ -33,6 +33,7 @@ from asc_experiments.study.work import (
 )
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
+    AGAIN_OF,
     AGAINST,
     CELL,
     DIRECTION,
@@ -94,6 +95,7 @@ def run_trial(
     seeds: TrialSeeds,
     complexity: Complexity | None = None,
     reporter: Reporter | None = None,
+    again_of: int | None = None,
 ) -> Steps[tuple[float, ...]]:
     """Run one trial as an MLflow run with a child run per seed.
 
@@ -105,6 +107,7 @@ def run_trial(
         seeds: which its students have.
         complexity: the student's, where the study limits it.
         reporter: hears of every epoch of the first seed, and may stop the trial.
+        again_of: the number of the trial that this one was queued in place of.
 
     Yields:
         What it waits for.
@@ -117,7 +120,8 @@ def run_trial(
     """
     study, tracking = context.study, context.bench.tracking
     name = f"trial {number}"
-    with tracking.run(context.experiment_id, name, TRIAL_KIND, _tags(context, number, params)) as run:
+    tags = _tags(context, number, params) | ({} if again_of is None else {AGAIN_OF: str(again_of)})
+    with tracking.run(context.experiment_id, name, TRIAL_KIND, tags) as run:
         if complexity is not None:
             _check_limits(study, complexity)
         keys = yield from _all([context.teacher(wanted) for wanted in plan.teachers])

@@ -8,14 +8,18 @@ fold itself has no clips left that did not: there fresh seeds do not undo the ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.evidence import REPLICATES, STUDENTS, evidence_of
 from asc_experiments.tracking.run import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE, REPLICATED, SPLIT, last_replicated
+
+ReadEvidence = Callable[[str, str], Mapping[str, Evidence]]
+"""Gives the tables of a run, by its id and the name of the file, by split; none where it keeps none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +53,22 @@ def standing(tracking: Tracking, trial: RunRecord, trials: Sequence[RunRecord]) 
         trial: one of ``trials``.
         trials: all finished trials of its study.
     """
-    again = last_replicated(trials)
+    return standing_among(partial(evidence_of, tracking), trial, last_replicated(trials), len(trials))
+
+
+def standing_among(read: ReadEvidence, trial: RunRecord, again: Sequence[RunRecord], among: int) -> Standing:
+    """A trial as it enters a comparison, by whatever reads its evidence.
+
+    Args:
+        read: gives the tables of a run, by its id and the name of the file, by split.
+        trial: the trial.
+        again: those of its study that were tried again with fresh seeds together.
+        among: how many finished trials its study has.
+    """
     is_fresh = trial in again and REPLICATED in trial.metrics
-    table = evidence_of(tracking, trial.run_id, REPLICATES if is_fresh else STUDENTS).get("test")
+    table = read(trial.run_id, REPLICATES if is_fresh else STUDENTS).get("test")
     chose_on_test = trial.tags.get(SPLIT) == "test"
-    return Standing(trial, table, is_fresh, len(again) if is_fresh and not chose_on_test else len(trials))
+    return Standing(trial, table, is_fresh, len(again) if is_fresh and not chose_on_test else among)
 
 
 def compare_standings(ours: Standing, theirs: Standing) -> Margin | None:

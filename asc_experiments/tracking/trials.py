@@ -44,6 +44,8 @@ CELL = "asc.cell"
 """What a trial is but for its students' seeds: a digest of its teachers, rule, student, distillation, corpus and split.
 
 Trials of one study with the same cell are one candidate: see :func:`distinct_trials`. Its students have the tag too."""
+AGAIN_OF = "asc.again_of"
+"""Of a trial that was queued in place of one that was interrupted or failed: the number of that one."""
 ORIGINAL = "asc.original"
 """Of a student that was found rather than trained: the run that trained it, which has its network and its logits."""
 STUDENTS, STUDENTS_TRAINED = "students/count", "students/trained"

@@ -1,7 +1,7 @@
 """Runs of made-up studies, as the tracking server would give them back, without hours of training."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from asc_experiments.base.hashing import digest_json
 from asc_experiments.report.runs import StudyRuns
+from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import RunRecord
 from asc_experiments.training import Recipe, make_recipe
 
@@ -18,6 +19,8 @@ MACS = {8: 1.9e6, 16: 8.0e6, 32: 29e6}
 PARAMETERS = {8: 13_942.0, 16: 39_868.0, 32: 126_952.0}
 SPLIT = '{"fraction":0.2,"hold_out_devices":[],"seed":0}'
 CORPUS = "c0ffee"
+SCENES = ("airport", "bus", "park")
+STUDENTS, REPLICATES = "evidence/students.npz", "evidence/replicates.npz"
 
 
 def scorecard(
@@ -46,6 +49,77 @@ def scorecard(
     metrics |= {"device_generalization": float(np.std(every)), "loss/overall": 1.0}
     metrics |= {"ece/overall": float(rng.uniform(0.02, 0.2)), "entropy/overall": float(rng.uniform(0.2, 1.5))}
     return {prefix + name: value for name, value in metrics.items()}
+
+
+Answers = dict[tuple[str, str], dict[str, Evidence]]
+"""What students answered, by run and file, then by split."""
+
+
+def made_evidence(
+    accuracies: Sequence[Mapping[str, float] | float],
+    seed: int = 0,
+    *,
+    places: int = 24,
+    clips: int = 1_000,
+    spread: float = 0.01,
+    group_of: Mapping[str, str] | None = None,
+    one_answer: bool = False,
+) -> Evidence:
+    """What students answered, at places of three scenes, each with ``clips`` clips of every device.
+
+    Args:
+        accuracies: of each student, on every device or the same on all.
+        seed: of what differs from place to place.
+        places: how many.
+        clips: of each place and device.
+        spread: standard deviation of the accuracy over places.
+        group_of: the devices and their groups.
+        one_answer: whether all of them answer the first scene to everything.
+    """
+    groups = dict(group_of or GROUP_OF)
+    scene = np.arange(places) % len(SCENES)
+    effect = np.random.default_rng([seed, 11]).normal(0, spread, places)
+    effect -= np.array([effect[scene == each].mean() for each in range(len(SCENES))])[scene]
+    per_device = np.array([[each if isinstance(each, float) else each[d] for d in groups] for each in accuracies])
+    part = np.clip(per_device[:, None, :] + effect[None, :, None], 0, 1)
+    answers = np.full((len(accuracies), len(SCENES)), places * clips * len(groups) // len(SCENES))
+    if one_answer:
+        part = np.broadcast_to(np.where(scene == 0, 1.0, 0.0)[None, :, None], part.shape)
+        answers = answers * len(SCENES) * (np.arange(len(SCENES)) == 0)
+    return Evidence(
+        places=tuple(f"place{number}" for number in range(places)),
+        scene_of=scene,
+        scenes=SCENES,
+        devices=tuple(groups),
+        groups=groups,
+        clips=np.full((places, len(groups)), clips),
+        correct=np.rint(clips * part).astype(np.int64),
+        loss=clips * (1 - part),
+        answers=answers,
+    )
+
+
+def made_answers(trial: RunRecord, seeds: int, *, prefix: str = "", **more: Any) -> dict[str, Evidence]:
+    """What a trial's students answered in the test fold: on each device what its run says, with the seeds' spread."""
+    metrics = trial.metrics
+    means = {
+        name.removeprefix(f"{prefix}accuracy/device/"): value
+        for name, value in metrics.items()
+        if name.startswith(f"{prefix}accuracy/device/")
+    }
+    std = metrics.get(f"{prefix}std/accuracy/overall", 0.0)
+    shifts = std * scattered(seeds, int(trial.tags["asc.trial"]))
+    group_of = more.pop("group_of", None) or {device: GROUP_OF[device] for device in means}
+    students = [{device: value + float(shift) for device, value in means.items()} for shift in shifts]
+    return {"test": made_evidence(students, int(trial.tags["asc.trial"]), group_of=group_of, **more)}
+
+
+def scattered(n: int, seed: int) -> np.ndarray:
+    """So many values with mean 0 and standard deviation 1."""
+    if n < 2:
+        return np.zeros(n)
+    values = np.random.default_rng([seed, 13]).normal(size=n)
+    return np.asarray((values - values.mean()) / values.std(ddof=1))
 
 
 def run(
@@ -112,7 +186,16 @@ def make_study(
         ),
     }
     study = StudyRuns(name, tags, tuple(runs), {teacher.tags["asc.teacher"]: teacher for teacher in bank})
-    return _replicated(study) if replicated else study
+    answers = {
+        (trial.run_id, STUDENTS): made_answers(trial, seeds, group_of=group_of or GROUP_OF) for trial in study.trials
+    }
+    study = with_answers(study, answers)
+    return _replicated(study, answers) if replicated else study
+
+
+def with_answers(study: StudyRuns, answers: Answers) -> StudyRuns:
+    """The same study, whose runs keep these answers and no others."""
+    return replace(study, evidence=lambda run_id, name: answers.get((run_id, name), {}))
 
 
 def _bank(rng: np.random.Generator, group_of: dict[str, str] | None, name: str | None) -> list[RunRecord]:
@@ -198,7 +281,7 @@ def _tags(study: str, number: int, split: str, searched: dict[str, Any]) -> dict
     }
 
 
-def _replicated(study: StudyRuns) -> StudyRuns:
+def _replicated(study: StudyRuns, answers: Answers) -> StudyRuns:
     """The same study, of which the best two and trial 0, the baseline, were tried again with fresh seeds."""
     recipe = make_recipe("cp_mobile", "none", base_channels=32, epochs=20, seed=1_010)
     again = {trial.run_id for trial in (*study.best_first[:2], study.trials[0])}
@@ -218,6 +301,7 @@ def _replicated(study: StudyRuns) -> StudyRuns:
                 }
             tags = {**each.tags, "asc.replicated_at": "7", "asc.baseline": "0"}
             each = replace(each, metrics={**each.metrics, **fresh}, tags=tags)
+            answers[each.run_id, REPLICATES] = made_answers(each, 3, prefix="replicated/")
             runs += [_child(each, "replicate", 1_010 + place, recipe) for place in range(3)]
         runs.append(each)
     return replace(study, runs=tuple(runs))

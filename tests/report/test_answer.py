@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from asc_experiments.report.answer import answer_of, ship_commands
+from asc_experiments.report.answer import Interval, answer_of, ship_commands
 from asc_experiments.report.runs import StudyRuns
-from tests.report.made import make_study
+from tests.report.made import STUDENTS, made_answers, make_study, with_answers
 
 
 def test_winner_is_told_with_fresh_seeds_and_its_interval(made: StudyRuns) -> None:
@@ -16,11 +16,9 @@ def test_winner_is_told_with_fresh_seeds_and_its_interval(made: StudyRuns) -> No
     assert answer.objective.value == pytest.approx(answer.trial.metrics["objective"] - 0.01)
     assert (answer.objective.std, answer.objective.n) == (0.011, 3)
     assert answer.difference is not None
-    assert (answer.difference.baseline, answer.difference.low, answer.difference.on_test) == (
-        0,
-        0.02,
-        (0.04, -0.01, 0.09),
-    )
+    assert answer.difference.baseline == 0
+    assert answer.difference.on_choosing == Interval(0.05, 0.02, 0.08)
+    assert answer.difference.counts == answer.difference.on_test == Interval(0.04, -0.01, 0.09)
     assert answer.fresh["accuracy/group/unseen"].n == 3
     assert not any("luck" in caveat for caveat in answer.caveats)
 
@@ -55,33 +53,43 @@ def test_winner_that_is_the_baseline_is_told(made: StudyRuns) -> None:
     assert any("the baseline itself" in caveat for caveat in answer.caveats)
 
 
-def test_interval_that_holds_zero_is_told(made: StudyRuns) -> None:
+def changed(study: StudyRuns, **metrics: float) -> StudyRuns:
+    """The same, in which every trial that was compared with the baseline has these metrics."""
+    told = {name.replace("__", "/"): value for name, value in metrics.items()}
     runs = [
-        replace(each, metrics={**each.metrics, "difference/low": -0.01}) if "difference/low" in each.metrics else each
-        for each in made.runs
+        replace(run, metrics={**run.metrics, **told}) if "difference/low" in run.metrics else run for run in study.runs
     ]
-    answer = answer_of(replace(made, runs=tuple(runs)))
-    assert answer is not None
-    assert any("holds 0" in caveat for caveat in answer.caveats)
+    return replace(study, runs=tuple(runs))
 
 
-def test_trials_that_seeds_alone_could_have_swapped_are_told_apart_by_nobody() -> None:
-    study = make_study(n_trials=8)
-    best = study.best_first[0].metrics["objective"]
-    near = replace(
-        study.best_first[1],
-        metrics={**study.best_first[1].metrics, "objective": best - 0.001, "std/validation/accuracy/macro": 0.02},
-    )
-    runs = [near if each.run_id == near.run_id else each for each in study.runs]
-    runs = [
-        replace(each, metrics={**each.metrics, "std/validation/accuracy/macro": 0.02})
-        if "objective" in each.metrics
-        else each
-        for each in runs
-    ]
-    answer = answer_of(replace(study, runs=tuple(runs)))
+def caveats(study: StudyRuns) -> str:
+    answer = answer_of(study)
     assert answer is not None
-    assert any("cannot be told apart" in caveat for caveat in answer.caveats)
+    return " ".join(answer.caveats)
+
+
+def test_difference_to_the_baseline_that_counts_is_that_of_the_test_fold(made: StudyRuns) -> None:
+    assert "holds 0" in caveats(made), "although that on the clips which chose it does not"
+    assert "holds 0" not in caveats(changed(made, difference__test__low=0.01, difference__low=-0.01))
+
+
+def test_difference_to_the_baseline_without_an_interval_is_not_known(made: StudyRuns) -> None:
+    ends = [f"difference/{where}{end}" for where in ("", "test/") for end in ("low", "high")]
+    runs = [
+        replace(run, metrics={name: value for name, value in run.metrics.items() if name not in ends})
+        for run in made.runs
+    ]
+    assert "better than the baseline is not known with one seed" in caveats(replace(made, runs=tuple(runs)))
+
+
+def test_trials_within_the_noise_of_the_test_fold_are_told_apart_by_nobody_and_what_would_settle_it_is_said() -> None:
+    study = make_study(n_trials=2, n_pruned=0)
+    same = {(trial.run_id, STUDENTS): made_answers(trial, 2) for trial in study.trials}
+    best, other = study.best_first
+    near = made_answers(best, 2, spread=0.02)["test"]
+    told = caveats(with_answers(study, same | {(other.run_id, STUDENTS): {"test": near}}))
+    assert "These cannot be told apart from it by accuracy/macro in the test fold: trial" in told
+    assert "What would tell it from trial" in told
 
 
 def test_one_trial_of_one_seed_has_no_spread_and_nothing_beside_it() -> None:

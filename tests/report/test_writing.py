@@ -69,7 +69,8 @@ def test_thousands_of_trials_are_shortened_where_they_are_read_and_whole_where_t
 
 def test_markdown_has_the_comparison_first_and_then_the_sections(made: StudyRuns) -> None:
     text = render([Findings(made)], Format.md)
-    assert text.startswith("made: accuracy in % on the test fold")
+    assert text.startswith("**No winner yet: ")
+    assert "\n\nmade: accuracy in % on the test fold" in text
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert made.taught_by(made.best_first[0]) in headings[0]
     assert "\n- Date: 1 January 1970\n" in text

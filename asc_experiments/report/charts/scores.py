@@ -48,9 +48,12 @@ def against(
 
 
 def gain_bars(
-    names: Sequence[str], gains: Sequence[float], errors: Sequence[float | None], against_what: str
+    names: Sequence[str],
+    gains: Sequence[float],
+    intervals: Sequence[tuple[float, float] | None],
+    against_what: str,
 ) -> Figure:
-    """The gain on every device in points; what is lost points down."""
+    """The gain on every device in points, with its interval where that is known; what is lost points down."""
     bars = {
         "type": "bar",
         "x": [safe(name) for name in names],
@@ -59,8 +62,13 @@ def gain_bars(
         "hovertext": [lines(name, f"{100 * gain:+.1f} points") for name, gain in zip(names, gains, strict=True)],
         "hoverinfo": "text",
     }
-    if any(error is not None for error in errors):
-        bars["error_y"] = {"array": [100 * (error or 0.0) for error in errors], "color": MUTED, "thickness": 1}
+    if any(interval is not None for interval in intervals):
+        ends = [interval or (gain, gain) for gain, interval in zip(gains, intervals, strict=True)]
+        above = [100 * (high - gain) for gain, (_, high) in zip(gains, ends, strict=True)]
+        below = [100 * (gain - low) for gain, (low, _) in zip(gains, ends, strict=True)]
+        bars["error_y"] = {
+            "array": above, "arrayminus": below, "symmetric": False, "color": MUTED, "thickness": 1,
+        }  # fmt: skip
     title = f"gain over {safe(against_what, 40)} in points"
     return figure([bars], xaxis=categories("group or device", names), yaxis=axis(title, zeroline=True), bargap=0.35)
 

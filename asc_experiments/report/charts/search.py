@@ -30,8 +30,8 @@ _EVERY_TICK, _MOST_LABELS, _ORDERS = 12, 6, 20
 _FIFTHS = ("var(--q1)", "var(--q2)", "var(--q3)", "var(--q4)", "var(--q5)")
 
 
-def front(students: Sequence[Student], several: bool) -> Figure:
-    """Accuracy over MACs, and the line that no student beats."""
+def front(students: Sequence[Student], several: bool, metric: str) -> Figure:
+    """Accuracy over MACs, and the line that no student beats, by the metric that the studies were chosen by."""
     traces = []
     for place, study in enumerate(dict.fromkeys(student.study for student in students)):
         own = [student for student in students if student.study == study]
@@ -40,6 +40,7 @@ def front(students: Sequence[Student], several: bool) -> Figure:
                 f"{study}, trial {s.trial}" if several else f"trial {s.trial}",
                 f"taught by {s.taught_by}",
                 f"{100 * s.accuracy:.1f} %, {s.macs / 1e6:.1f} MMACs",
+                "" if s.test is None else f"test fold {100 * s.test:.1f} %",
             )
             for s in own
         ]
@@ -51,7 +52,7 @@ def front(students: Sequence[Student], several: bool) -> Figure:
     return figure(
         traces,
         xaxis=axis("million MACs for one second"),
-        yaxis=axis("student's accuracy in %"),
+        yaxis=axis(f"{metric} in %"),
         legend=legend_above(),
     )
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from asc_experiments.report.document import Cell, Column, Scale, Section, Table, columns, percent, text
 from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import StudyRuns, number_of, spread
+from asc_experiments.report.runs import StudyRuns, group_word, number_of
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.report.shades import CIVIDIS, ORANGES, ink_on, shade
 from asc_experiments.report.words import counted
+from asc_experiments.statistics import Evidence, margin, pooled
+from asc_experiments.statistics.devices import extremes
+from asc_experiments.statistics.wording import margin_in_words
 from asc_experiments.tracking import RunRecord
 from asc_experiments.training.scorecard import DG
 
@@ -19,14 +22,15 @@ _MOST_IN_MAP = 30
 
 
 def devices_section(findings: Findings) -> Section:
-    """Everyone on every device as a map, and who is best on which."""
-    runs = findings.runs
+    """Everyone on every device as a map, and who is highest on which."""
+    runs, answer = findings.runs, findings.answer
+    if answer is not None and not answer.has_learned:
+        said = "Nothing can be said of devices: the student of the best trial does no more than guess on any of them."
+        return Section("devices", "On which devices", (said, _map(runs)))
     if not runs.devices:
         return Section("devices", "On which devices", ("No network was scored per device.",))
-    winners = _best_where(runs)
-    said = f"Each line is the highest of {counted(len(runs.trials), 'trial')}, so partly luck; read it beside the ±."
-    blocks = (_map_in_words(runs), _map(runs), winners, said if len(runs.trials) > 1 else "")
-    return Section("devices", "On which devices", blocks)
+    blocks = (_map_in_words(runs), _map(runs), _best_where(runs))
+    return Section("devices", "On which devices", tuple(block for block in blocks if block is not None))
 
 
 def _map(runs: StudyRuns) -> Table:
@@ -41,7 +45,7 @@ def _map(runs: StudyRuns) -> Table:
         (text(name), *(_coloured(value, accuracy, CIVIDIS) for value in row), _coloured(dg, spread_, ORANGES))
         for name, row, dg in zip(names, accuracies, dgs, strict=True)
     )
-    devices = (Column(device, runs.group_of.get(device, "")) for device in runs.devices)
+    devices = (Column(device, group_word(runs.group_of.get(device, ""))) for device in runs.devices)
     heads = (Column("who", is_number=False), *devices, Column("DG", "points"))
     left_out = len(runs.trials) + len(runs.teachers) - len(shown)
     title = f"Accuracy per device in %: {counted(len(students), 'student')}, best first, then "
@@ -73,31 +77,54 @@ def _scale(what: str, ends: tuple[float, float], colours: Sequence[str]) -> Scal
 
 
 def _map_in_words(runs: StudyRuns) -> str:
-    means = {d: _mean_over(runs.trials, f"accuracy/device/{d}") for d in runs.devices}
-    known = {device: value for device, value in means.items() if value is not None}
-    if not known:
-        return "No student was scored per device."
-    easy, hard = max(known, key=lambda d: known[d]), min(known, key=lambda d: known[d])
-    return (
-        f"Over all students, device {easy} is the easiest ({100 * known[easy]:.1f} % on average) and {hard} "
-        f"the hardest ({100 * known[hard]:.1f} %)."
-    )
+    """Which devices are easy and which hard for the students that were compared, where the clips can tell."""
+    tables = _tables(runs)
+    first = next(iter(tables.values()), None)
+    if first is None:
+        return "Whether devices differ by more than noise is not known: these runs keep no answers by place."
+    found = extremes(pooled([table for table in tables.values() if table.is_of_the_same_clips(first)]))
+    if found is None:
+        return "The test fold has one device."
+    high, low, apart = found
+    if not apart.is_better:
+        return f"No device is easier than another by more than noise: {high} less {low} is {margin_in_words(apart)}."
+    return f"Over these students, device {high} is easier than {low}: {margin_in_words(apart)}."
 
 
-def _mean_over(trials: Sequence[RunRecord], name: str) -> float | None:
-    values = [trial.metrics[name] for trial in trials if name in trial.metrics]
-    return sum(values) / len(values) if values else None
+def _tables(runs: StudyRuns) -> dict[str, Evidence]:
+    """What the students of the trials that are compared answered in the test fold, by run."""
+    if not runs.keeps_evidence:
+        return {}
+    found = {trial.run_id: runs.standing(trial).evidence for trial in runs.compared}
+    return {run_id: table for run_id, table in found.items() if table is not None}
 
 
-def _best_where(runs: StudyRuns) -> Table:
+def _best_where(runs: StudyRuns) -> Table | None:
+    """The highest accuracy in each group and on each device, and how many students cannot be told apart from it."""
+    tables = _tables(runs)
+    trials = [trial for trial in runs.compared if trial.run_id in tables]
+    if len(trials) < 2:
+        return None
     rows = []
     for heading, part in parts_of(runs):
         name = f"accuracy/{part}"
-        scored = [trial for trial in runs.trials if name in trial.metrics]
-        if scored:
-            best = max(scored, key=lambda trial: trial.metrics[name])
-            where = f"device {heading}" if part.startswith("device/") else heading
-            value = percent(best.metrics[name], spread(best.metrics, name))
-            rows.append((text(where), value, text(f"trial {number_of(best)}"), text(runs.taught_by(best))))
-    heads = columns("where", "accuracy", "best student", "taught by", texts=("where", "best student", "taught by"))
-    return Table("The best student for each group and device", heads, tuple(rows))
+        try:
+            reached = {trial.run_id: float(tables[trial.run_id].measure(name).mean()) for trial in trials}
+        except ValueError:  # no clip counts for it in the test fold
+            continue
+        best = max(trials, key=lambda trial: reached[trial.run_id])
+        near = _not_apart(best, trials, tables, name)
+        where = f"device {heading}" if part.startswith("device/") else heading
+        shown = (percent(reached[best.run_id]), text(f"trial {number_of(best)}"), text(runs.taught_by(best)))
+        rows.append((text(where), *shown, text(f"{near} of {len(trials) - 1} others")))
+    names = ("where", "accuracy", "highest", "taught by", "not told apart from it")
+    heads = columns(*names, texts=("where", "highest", "taught by", "not told apart from it"), units={"accuracy": "%"})
+    caption = "The highest of each group and device, and how many students cannot be told apart from it"
+    return Table(caption, heads, tuple(rows))
+
+
+def _not_apart(best: RunRecord, trials: Sequence[RunRecord], tables: Mapping[str, Evidence], name: str) -> int:
+    """How many trials the highest one is not better than by more than noise, picked as it is from all of them."""
+    ours = tables[best.run_id]
+    others = [tables[trial.run_id] for trial in trials if trial != best]
+    return sum(not margin(ours, other, name, len(others)).is_better for other in others)

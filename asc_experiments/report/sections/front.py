@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 
-from asc_experiments.report.answer import Answer, ship_commands
+from asc_experiments.report.answer import Answer, Interval, ship_commands
 from asc_experiments.report.costs import seconds_of
 from asc_experiments.report.document import (
     Block,
@@ -21,15 +21,22 @@ from asc_experiments.report.document import (
     text,
 )
 from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import StudyRuns, number_of
+from asc_experiments.report.gains import gain_in_words
+from asc_experiments.report.runs import StudyRuns, group_word, kind_of, number_of
 from asc_experiments.report.sections.files import export_blocks
-from asc_experiments.report.sections.headline import headline
 from asc_experiments.report.text import duration
 from asc_experiments.report.words import counted, difference_of, interval_of, listed, value_of
+from asc_experiments.statistics import Evidence, margin, pooled
+from asc_experiments.statistics.devices import extremes
+from asc_experiments.statistics.margin import ONE_SEED
+from asc_experiments.statistics.wording import margin_in_words
+from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.evidence import STUDENTS
 from asc_experiments.tracking.trials import RECIPE
 from asc_experiments.training.scorecard import DG
 
 OVERALL, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
+_PARAMETERS, _MACS = "complexity/parameters", "complexity/macs"
 METHODS = {
     "none": "none",
     "dir": "DIR: impulse responses of other microphones",
@@ -38,41 +45,49 @@ METHODS = {
 }
 """Device generalisation in words."""
 _DCASE_BYTES, _DCASE_MACS = 128_000, 30_000_000
+_NOT_TO_SHIP = (
+    "There is nothing to ship. More epochs, more training clips or a higher learning rate come first; the tables below "
+    "say what was tried."
+)
 _SHOWN = (
     (OVERALL, "test fold, all devices", "%", ""),
     (UNSEEN, "unseen devices", "%", ""),
     (DG, "DG (lower is better)", "", "standard deviation over devices, in points; "),
 )
 """Scores in the tiles: the metric, its label, its unit, what to know of it."""
-_TOLD_APART_BY = "Welch's t-test at 5 %, or the interval of the difference to the baseline where there is one"
+_TOLD_APART_BY = "the 95 % interval of the difference in the test fold, over places and students, leaves out 0"
 
 
 def answer_section(findings: Findings) -> Section:
     """The answer in words and numbers, how far to trust it, and the commands that ship it."""
-    answer, study = findings.answer, findings.study
+    answer = findings.answer
     if answer is None:
         ended = counted(len(findings.runs.pruned), "pruned", "pruned") + f", {len(findings.runs.failed)} failed"
         return Section("answer", "No trial has finished", (f"There is nothing to report yet ({ended}).",))
-    blocks: list[Block] = [
-        *_verdict(findings, answer),
-        _tiles(findings.runs, answer),
-        _where(findings.runs, answer),
-    ]
-    if answer.difference is not None:
+    blocks: list[Block] = [*_verdict(findings, answer)]
+    if answer.has_learned:
+        blocks += [_tiles(findings.runs, answer), _where(findings.runs, answer)]
+    if answer.difference is not None and answer.has_learned:
         blocks.append(_difference(findings.runs, answer))
     if (teachers := _teachers(findings.runs, answer)) is not None:
         blocks.append(teachers)
-    blocks += _shipped(findings.runs, answer)
-    blocks += export_blocks(findings.runs, answer)
+    blocks += _to_ship(findings, answer) if answer.has_learned else [_NOT_TO_SHIP]
+    points = (*answer.caveats, *_better_teacher(findings.runs, answer), *_other_settings(findings))
+    return Section("answer", findings.heading, tuple(blocks), points)
+
+
+def _to_ship(findings: Findings, answer: Answer) -> list[Block]:
+    """What the best trial's student is as a file, and the commands that register it and have it listen."""
+    blocks: list[Block] = [*_shipped(findings.runs, answer), *export_blocks(findings.runs, answer)]
     blocks.append(
-        "To register the winner, load it in Python, and have it listen to recordings (MLFLOW_TRACKING_URI tells Python "
-        "where the registry is: sqlite:///mlruns/mlflow.db in the workspace's folder, unless a server keeps it):"
+        "To register the student of the best trial, load it in Python, and have it listen to recordings "
+        "(MLFLOW_TRACKING_URI tells Python where the registry is: sqlite:///mlruns/mlflow.db in the workspace's "
+        "folder, unless a server keeps it):"
     )
-    blocks.append(shipping(study))
+    blocks.append(shipping(findings.study))
     if answer.model:
         blocks.append(f"Unregistered, the same network is models:/{answer.model}.")
-    points = (*_better_teacher(findings.runs, answer), *answer.caveats, *_other_settings(findings))
-    return Section("answer", headline(answer), tuple(blocks), points)
+    return blocks
 
 
 def shipping(study: str) -> Commands:
@@ -109,23 +124,37 @@ def _verdict(findings: Findings, answer: Answer) -> list[str]:
         said += f" for {100 * shown[OVERALL].value:.1f} % of the test clips"
     if UNSEEN in shown:
         said += f", and for {100 * shown[UNSEEN].value:.1f} % of those from devices that were never heard in training"
+    told = [f"{said}."] if answer.has_learned else []
+    told += _gain(findings, answer) if answer.has_learned else []
+    told.append(_how_found(runs, answer))
+    if answer.has_learned and answer.lead.is_measured and answer.lead.others and not answer.lead.rivals:
+        rest = "the other one" if answer.lead.others == 1 else f"each of the {answer.lead.others} others"
+        told.append(f"It is better than {rest} by more than noise: {_TOLD_APART_BY}.")
+    return told
+
+
+def _gain(findings: Findings, answer: Answer) -> list[str]:
+    """What its teachers gave the best trial's student over labels alone, and how sure that is."""
     gain = next((gain for gain in findings.gains if gain.trial == answer.number), None)
-    if gain is not None and OVERALL in gain.gains:
-        said += f". The same student on labels alone ({gain.against}): {100 * gain.gains[OVERALL]:+.1f} points for the "
-        said += "taught one" + (f", {100 * gain.gains[UNSEEN]:+.1f} on unseen devices" if UNSEEN in gain.gains else "")
-    n = len(runs.trials)
+    if gain is None or OVERALL not in gain.gains:
+        return []
+    said = f"The same student on labels alone ({gain.against}): {gain_in_words(gain, OVERALL)} for the taught one"
+    return [said + (f"; on unseen devices {gain_in_words(gain, UNSEEN)}." if UNSEEN in gain.gains else ".")]
+
+
+def _how_found(runs: StudyRuns, answer: Answer) -> str:
+    """Among how many trials the best was chosen, and by what."""
     others = [f"{len(t)} {word}" for t, word in ((runs.pruned, "pruned"), (runs.failed, "failed")) if t]
-    found = f"It is trial {answer.number}, the best of {counted(n, 'finished trial')}"
+    if runs.pooled:
+        others.append(f"{runs.pooled} more with the settings of another, pooled with it")
+    found = f"It is trial {answer.number}, the best of {counted(len(runs.trials), 'finished trial')}"
     found += f" ({', '.join(others)})" if others else ""
     goal = "highest" if runs.sign > 0 else "lowest"
     where = "fresh seeds" if answer.fresh else "its own seeds"
     value = value_of(runs.objective, answer.objective.value, answer.objective.std)
     found += f", chosen by the {goal} {runs.objective} on the {runs.split} split: {value} with {where}"
-    told = [f"{said}.", f"{found} ({counted(answer.objective.n, 'student')})."]
-    if answer.lead.is_measured and answer.lead.others and not answer.lead.rivals:
-        rest = "the other one" if answer.lead.others == 1 else f"each of the {answer.lead.others} others"
-        told.append(f"It is ahead of {rest} by more than seeds alone would change ({_TOLD_APART_BY}).")
-    return told
+    found += f" ({counted(answer.objective.n, 'student')})."
+    return found if answer.clips is None else f"{found} The objective: {answer.clips.line}."
 
 
 def _tiles(runs: StudyRuns, answer: Answer) -> Tiles:
@@ -136,6 +165,8 @@ def _tiles(runs: StudyRuns, answer: Answer) -> Tiles:
         if name in shown:
             score = percent(shown[name].value, shown[name].std)
             note = f"{what}mean over {counted(shown[name].n, kind)}"
+            if name == DG and answer.dg_floor is not None:
+                note += f"; equal devices would show about {100 * answer.dg_floor:.1f} by the luck of the clips"
             tiles.append(Tile(label, f"{score.text} {unit}".strip(), score.note, note))
     if answer.parameters is not None:
         kilobytes = f"weights at int8: {answer.parameters / 1000:.0f} kB"
@@ -153,47 +184,69 @@ def _where(runs: StudyRuns, answer: Answer) -> str:
     """On which devices the winner is good, and whether another trial is better on unseen ones."""
     if not answer.devices:
         return "It was not scored per device."
-    order = sorted(answer.devices, key=lambda device: -answer.devices[device])
-    best, worst = order[0], order[-1]
-    said = f"By device it is best on {best} ({_device_share(runs, answer, best)}) "
-    said += f"and weakest on {worst} ({_device_share(runs, answer, worst)})."
-    rivals = [trial for trial in runs.trials if UNSEEN in trial.metrics]
+    table = runs.standing(answer.trial).evidence
+    if table is None or (found := extremes(table)) is None:
+        return "Whether any device stands out is not known: its run keeps no answers by place, or has one device."
+    high, low, apart = found
+    if not apart.is_better:
+        return f"No device stands out: between the highest and the lowest, {high} and {low}, {margin_in_words(apart)}."
+    ends = " and ".join(
+        f"{word} on {device} ({_device_share(runs, table, device)})"
+        for word, device in (("highest", high), ("lowest", low))
+    )
+    said = f"By device its accuracy is {ends}; the two differ by {margin_in_words(apart)}."
+    return said + _best_on_unseen(runs, answer)
+
+
+def _best_on_unseen(runs: StudyRuns, answer: Answer) -> str:
+    """Another trial that is better on unseen devices by more than noise, where there is one."""
+    ours = runs.standing(answer.trial).evidence
+    rivals = [trial for trial in runs.compared if UNSEEN in trial.metrics and trial != answer.trial]
     top = max(rivals, key=lambda trial: trial.metrics[UNSEEN], default=None)
-    if top is not None and top != answer.trial and UNSEEN in answer.scores:
-        ahead = top.metrics[UNSEEN] - answer.scores[UNSEEN].value
-        if ahead > 0:
-            said += f" If unseen devices alone count, trial {number_of(top)} ({runs.taught_by(top)}) is "
-            said += f"{100 * ahead:.1f} points higher there; the highest of {len(rivals)}, so part of that is luck."
-    return said
+    theirs = None if top is None else runs.standing(top).evidence
+    if top is None or ours is None or theirs is None:
+        return ""
+    try:
+        found = margin(theirs, ours, UNSEEN, len(rivals))
+    except ValueError:  # no unseen device in the test fold
+        return ""
+    if not found.is_better:
+        return ""
+    who = f"trial {number_of(top)} ({runs.taught_by(top)})"
+    return f" If unseen devices alone count, {who} is better there: {margin_in_words(found)}."
 
 
-def _device_share(runs: StudyRuns, answer: Answer, device: str) -> str:
-    """A device's group, where it is known, and the winner's accuracy on it."""
+def _device_share(runs: StudyRuns, table: Evidence, device: str) -> str:
+    """A device's group, where it is known, and the accuracy on it."""
     group = runs.group_of.get(device)
-    return (f"{group}, " if group else "") + f"{100 * answer.devices[device]:.1f} %"
+    accuracy = float(table.measure(f"accuracy/device/{device}").mean())
+    return (f"{group_word(group)}, " if group else "") + f"{100 * accuracy:.1f} %"
 
 
 def _better_teacher(runs: StudyRuns, answer: Answer) -> list[str]:
-    """The teacher that keeps to the same limits as the student and does better, where there is one: why distil then?"""
-    student = answer.scores.get(OVERALL)
-    small = [
-        run
-        for key in answer.keys
-        if (run := runs.bank.get(key)) is not None
-        and run.metrics.get("complexity/parameters", math.inf) <= _DCASE_BYTES
-        and run.metrics.get("complexity/macs", math.inf) <= _DCASE_MACS
-    ]
-    best = max(small, key=lambda run: run.metrics.get(OVERALL, 0.0), default=None)
-    if best is None or student is None or best.metrics.get(OVERALL, 0.0) <= student.value:
+    """Teachers that keep to the same limits as the student and do better by more than noise: why distil then?"""
+    student, found = runs.standing(answer.trial).evidence, []
+    if student is None or not answer.has_learned:
         return []
-    costs = (
-        f"{best.metrics['complexity/parameters']:,.0f} parameters, {best.metrics['complexity/macs'] / 1e6:.1f} MMACs"
-    )
-    reached = f"{100 * best.metrics[OVERALL]:.1f} % against {100 * student.value:.1f} %"
-    return [
-        f"Its teacher {best.name} keeps to the same limits ({costs}) and does better itself: {reached}. To ship the "
-        "best network of this size, ship that teacher."
-    ]
+    for kind in dict.fromkeys(kind_of(run) for run in runs.members(answer.trial)):
+        same = [run for run in runs.teachers.values() if kind_of(run) == kind and _keeps_to_limits(run)]
+        tables = [table for run in same if (table := runs.evidence(run.run_id, STUDENTS).get("test")) is not None]
+        if not tables or not all(table.is_of_the_same_clips(student) for table in tables):
+            continue
+        apart = margin(pooled(tables), student, OVERALL)
+        if apart.is_better or (not apart.is_known and apart.value > 0):
+            sure = " To ship the best network of this size, ship that teacher." if apart.is_better else ""
+            costs = f"{same[0].metrics[_PARAMETERS]:,.0f} parameters, {same[0].metrics[_MACS] / 1e6:.1f} MMACs"
+            found.append(
+                f"Teachers of kind {kind} keep to the same limits ({costs}). {counted(len(tables), 'network')} less "
+                f"the student: {margin_in_words(apart)}.{sure}"
+            )
+    return found
+
+
+def _keeps_to_limits(run: RunRecord) -> bool:
+    parameters, macs = (run.metrics.get(name, math.inf) for name in (_PARAMETERS, _MACS))
+    return parameters <= _DCASE_BYTES and macs <= _DCASE_MACS
 
 
 def _shipped(runs: StudyRuns, answer: Answer) -> list[str]:
@@ -221,10 +274,17 @@ def _other_settings(findings: Findings) -> list[str]:
 def _difference(runs: StudyRuns, answer: Answer) -> str:
     found = answer.difference
     assert found is not None
-    name = runs.objective
-    said = f"Against the baseline, trial {found.baseline}, both with fresh seeds: {difference_of(name, found.value)}, "
-    said += f"95 % interval {interval_of(name, found.low, found.high)} on the {runs.split} split"
-    if found.on_test is not None:
-        value, low, high = found.on_test
-        said += f"; on the test fold {difference_of(name, value)}, {interval_of(name, low, high)}"
-    return f"{said} (paired bootstrap over clips)."
+    said = f"Against the baseline, trial {found.baseline}, both with fresh seeds"
+    if found.on_test is None:
+        return f"{said}: {_interval(runs, found.on_choosing)} on the {runs.split} split (over places and students)."
+    return (
+        f"{said}: {_interval(runs, found.on_test)} in the test fold, whose clips chose neither (over places and "
+        f"students). On the {runs.split} split, whose clips chose it: {_interval(runs, found.on_choosing)}."
+    )
+
+
+def _interval(runs: StudyRuns, found: Interval) -> str:
+    name, said = runs.objective, difference_of(runs.objective, found.value)
+    if found.low is None or found.high is None:
+        return f"{said}, {ONE_SEED} how sure that is"
+    return f"{said}, 95 % interval {interval_of(name, found.low, found.high)}"

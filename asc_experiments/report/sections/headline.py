@@ -5,53 +5,83 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asc_experiments.report.answer import Answer
-from asc_experiments.report.lead import Rival, Worth
+from asc_experiments.report.lead import NO_EVIDENCE, Rival, Worth
 from asc_experiments.report.words import counted
 
 _NAMED = 2
 """Rivals that a heading names; more are counted."""
-_LUCK = "by one student per trial: luck is not ruled out"
 
 
 def headline(answer: Answer) -> str:
-    """Which teachers to use, if the study can say so; else who leads, and who cannot be told apart from it."""
-    lead, who = answer.lead, _called(answer.taught_by)
-    if lead.worth is Worth.NO_TEACHER:
-        return f"No teacher was tried; the best student on labels alone is that of trial {answer.number}"
+    """Which teachers to use, if the study can say so; else that there is no winner yet, and why.
+
+    Whether anything was learned at all comes before everything else.
+    """
+    lead = answer.lead
+    if not answer.has_learned:
+        return _nothing(answer)
     if not answer.keys:
         return _without_teachers(answer)
+    who = _called(answer.taught_by)
     if not lead.others:
         return _sentence(f"{who} was tried, and nothing beside it")
-    if not lead.is_measured:
-        return _sentence(f"{who} leads, {_LUCK}")
-    if lead.worth is Worth.NOT_SHOWN:
-        return _sentence(
-            f"{who} leads, but the student on labels alone cannot be told apart from it: teachers are not shown to help"
-        )
-    if lead.contenders:
-        return _sentence(f"{who} leads, but {_named(lead.contenders, lead.others)} be told apart from it")
+    if (why := _undecided(answer)) or lead.contenders:
+        return f"No winner yet: {who} is highest, {why or f'but {_named(lead.contenders, lead.others)} from it'}"
+    if answer.taught_nothing:
+        return f"No winner among teachers: {who} is highest, but its teachers say next to nothing and labels taught it"
     return f"Use {who}"
 
 
-def _without_teachers(answer: Answer) -> str:
+def _nothing(answer: Answer) -> str:
+    """That nothing was learned: by no student, or not by those of the best trial."""
+    found, learning = answer.guessing, answer.judgement.learning
+    if learning is not None and found.guessing < found.looked_at:
+        reached = f"{100 * learning.accuracy:.1f} % of the scenes, and guessing gives {100 * learning.chance:.1f} %"
+        return f"No winner: trial {answer.number} is highest by what chose it, but names {reached} in the test fold"
+    if found.looked_at and found.one_answer == found.looked_at:
+        return "Nothing was learned: every student answers one scene to everything"
+    return f"Nothing was learned: {'no student does' if found.looked_at else 'the best student does not do'} " + (
+        "more than guess"
+    )
+
+
+def _undecided(answer: Answer) -> str:
+    """Why nothing can be told apart from the best, or labels alone cannot; empty where it can."""
     lead = answer.lead
-    if lead.worth is Worth.REFUTED:
-        return f"Teachers did not help here: the best student is trial {answer.number}, on labels alone"
+    if lead.unknown == NO_EVIDENCE:
+        return "but how far chance moves it is not known"
     if not lead.is_measured:
-        return f"Labels alone lead, {_LUCK}; teachers are not shown to help"
+        return "by one student per trial: luck is not ruled out"
+    if lead.worth is Worth.NOT_SHOWN:
+        return "but the student on labels alone cannot be told apart from it: teachers are not shown to help"
+    return f"in a tie with {counted(lead.ties, 'other trial')}" if lead.ties else ""
+
+
+def _without_teachers(answer: Answer) -> str:
+    """The heading where the best student had no teacher."""
+    lead, trial = answer.lead, f"trial {answer.number}"
+    if lead.worth is Worth.NO_TEACHER:
+        if lead.others and lead.rivals:
+            said = f"No teacher was tried, and there is no winner yet: {trial} is highest, "
+            return said + (_undecided(answer) or f"but {_named(lead.rivals, lead.others)} from it")
+        return f"No teacher was tried; the best student on labels alone is that of {trial}"
+    if lead.worth is Worth.REFUTED:
+        return f"Teachers did not help here: the best student is {trial}, on labels alone"
+    if not lead.is_measured:
+        return f"No winner yet: labels alone are highest, {_undecided(answer)}; teachers are not shown to help"
     taught = sum(rival.has_teachers for rival in lead.rivals)
     rest = f"{counted(taught, 'taught student')} cannot be told apart from it"
-    return f"Labels alone lead, and {rest}: teachers are not shown to help"
+    return f"No winner yet: labels alone are highest, and {rest}: teachers are not shown to help"
 
 
 def _named(rivals: Sequence[Rival], others: int) -> str:
-    """The rivals and that they cannot: by their teachers where they are few, else counted."""
+    """The rivals and that they cannot be told apart: by their teachers where they are few, else counted."""
     teachers = list(dict.fromkeys(_called(rival.taught_by) for rival in rivals))
+    if len(rivals) == others and len(rivals) > _NAMED:
+        return f"none of the {others} others can be told apart"
     if len(teachers) <= _NAMED:
-        return f"{' and '.join(teachers)} cannot"
-    if len(rivals) == others:
-        return f"none of the {others} others can"
-    return f"{len(rivals)} of the {others} others cannot"
+        return f"{' and '.join(teachers)} cannot be told apart"
+    return f"{len(rivals)} of the {others} others cannot be told apart"
 
 
 def _called(teachers: str) -> str:

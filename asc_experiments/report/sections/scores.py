@@ -21,7 +21,7 @@ from asc_experiments.report.document import (
     text,
 )
 from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import GROUPS, StudyRuns, number_of, spread
+from asc_experiments.report.runs import GROUPS, StudyRuns, group_word, number_of, spread
 from asc_experiments.report.text import pareto_front, replicate_cells
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
@@ -41,12 +41,23 @@ def scores_section(findings: Findings) -> Section:
     tables += [_ensembles(runs), _teachers(runs), _also(findings.teacher_differences, "teachers", _TEACHERS)]
     tables += [_again(findings), _published(findings)]
     over = f"Each student is the mean of {runs.seeds} seeds, ± their standard deviation. " if runs.seeds > 1 else ""
-    dg = "DG is the standard deviation over devices, in points; lower is better."
+    if runs.pooled:
+        over += f"Trials with the same settings are one row, of all their students: {runs.pooled} are told by another. "
+    dg = f"DG is the standard deviation over devices, in points; lower is better{_dg_floor(findings)}."
     lead = f"Accuracy in % on the test fold. {over}{dg}"
     blocks: list[Block] = [lead, _glossary(runs), *(table for table in tables if table is not None)]
     if not findings.comparison.published:
         blocks.append("No published figures stand beside these: a study file may name some, under published.")
     return Section("scores", "Students and teachers", tuple(blocks))
+
+
+def _dg_floor(findings: Findings) -> str:
+    """What DG means in so small a fold, and where nothing was learned."""
+    answer = findings.answer
+    if answer is None or answer.dg_floor is None:
+        return ""
+    said = f", but equal devices would show about {100 * answer.dg_floor:.1f} by the luck of their clips alone"
+    return said + ("" if answer.has_learned else ", and of who guesses a low DG says nothing")
 
 
 def _also(differences: Differences, who: str, caption: str) -> Block | None:
@@ -68,8 +79,10 @@ def _setting(value: str) -> Cell:
 def _glossary(runs: StudyRuns) -> str:
     """What the names in the tables mean."""
     heard = "Devices: real and seen ones are heard in training, unseen ones are not"
+    if "held_out" in runs.group_of.values():
+        heard += "; held-out ones are in the training fold, but this study held them out of training"
     groups = {group: [device for device in runs.devices if runs.group_of.get(device) == group] for group in GROUPS}
-    listed = "; ".join(f"{group}: {', '.join(devices)}" for group, devices in groups.items() if devices)
+    listed = "; ".join(f"{group_word(group)}: {', '.join(devices)}" for group, devices in groups.items() if devices)
     methods = (
         "dir is DIR, impulse responses of other microphones; fms is Freq-MixStyle; dirfms is both; none is neither"
     )
@@ -81,14 +94,16 @@ def _glossary(runs: StudyRuns) -> str:
 
 def parts_of(runs: StudyRuns) -> list[tuple[str, str]]:
     """The parts that scores are told for: headings and the ends of their metrics' names."""
-    groups = [(group, f"group/{group}") for group in GROUPS if f"accuracy/group/{group}" in runs.metric_names]
+    groups = [
+        (group_word(group), f"group/{group}") for group in GROUPS if f"accuracy/group/{group}" in runs.metric_names
+    ]
     return [("overall", "overall"), *groups, *((device, f"device/{device}") for device in runs.devices)]
 
 
 def _score_columns(runs: StudyRuns) -> list[Column]:
     parts = parts_of(runs)
     groups = [Column(heading, "%") for heading, part in parts if not part.startswith("device/")]
-    devices = [Column(device, runs.group_of.get(device, "")) for device in runs.devices]
+    devices = [Column(device, group_word(runs.group_of.get(device, ""))) for device in runs.devices]
     return [*groups, Column("DG", "points"), *devices, Column("parameters"), Column("MMACs")]
 
 
@@ -178,7 +193,10 @@ def _teachers(runs: StudyRuns) -> Table | None:
 
 def _again(findings: Findings) -> Table | None:
     headings, rows = replicate_cells(findings.comparison)
-    caption = "The best and the baseline, tried again with fresh seeds; differences are to the baseline"
+    caption = "The best and the baseline, tried again with fresh seeds; differences are to the baseline, and that in "
+    caption += "the test fold counts: no clip of it chose a trial"
+    if findings.runs.split == "test":
+        caption = "The best and the baseline, tried again with fresh seeds; differences are to the baseline"
     cells = tuple(tuple(text(cell) for cell in row) for row in rows)
     return Table(caption, columns(*headings, texts=headings[:1]), cells) if rows else None
 

@@ -9,7 +9,7 @@ from asc_experiments.report.charts import search as draw
 from asc_experiments.report.charts.base import rows_height
 from asc_experiments.report.document import Block, Cell, Chart, Section, Table, columns, number, percent, text
 from asc_experiments.report.findings import Findings
-from asc_experiments.report.fronts import accuracy_against_macs
+from asc_experiments.report.fronts import accuracy_against_macs, front_metric
 from asc_experiments.report.runs import StudyRuns, number_of, objective_name
 from asc_experiments.report.words import counted, listed
 from asc_experiments.tracking import RunRecord
@@ -29,11 +29,16 @@ def front_section(studies: Sequence[StudyRuns]) -> Section:
         only = f"All students cost {students[0].macs / 1e6:.1f} million MACs" if students else "No student was measured"
         more = "A study that searches the student's size (student: base_channels) shows what MACs buy."
         return Section(name, title, (f"{only}. {more}",))
+    metric = front_metric(studies)
     best = [student for student in students if student.is_on_front]
-    said = f"On the front, which no student beats in both, are {len(best)} of {len(students)}: "
-    said += listed([f"{100 * s.accuracy:.1f} % at {s.macs / 1e6:.1f} MMACs" for s in best]) + "."
-    chart = Chart("Students of all studies" if several else "Students", draw.front(students, several), said, height=400)
-    heads = (*(("study",) if several else ()), "student", "taught by", "MMACs", "accuracy")
+    said = f"By {metric}, on the front, which no student beats in both, are {len(best)} of {len(students)}: "
+    said += listed([f"{100 * s.accuracy:.1f} % at {s.macs / 1e6:.1f} MMACs" for s in best])
+    said += ". Neighbours on it may be equal: no noise is reckoned with here."
+    title_ = "Students of all studies" if several else "Students"
+    chart = Chart(title_, draw.front(students, several, metric), said, height=400)
+    is_elsewhere = metric.startswith("validation/")
+    heads = [*(("study",) if several else ()), "student", "taught by", "MMACs", metric]
+    heads += ["test fold"] if is_elsewhere else []
     rows = [
         (
             *((text(s.study),) if several else ()),
@@ -41,11 +46,13 @@ def front_section(studies: Sequence[StudyRuns]) -> Section:
             text(s.taught_by),
             number(s.macs / 1e6, ".1f"),
             percent(s.accuracy),
+            *((percent(s.test),) if is_elsewhere else ()),
         )
         for s in best
     ]
     texts = ("study", "student", "taught by")
-    table = Table("On the front", columns(*heads, texts=texts, units={"accuracy": "%"}), tuple(rows))
+    units = {metric: "%", "test fold": "%"}
+    table = Table("On the front", columns(*heads, texts=texts, units=units), tuple(rows))
     return Section(name, title, (chart, table))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from asc_experiments.report.charts import scores as draw
 from asc_experiments.report.commands import CORPUS_FOLDER, RESPONSES_FOLDER, Command, labels_alone_command
 from asc_experiments.report.document import (
     Block,
+    Cell,
     Chart,
     Column,
     Commands,
@@ -28,6 +30,8 @@ from asc_experiments.report.words import (
 )
 from asc_experiments.tracking.trials import keys_of
 from asc_experiments.training.scorecard import DG
+
+OVERALL, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
 
 
 def teaching_section(findings: Findings) -> Section:
@@ -71,12 +75,13 @@ def gain_section(findings: Findings) -> Section:
     figure = draw.gain_bars(
         names,
         [best.gains[f"accuracy/{part}"] for part in parts],
-        [best.errors.get(f"accuracy/{part}") for part in parts],
+        [best.interval_of(f"accuracy/{part}") for part in parts],
         best.against,
     )
     chart_title = f"Gain of trial {best.trial} per group and device"
     said = f"{_gain_in_words(gains)} Bars: trial {best.trial}, taught by {best.taught_by}, less {best.against}."
-    said += " Whiskers: standard error over seeds." if best.errors else ""
+    is_known = any(best.interval_of(f"accuracy/{part}") for part in parts)
+    said += " Whiskers: 95 % interval over places and students." if is_known else f" {_no_interval(best)}"
     return Section("gain", title, (Chart(chart_title, figure, said, height=320), _gain_table(findings)))
 
 
@@ -99,13 +104,26 @@ def _and_responses(command: Command) -> str:
     return f", {RESPONSES_FOLDER} that of impulse responses" if "--dirs" in command.line else ""
 
 
+def _no_interval(gain: Gain) -> str:
+    """Why a gain has no interval."""
+    if not gain.margins:
+        return "How sure that is is not known: not every run keeps its answers by place."
+    return f"How sure that is is {next(iter(gain.margins.values())).unknown}."
+
+
 def _gain_in_words(gains: Sequence[Gain]) -> str:
-    mean, unseen = mean_gain(gains, "accuracy/overall"), mean_gain(gains, "accuracy/group/unseen")
-    helped = sum(gain.gains.get("accuracy/overall", 0.0) > 0 for gain in gains)
-    said = f"Teachers helped {helped} of {counted(len(gains), 'student')}"
-    said += "" if mean is None else f": {100 * mean:+.1f} points overall on average"
+    """For how many students teachers helped by more than noise, and what they gave on average."""
+    known = [gain.margins[OVERALL] for gain in gains if gain.interval_of(OVERALL) is not None]
+    mean, unseen = mean_gain(gains, OVERALL), mean_gain(gains, UNSEEN)
+    if known:
+        better, worse = sum(each.is_better for each in known), sum(each.is_worse for each in known)
+        said = f"Of {counted(len(known), 'taught student')}, {better} did better than labels alone by more than noise, "
+        said += f"{worse} worse, and {len(known) - better - worse} cannot be told apart from them"
+    else:
+        said = f"Whether teachers helped any of {counted(len(gains), 'student')} by more than noise is not known"
+    said += "" if mean is None else f"; the mean of their gains is {100 * mean:+.1f} points overall"
     said += "" if unseen is None else f", {100 * unseen:+.1f} on unseen devices"
-    return f"{said}."
+    return f"{said} (they share teachers and counterparts, so that mean has no interval here)."
 
 
 def _gain_table(findings: Findings) -> Table:
@@ -115,15 +133,28 @@ def _gain_table(findings: Findings) -> Table:
             text(f"trial {gain.trial}"),
             text(gain.taught_by),
             text(gain.against),
-            *(points(gain.gains.get(name), gain.errors.get(name)) for _, name in parts),
+            *(_gain_cell(gain, name) for _, name in parts),
         )
         for gain in findings.gains
     ]
     heads = columns("student", "taught by", "against", texts=("student", "taught by", "against"))
+    known = [gain for gain in findings.gains if gain.margins]
     caption = (
-        "Gain over the same student on labels alone, in points; ± standard error over seeds; DG better if negative"
+        "Gain over the same student on labels alone in the test fold, in points, with its 95 % interval over places "
     )
+    caption += "and students"
+    caption += f", widened for the {len(known)} rows that have one" if len(known) > 1 else ""
+    caption += "; DG better if negative"
     return Table(caption, (*heads, *(Column(heading) for heading, _ in parts)), tuple(rows))
+
+
+def _gain_cell(gain: Gain, name: str) -> Cell:
+    cell = points(gain.gains.get(name))
+    if cell.value is None:
+        return cell
+    found = gain.interval_of(name)
+    note = "not known" if found is None else f"[{100 * found[0]:+.1f}, {100 * found[1]:+.1f}]"
+    return replace(cell, note=note)
 
 
 def size_section(findings: Findings) -> Section:

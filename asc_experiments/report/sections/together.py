@@ -23,6 +23,8 @@ from asc_experiments.report.sections.front import OVERALL, UNSEEN, shipping
 from asc_experiments.report.sections.search import front_section
 from asc_experiments.report.text import duration
 from asc_experiments.report.words import counted, listed, value_of
+from asc_experiments.statistics import margin
+from asc_experiments.tracking.decision import Standing
 from asc_experiments.training.scorecard import DG
 
 
@@ -57,10 +59,33 @@ def _best_of_all(found: Sequence[Findings]) -> list[Block]:
     assert best.answer is not None
     value = value_of(runs.objective, best.answer.objective.value, best.answer.objective.std)
     said = (
-        f"By {objective_name(runs.objective, runs.split)} the best of all is trial {best.answer.number} of "
+        f"By {objective_name(runs.objective, runs.split)} the highest of all is trial {best.answer.number} of "
         f"{best.study}, {value}, taught by {best.answer.taught_by}."
     )
-    return [said, shipping(best.study)]
+    if not best.answer.has_learned:
+        return [f"{said} It does no more than guess."]
+    return [f"{said} {_beside(best, [each for each in found if each is not best])}".strip(), shipping(best.study)]
+
+
+def _beside(best: Findings, others: Sequence[Findings]) -> str:
+    """Whether the best of all is better than the best of every other study by more than noise."""
+    ours = _standing(best)
+    near = []
+    for each in others:
+        theirs = _standing(each)
+        if ours.evidence is None or theirs.evidence is None:
+            return "Whether it is better by more than noise is not known: not every run keeps its answers by place."
+        picked = len(others) * max(1, ours.picked_from - 1)
+        if not margin(ours.evidence, theirs.evidence, ours.metric, picked).is_better:
+            near.append(each.study)
+    if near:
+        return f"It cannot be told apart from the best of {listed(near)}."
+    return "It is better than the best of every other study by more than noise." if others else ""
+
+
+def _standing(findings: Findings) -> Standing:
+    assert findings.answer is not None
+    return findings.runs.standing(findings.answer.trial)
 
 
 def _cautions(found: Sequence[Findings]) -> list[str]:
@@ -70,7 +95,10 @@ def _cautions(found: Sequence[Findings]) -> list[str]:
     on_test = [each.study for each in found if each.runs.split == "test"]
     if on_test:
         said.append(f"Chosen on the test fold, so flattered there: {listed(on_test)}.")
-    close = [each.study for each in found if each.answer and each.answer.lead.rivals]
+    nothing = [each.study for each in found if each.answer and not each.answer.has_learned]
+    if nothing:
+        said.append(f"Nothing was learned, at least not by the best student: {listed(nothing)}.")
+    close = [each.study for each in found if each.answer and each.answer.has_learned and each.answer.lead.rivals]
     if close:
         said.append(f"The best cannot be told apart from others of its own study: {listed(close)}.")
     alone = [each.study for each in found if each.answer and not each.answer.fresh and len(each.runs.trials) > 1]
