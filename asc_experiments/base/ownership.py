@@ -76,6 +76,25 @@ def this_process() -> str:
     return str(_this())
 
 
+_driver: str | None = None
+"""Whom this process works for, where that is not itself."""
+
+
+def work_for(driver: str) -> None:
+    """Have this process, a worker, say in whose study it works: that one's end is the end of its work too.
+
+    Args:
+        driver: the owner string of a study's driver.
+    """
+    global _driver
+    _driver = driver
+
+
+def this_driver() -> str:
+    """The owner string of the process that this one works for; its own where it works for itself."""
+    return _driver or this_process()
+
+
 def show_life_in(folder: Path) -> None:
     """Let other containers that share a folder know, for as long as this process lives, that it does."""
     show_liveness_in(folder, this_process())

@@ -13,14 +13,15 @@ from asc_experiments.study.searchable import Scalar
 from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, OWNER, SEEDS, counted, superseded, was_interrupted
 from asc_experiments.study.work import PRUNED_NOTE
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.run import ERROR, KIND, PARENT
+from asc_experiments.tracking.run import DRIVER, ERROR, KIND, PARENT
 from asc_experiments.tracking.run import OWNER as RUN_OWNER
-from asc_experiments.tracking.trials import AGAINST_VALUE, CELL, OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
+from asc_experiments.tracking.trials import AGAINST_VALUE, CELL, OBJECTIVE_VALUE, REPLICATE_KIND, TRIAL, TRIAL_KIND
 
 _QUEUED_WITH = "fixed_params"
 """The system attribute under which Optuna keeps the parameters of a queued trial."""
 NUMBER_IN_FILE = "asc.enqueued"
 """Which of the study file's own trials, or of a grid's cells, a trial is; the first is the baseline."""
+_LOST = "its host is gone"
 _VALUES = (OBJECTIVE_VALUE, AGAINST_VALUE)
 
 
@@ -53,7 +54,9 @@ def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple
     swept = tracking.sweep()
     silent = silent_trials(study)
     trials = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]
-    abandoned = [t for t in trials if was_interrupted(t) or (t._trial_id in silent and _is_elsewhere(t))]
+    abandoned = [t for t in trials if was_interrupted(t) or (t._trial_id in silent and is_elsewhere(_owner(t)))]
+    for driver in {_owner(t) for t in abandoned} - {_owner(t) for t in trials if t not in abandoned}:
+        swept += end_runs_of(tracking, DRIVER, driver, _LOST)
     for frozen in abandoned:
         swept += _end_runs(tracking, experiment_id, frozen)
         settle_trial(study, tracking, experiment_id, Trial(study, frozen._trial_id))
@@ -132,13 +135,41 @@ def _end_runs(tracking: Tracking, experiment_id: str, trial: FrozenTrial) -> int
         )
     ]
     for run in children + begun:
-        tracking.writer(run.run_id, experiment_id).end("KILLED", "its host is gone")
+        tracking.writer(run.run_id, experiment_id).end("KILLED", _LOST)
     return len(children) + len(begun)
 
 
-def _is_elsewhere(trial: FrozenTrial) -> bool:
-    """Whether a trial's owner is on another host. (Here its process tells: one that only sleeps keeps its trials.)"""
-    return is_elsewhere(trial.user_attrs.get(OWNER))
+def end_runs_of(tracking: Tracking, tag: str, process: str, reason: str) -> int:
+    """End as KILLED what a process that is lost left RUNNING, of whatever study, teachers too; how many runs that were.
+
+    Args:
+        tracking: the server.
+        tag: ``OWNER`` for the process's own runs, ``DRIVER`` for those of its workers too.
+        process: its owner string.
+        reason: why, for the runs.
+    """
+    left = tracking.search(
+        list(tracking.experiments()), f"attributes.status = 'RUNNING' AND tags.`{tag}` = '{process}'"
+    )
+    for run in left:
+        tracking.writer(run.run_id, run.experiment_id).end("KILLED", reason)
+    return len(left)
+
+
+def end_lost_replicates(tracking: Tracking, experiment_id: str) -> int:
+    """End as KILLED the replicates that a lost host left RUNNING; how many there were.
+
+    No trial is RUNNING then whose heart would tell; but whoever trains replicates holds a lock, as the caller does now.
+    """
+    query = f"attributes.status = 'RUNNING' AND tags.`{KIND}` = '{REPLICATE_KIND}'"
+    left = [run for run in tracking.search([experiment_id], query) if is_elsewhere(run.tags.get(RUN_OWNER))]
+    for run in left:
+        tracking.writer(run.run_id, experiment_id).end("KILLED", _LOST)
+    return len(left)
+
+
+def _owner(trial: FrozenTrial) -> str:
+    return str(trial.user_attrs.get(OWNER, ""))
 
 
 def _runs_of(trial: FrozenTrial) -> str:

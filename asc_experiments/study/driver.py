@@ -20,6 +20,7 @@ from asc_experiments.study.attempts import (
     ask_again,
     ask_as_owner,
     ask_failed_again,
+    end_lost_replicates,
     enqueue,
     settle,
     settle_trial,
@@ -111,6 +112,7 @@ class Driver:
             self._run_all(deadline)
             if self._is_whole(deadline) and self.file.replicate is not None:
                 with self._lock(f"replicates-{self.file.name}"):
+                    end_lost_replicates(self.bench.tracking, self.context.experiment_id)
                     replicate(self.study, self.space, self.context, self.file.replicate)
         except BaseException as stop:
             self._stop(stop)

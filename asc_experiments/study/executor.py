@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.ownership import this_driver, work_for
 from asc_experiments.base.processors import end_with_parent, processors
 from asc_experiments.base.progress import plain_progress, say
 from asc_experiments.tracking.run import Stopped
@@ -169,7 +170,7 @@ class _Slot:
     def start(self) -> None:
         if self._executor is None:
             context = multiprocessing.get_context("spawn")  # a fork would share the parent's locks, and CUDA forbids it
-            self._executor = ProcessPoolExecutor(1, context, _begin, (self.threads,))
+            self._executor = ProcessPoolExecutor(1, context, _begin, (self.threads, this_driver()))
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C while the worker starts
             try:
                 started = self._executor.submit(os.getpid)
@@ -200,8 +201,9 @@ class _Slot:
         self._executor = self._pid = None
 
 
-def _begin(threads: int) -> None:
+def _begin(threads: int, driver: str) -> None:
     """Make a new worker's process ready: the driver decides when it ends, and how many processors it takes."""
+    work_for(driver)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)

@@ -22,8 +22,10 @@ from asc_experiments import __version__
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.outage import GOES_ON, Outage
+from asc_experiments.base.ownership import this_driver
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.study.attempts import end_runs_of
 from asc_experiments.study.executor import WorkerPool, WorkError
 from asc_experiments.study.ray_actors import Claims
 from asc_experiments.study.ray_cluster import Listener, Needs, check_elsewhere, measure, new_mail, nodes
@@ -107,7 +109,7 @@ class _Desk:
             self.ship()
 
     def submit(self, name: str, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        attempt = Attempt(name, self.needs.cpus, self.needs.gpus, self.mail, tuple(self._shipment))
+        attempt = Attempt(name, this_driver(), self.needs.cpus, self.needs.gpus, self.mail, tuple(self._shipment))
         return self._task.remote(attempt, fn, without_benches(args), kwargs)
 
     def ship(self) -> None:
@@ -158,7 +160,7 @@ class _Desk:
             what = f"does not answer ({type(error).__name__})"
             raise Outage("the Ray cluster", what, f"start it; {GOES_ON}") from None
         if owner is not None:
-            _end_runs(self.bench.tracking, owner)
+            end_runs_of(self.bench.tracking, OWNER, owner, "its Ray worker or node was lost")
 
 
 class _RaySlot:
@@ -251,9 +253,3 @@ def _claims(ray: Any) -> Any:
     options = {"name": f"claims {__version__}", "get_if_exists": True, "lifetime": "detached"}
     head = {"node:__internal_head__": 0.001}
     return ray.remote(Claims).options(num_cpus=0, resources=head, **options).remote()
-
-
-def _end_runs(tracking: Tracking, owner: str) -> None:
-    query = f"attributes.status = 'RUNNING' AND tags.`{OWNER}` = '{owner}'"
-    for record in tracking.search(list(tracking.experiments()), query):
-        tracking.writer(record.run_id, record.experiment_id).end("KILLED", "its Ray worker or node was lost")

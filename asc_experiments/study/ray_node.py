@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from asc_experiments import __version__
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.ownership import this_process
+from asc_experiments.base.ownership import this_process, work_for
 from asc_experiments.base.progress import plain_progress
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore
 from asc_experiments.corpus.impulse_responses import ImpulseResponses
@@ -128,6 +128,7 @@ class Attempt:
 
     Attributes:
         name: the driver is told which process makes the attempt of this name.
+        driver: the process that it is made for.
         threads: processors to use.
         gpus: how many GPUs Ray keeps free for it; without any it trains on the processors.
         mail: the driver's :class:`~.ray_actors.Mail`.
@@ -135,6 +136,7 @@ class Attempt:
     """
 
     name: str
+    driver: str
     threads: int
     gpus: float
     mail: Any
@@ -153,6 +155,7 @@ def carry_out(attempt: Attempt, fn: Callable[..., Any], args: Sequence[Any], kwa
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not attempt.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    work_for(attempt.driver)
     ray.get(attempt.mail.begin.remote(attempt.name, this_process()))
     plain_progress()
     import torch

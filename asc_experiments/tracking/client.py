@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Failure, failure_of
-from asc_experiments.base.ownership import is_gone, this_process
+from asc_experiments.base.ownership import is_gone, this_driver, this_process
 
 # Read by MLflow when it is imported: no telemetry, nothing of its own on standard output, and no tries of its own: it
 # is known here which calls may be made twice, and for how long a server is waited for.
@@ -42,7 +42,7 @@ from asc_experiments.tracking.connecting import (
 )
 from asc_experiments.tracking.downloads import download_of_run, unreadable
 from asc_experiments.tracking.patience import patience, patient, patiently
-from asc_experiments.tracking.run import KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
+from asc_experiments.tracking.run import DRIVER, KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
 
 _BIRTH = "asc.birth"
 """A run's tag that no other run has: where the answer to its creation was lost, it is found by that."""
@@ -182,7 +182,7 @@ class Tracking:
             tags: more tags.
             parent: run id of the run this one belongs to.
         """
-        all_tags = {KIND: kind, OWNER: this_process(), **(tags or {})}
+        all_tags = {KIND: kind, OWNER: this_process(), DRIVER: this_driver(), **(tags or {})}
         if parent:
             all_tags[PARENT] = parent
         with told_truthfully(self.writer(self._create(experiment_id, name, all_tags), experiment_id)) as run:

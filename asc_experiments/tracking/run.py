@@ -21,6 +21,8 @@ from asc_experiments.tracking.outbox import Outbox
 from asc_experiments.tracking.patience import patience
 
 KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
+DRIVER = "asc.driver"
+"""The process that an owner works for: a study's driver, whose heart tells of its workers on other hosts too."""
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 _TABLES = "mlflow.loggedArtifacts"

@@ -19,13 +19,14 @@ from optuna.trial import TrialState
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.study import database as database_module
-from asc_experiments.study.attempts import settle
+from asc_experiments.study.attempts import end_lost_replicates, settle
 from asc_experiments.study.database import DatabaseLocks, SharedStorage, open_database, silent_trials
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.status import OWNER, study_status
 from asc_experiments.study.storage import open_storage, study_lock
 from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.run import DRIVER
 from asc_experiments.tracking.run import OWNER as RUN_OWNER
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
 
@@ -71,6 +72,12 @@ def run_of(tracking: Tracking, trial: optuna.Trial, owner: str) -> str:
     return str(tracking.client.create_run(tracking.experiment("tiny"), tags=tags).info.run_id)
 
 
+def running_teacher(tracking: Tracking, driver: str) -> str:
+    """The run of a teacher that a driver's worker, of whatever host, has begun to train."""
+    tags = {"asc.kind": "teacher", "asc.teacher": "0" * 16, RUN_OWNER: "its-worker:5:5", DRIVER: driver}
+    return str(tracking.client.create_run(tracking.experiment("teachers"), tags=tags).info.run_id)
+
+
 def settled(study: optuna.Study, tracking: Tracking) -> tuple[int, int]:
     return settle(study, tracking, tracking.experiment("tiny"))
 
@@ -85,15 +92,41 @@ def test_trial_of_a_host_that_fell_silent_is_asked_again_and_its_runs_end(
     seed = {"asc.kind": "seed", "mlflow.parentRunId": run_id, RUN_OWNER: "another-host:4243:17"}
     seed_id = tracking.client.create_run(tracking.experiment("tiny"), tags=seed).info.run_id
 
+    teacher_id, another_id = (running_teacher(tracking, driver) for driver in (ELSEWHERE, "a-third-host:4244:17"))
+
     assert settled(study, tracking) == (0, 0), "its heart beats"
     assert tracking.get(run_id).status == "RUNNING"
     silence(rows)
-    assert settled(study, tracking) == (1, 2)
+    assert settled(study, tracking) == (1, 3)
+    assert [tracking.get(each).status for each in (teacher_id, another_id)] == ["KILLED", "RUNNING"]
     assert [each.state for each in study.get_trials()] == [TrialState.FAIL, TrialState.WAITING]
     assert study.get_trials()[1].user_attrs == {"asc.enqueued": 0, "asc.again_of": 0}
     assert [tracking.get(each).status for each in (run_id, seed_id)] == ["KILLED", "KILLED"]
     assert settled(study, tracking) == (0, 0)
     assert (study_status(study).interrupted, study_status(study).running) == (1, 0)
+
+
+def test_teacher_of_a_driver_of_which_one_trial_alone_fell_silent_is_left_alone(
+    storage: SharedStorage, new_storage_url: str, rows: psycopg.Connection, tracking: Tracking
+) -> None:
+    study = optuna.create_study(study_name="tiny", storage=storage)
+    trial_of_another_host(new_storage_url, study)
+    teacher_id = running_teacher(tracking, ELSEWHERE)
+    silence(rows)
+    trial_of_another_host(new_storage_url, study)
+    assert settled(study, tracking) == (1, 0)
+    assert tracking.get(teacher_id).status == "RUNNING"
+
+
+def test_replicates_of_a_lost_host_end_when_another_has_the_lock_that_they_are_made_under(tracking: Tracking) -> None:
+    experiment = tracking.experiment("tiny")
+    owners = {"lost": "another-host:1:1", "here": this_process()}
+    runs = {
+        name: tracking.client.create_run(experiment, tags={"asc.kind": "replicate", RUN_OWNER: owner}).info.run_id
+        for name, owner in owners.items()
+    }
+    assert end_lost_replicates(tracking, experiment) == 1
+    assert {name: tracking.get(run).status for name, run in runs.items()} == {"lost": "KILLED", "here": "RUNNING"}
 
 
 def test_trial_that_another_host_had_finished_in_mlflow_is_told_and_not_asked_again(

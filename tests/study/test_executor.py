@@ -17,6 +17,7 @@ import torch
 
 from asc_experiments.base.durations import parse_duration
 from asc_experiments.base.errors import AscError, NotFiniteError, Problem, ProblemsError
+from asc_experiments.base.ownership import this_driver, this_process
 from asc_experiments.study import executor
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.work import Pruned
@@ -123,6 +124,11 @@ def test_results_come_back_from_other_processes_that_share_the_processors(
     assert len({pid.result() for pid in pids} - {os.getpid()}) == 2, "both worked at the same time"
     assert [pool.submit(operator.mul, n, n).result() for n in range(5)] == [0, 1, 4, 9, 16]
     assert pool.submit(torch.get_num_threads).result() == max(1, (os.cpu_count() or 1) // 2)
+
+
+def test_worker_says_whom_it_works_for(pool: WorkerPool) -> None:
+    assert pool.submit(this_driver).result() == this_driver() == this_process()
+    assert pool.submit(this_process).result() != this_process()
 
 
 def test_errors_that_mean_something_come_back_as_they_are(pool: WorkerPool, tasks: Any) -> None:

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 pytest.importorskip("ray")
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.executor import WorkError
@@ -27,7 +28,7 @@ from asc_experiments.study.status import study_status
 from asc_experiments.study.storage import open_storage
 from asc_experiments.study.work import Pruned, train_teacher
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.run import OWNER
+from asc_experiments.tracking.run import DRIVER, OWNER
 from asc_experiments.training.recipe import make_recipe
 from tests.study import ray_tasks
 from tests.study.ray_nodes import CAN_BE_HOSTS, RayNodes, read_token_settings, wait_until
@@ -207,6 +208,7 @@ def test_killed_node_costs_only_its_running_training(
     teachers = tracking.search([tracking.experiment("teachers")])
     assert Counter(record.status for record in teachers) == {"FINISHED": len({r.tags["asc.teacher"] for r in teachers})}
     assert study_status(driver.study) == status
+    assert {record.tags[DRIVER] for record in runs + teachers} == {this_process()}
     if CAN_BE_HOSTS:
         assert lost.tags[OWNER].startswith("node-b:")
         hosts = {record.tags[OWNER].split(":")[0] for record in runs + teachers}
