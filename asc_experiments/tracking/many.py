@@ -2,17 +2,20 @@
 
 Where the tracking server is a database, its four tables of runs are read as they are; a server that is asked over HTTP
 is asked as always. Which of the two it was makes no difference but the time.
+
+The tables are read in one transaction that sees none of what others write meanwhile: a live study writes all the time.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, Select, bindparam, column, select, table
+from sqlalchemy import Connection, Engine, Select, bindparam, column, select, table
 from sqlalchemy.pool import NullPool
 
 from asc_experiments.tracking.client import Tracking
@@ -21,6 +24,8 @@ from asc_experiments.tracking.run import KIND, RunRecord
 
 _BACKENDS = ("sqlite", "postgresql")
 _AT_ONCE = 20_000
+_LOCKED_FOR_S = 20.0
+"""How long a file that is being written to is waited for; as MLflow does."""
 _NAME = "mlflow.runName"
 _RUN_COLUMNS = ("run_uuid", "experiment_id", "name", "status", "lifecycle_stage", "start_time", "end_time")
 _RUNS = table("runs", *map(column, _RUN_COLUMNS))
@@ -39,27 +44,48 @@ def runs_of_kinds(tracking: Tracking, experiment_id: str, kinds: Sequence[str]) 
 
 
 def _read(uri: str, experiment_id: int, kinds: list[str]) -> list[RunRecord]:
-    engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
     wanted = (
         select(_RUNS)
         .join(_KINDS, _KINDS.c.run_uuid == _RUNS.c.run_uuid)
         .where(_RUNS.c.experiment_id == experiment_id, _RUNS.c.lifecycle_stage == "active")
         .where(_KINDS.c.key == KIND, _KINDS.c.value.in_(bindparam("kinds", kinds, expanding=True)))
     )
-    with engine.connect() as connection:
+    with _snapshot(uri) as connection:
         runs = connection.execute(wanted.order_by(_RUNS.c.start_time, _RUNS.c.run_uuid)).all()
         ids = wanted.with_only_columns(_RUNS.c.run_uuid)
         tags, params, metrics = (_by_run(connection, each, ids) for each in (_TAGS, _PARAMS, _METRICS))
         for run_id, key in connection.execute(_of(_NANS, ids)):
-            metrics[run_id][key] = float("nan")
+            metrics.setdefault(run_id, {})[key] = float("nan")
     return [
         RunRecord(
-            run.run_uuid, str(run.experiment_id), run.name or tags[run.run_uuid].get(_NAME, ""), run.status,
-            params.get(run.run_uuid, {}), metrics.get(run.run_uuid, {}), tags[run.run_uuid],
+            run.run_uuid, str(run.experiment_id), run.name or tags.get(run.run_uuid, {}).get(_NAME, ""), run.status,
+            params.get(run.run_uuid, {}), metrics.get(run.run_uuid, {}), tags.get(run.run_uuid, {}),
             run.start_time, run.end_time,
         )
         for run in runs
     ]  # fmt: skip
+
+
+@contextmanager
+def _snapshot(uri: str) -> Iterator[Connection]:
+    """A connection that reads the database as it is when its first question is asked."""
+    engine = _engine(uri)
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":  # Python's driver begins no transaction for questions by itself
+            connection.exec_driver_sql("BEGIN")
+        yield connection
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("ROLLBACK")
+
+
+def _engine(uri: str) -> Engine:
+    if uri.startswith("sqlite"):
+        waits = {"timeout": _LOCKED_FOR_S}
+        return sqlalchemy.create_engine(uri, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=waits)
+    options = {"postgresql_readonly": True}
+    return sqlalchemy.create_engine(
+        uri, poolclass=NullPool, isolation_level="REPEATABLE READ", execution_options=options
+    )
 
 
 def _by_run(connection: Connection, of: Select[Any], ids: Select[Any]) -> dict[str, dict[str, Any]]:

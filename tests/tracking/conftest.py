@@ -2,7 +2,8 @@
 
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,9 +11,30 @@ import torch
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.networks import log_network
 from asc_experiments.training import SceneNetwork, make_recipe
+from tests.faults.servers import Postgres
 
 SCENES = ("bus", "park", "tram")
 LogTrial = Callable[..., RunRecord]
+
+
+@pytest.fixture(scope="session")
+def postgres_uri() -> Iterator[str]:
+    """A database for MLflow in PostgreSQL, shared by all tests: each has experiments of its own."""
+    if not Postgres.is_here():
+        pytest.skip("needs PostgreSQL's programs (Debian: apt-get install postgresql)")
+    server = Postgres()
+    try:
+        server.start()
+        server.create("mlflow")
+        yield server.url("mlflow")
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def on_postgres(postgres_uri: str, tmp_path: Path) -> Tracking:
+    """A tracking server's database in PostgreSQL, which takes no text that is too long."""
+    return Tracking.open(tmp_path, postgres_uri)
 
 
 @pytest.fixture

@@ -3,11 +3,15 @@
 import math
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import sqlalchemy
+from sqlalchemy import Connection, Select
+from sqlalchemy.pool import NullPool
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.tracking import Tracking
+from asc_experiments.tracking import Tracking, many
 from asc_experiments.tracking.many import runs_of_kinds
 from asc_experiments.tracking.run import KIND
 from asc_experiments.tracking.trials import (
@@ -49,6 +53,47 @@ def test_runs_are_read_as_mlflow_reads_them(tracking: Tracking) -> None:
 def repr_of(run: object) -> str:
     """Of every field; what is in a mapping is put in order. (NaN equals nothing, but reads the same.)"""
     return repr([sorted(value.items()) if isinstance(value, dict) else value for value in vars(run).values()])
+
+
+def changes_between_reads(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> list[str]:
+    """Has somebody else write before each table but the first is read; what was read since."""
+    read: list[str] = []
+    by_run = many._by_run
+
+    def slow(connection: Connection, of: Select[Any], ids: Select[Any]) -> dict[str, dict[str, Any]]:
+        change()
+        read.append(str(of))
+        return by_run(connection, of, ids)
+
+    monkeypatch.setattr(many, "_by_run", slow)
+    return read
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_live_study_is_read_as_it_was_at_one_moment(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    """Between two tables a trial begins, another gets a metric that is no number, and a third loses its tags."""
+    live: Tracking = request.getfixturevalue("tracking" if database == "sqlite" else "on_postgres")
+    rows = sqlalchemy.create_engine(live.uri, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    if database == "sqlite":
+        with rows.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")  # who writes need not wait for who reads
+    experiment = live.experiment("tiny")
+    with live.run(experiment, "trial 0", "trial") as first, live.run(experiment, "trial 1", "trial") as second:
+        first.metrics({"loss/overall": 0.5})
+    before = repr([*map(repr_of, runs_of_kinds(live, experiment, ["trial"]))])
+
+    def change() -> None:
+        with live.run(experiment, "another", "trial") as run:
+            run.metrics({"loss/overall": math.nan})
+        live.writer(first.run_id, experiment).metrics({"loss/overall": math.nan}, step=1)
+        with rows.connect() as connection:
+            connection.exec_driver_sql(f"DELETE FROM tags WHERE run_uuid = '{second.run_id}'")
+
+    read = changes_between_reads(monkeypatch, change)
+    assert repr([*map(repr_of, runs_of_kinds(live, experiment, ["trial"]))]) == before
+    assert len(read) == 3
 
 
 @pytest.fixture
