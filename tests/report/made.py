@@ -1,16 +1,24 @@
 """Runs of made-up studies, as the tracking server would give them back, without hours of training."""
 
 import json
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 
+from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_json
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.statistics import Evidence
-from asc_experiments.tracking import RunRecord
+from asc_experiments.statistics.evidence import to_bytes
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.judgement import judge_trial
 from asc_experiments.training import Recipe, make_recipe
 
 GROUP_OF = {"a": "real", "b": "real", "c": "real", "s1": "seen", "s2": "seen", "s4": "unseen", "s5": "unseen"}
@@ -79,7 +87,7 @@ def made_evidence(
     groups = dict(group_of or GROUP_OF)
     scene = np.arange(places) % len(SCENES)
     effect = np.random.default_rng([seed, 11]).normal(0, spread, places)
-    effect -= np.array([effect[scene == each].mean() for each in range(len(SCENES))])[scene]
+    effect -= np.array([effect[scene == each].mean() for each in np.unique(scene)])[scene]
     per_device = np.array([[each if isinstance(each, float) else each[d] for d in groups] for each in accuracies])
     part = np.clip(per_device[:, None, :] + effect[None, :, None], 0, 1)
     answers = np.full((len(accuracies), len(SCENES)), places * clips * len(groups) // len(SCENES))
@@ -108,6 +116,8 @@ def made_answers(trial: RunRecord, seeds: int, *, prefix: str = "", **more: Any)
         if name.startswith(f"{prefix}accuracy/device/")
     }
     std = metrics.get(f"{prefix}std/accuracy/overall", 0.0)
+    if (even := more.pop("even", None)) is not None:
+        means = dict.fromkeys(means, even)
     shifts = std * scattered(seeds, int(trial.tags["asc.trial"]))
     group_of = more.pop("group_of", None) or {device: GROUP_OF[device] for device in means}
     students = [{device: value + float(shift) for device, value in means.items()} for shift in shifts]
@@ -195,7 +205,45 @@ def make_study(
 
 def with_answers(study: StudyRuns, answers: Answers) -> StudyRuns:
     """The same study, whose runs keep these answers and no others."""
-    return replace(study, evidence=lambda run_id, name: answers.get((run_id, name), {}))
+    judge = partial(judge_trial, cast(Tracking, KeptAnswers(answers)))
+    return replace(study, evidence=lambda run_id, name: answers.get((run_id, name), {}), judge=judge)
+
+
+class KeptAnswers:
+    """A tracking server of which runs keep their answers, and nothing else."""
+
+    def __init__(self, answers: Answers) -> None:
+        self.answers = answers
+        self.client = SimpleNamespace(get_run=lambda run_id: SimpleNamespace(inputs=None))
+
+    @contextmanager
+    def artifacts(self, run_id: str, name: str) -> Iterator[Path]:
+        if (run_id, name) not in self.answers:
+            raise AscError(f"run {run_id}", "has no such file", "none")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "answers.npz"
+            path.write_bytes(to_bytes(self.answers[run_id, name]))
+            yield path
+
+
+def guessing_study(name: str = "guessing", n_trials: int = 6, seeds: int = 2, **more: Any) -> StudyRuns:
+    """A study of too few epochs: every student, and every teacher, answers the first scene to everything."""
+    study = make_study(name, n_trials, seeds=seeds, n_pruned=0, **more)
+    third = 1 / len(SCENES)
+    flat = {"accuracy/overall": third, "accuracy/macro": third, "device_generalization": 0.0, "objective": third}
+    flat |= {f"accuracy/device/{device}": third for device in GROUP_OF}
+    flat |= {f"accuracy/group/{group}": third for group in GROUP_OF.values()}
+    flat |= {f"ensemble/{name}": value for name, value in flat.items()} | {"validation/accuracy/macro": third}
+
+    def guess(run: RunRecord) -> RunRecord:
+        metrics = {name: 0.0 if name.startswith("std/") else value for name, value in run.metrics.items()}
+        return replace(run, metrics=metrics | {name: v for name, v in flat.items() if name in metrics})
+
+    runs = tuple(map(guess, study.runs))
+    bank = {key: guess(teacher) for key, teacher in study.bank.items()}
+    always = {"test": made_evidence([third] * seeds, one_answer=True)}
+    answers = {(run.run_id, STUDENTS): always for run in (*runs, *bank.values())}
+    return with_answers(replace(study, runs=runs, bank=bank), answers)
 
 
 def _bank(rng: np.random.Generator, group_of: dict[str, str] | None, name: str | None) -> list[RunRecord]:

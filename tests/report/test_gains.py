@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from asc_experiments.report.gains import gains_of, mean_gain
+from asc_experiments.report.findings import Findings
+from asc_experiments.report.gains import gain_in_words, gains_of, mean_gain
 from asc_experiments.report.runs import StudyRuns
+from asc_experiments.report.sections.teachers import gain_section
 from asc_experiments.tracking import RunRecord
 from tests.report.made import CORPUS, SPLIT, make_study, run
 
@@ -68,3 +70,34 @@ def test_mean_gain_is_over_the_trials_that_have_it(made: StudyRuns) -> None:
     gains = gains_of(made)
     assert mean_gain(gains, OVERALL) == pytest.approx(sum(gain.gains[OVERALL] for gain in gains) / len(gains))
     assert mean_gain([], OVERALL) is None
+
+
+def test_gain_has_an_interval_over_places_and_students_and_none_with_one_student() -> None:
+    several, one = make_study(n_trials=6, n_pruned=0, seeds=3), make_study(n_trials=6, n_pruned=0, seeds=1)
+    gain = next(gain for gain in gains_of(several) if gain.trial == 3)
+    found = gain.margins[OVERALL]
+    assert (found.students, found.places) == ((3, 3), 24)
+    assert gain.interval_of(OVERALL) == (found.low, found.high)
+    assert found.low < gain.gains[OVERALL] < found.high
+    assert gain.interval_of("accuracy/device/s4") is not None
+    alone = next(gain for gain in gains_of(one) if gain.trial == 3)
+    assert alone.interval_of(OVERALL) is None
+    assert "not known with one seed" in gain_in_words(alone, OVERALL)
+
+
+def test_gains_told_side_by_side_have_wider_intervals() -> None:
+    few, many = make_study(n_trials=4, n_pruned=0, seeds=3), make_study(n_trials=24, n_pruned=0, seeds=3)
+    widths = [
+        next(gain.margins[OVERALL].high - gain.margins[OVERALL].low for gain in gains_of(study) if gain.trial == 3)
+        for study in (few, many)
+    ]
+    assert widths[0] < widths[1]
+
+
+def test_page_counts_gains_that_are_more_than_noise() -> None:
+    found = Findings(make_study(n_trials=24, n_pruned=0, seeds=3))
+    known = [gain.margins[OVERALL] for gain in found.gains]
+    better, worse = sum(each.is_better for each in known), sum(each.is_worse for each in known)
+    said = str(gain_section(found).blocks[0].alternative)  # type: ignore[union-attr]
+    assert f"Of {len(known)} taught students, {better} did better than labels alone by more than noise, {worse}" in said
+    assert 0 < better < len(known)

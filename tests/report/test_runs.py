@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from asc_experiments.report.findings import Findings
 from asc_experiments.report.runs import StudyRuns, device_names, kind_of, spread
+from asc_experiments.report.text import caption, comparison_cells
 from tests.report.made import make_study, run
 
 
@@ -37,6 +39,45 @@ def test_trials_are_told_apart_by_how_they_ended() -> None:
     assert [each.name for each in study.trials] == ["trial 0", "trial 1", "trial 2", "trial 3"]
     assert [each.name for each in study.pruned] == ["trial 4", "trial 5"]
     assert [each.run_id for each in study.failed] == ["y"], "one that finished later has not failed"
+
+
+def test_failed_trial_that_was_queued_again_and_finished_is_not_counted() -> None:
+    study = make_study(n_trials=2, n_pruned=0)
+    failed = run("y", "trial 9", "trial", {}, {"asc.trial": "9"}, status="FAILED")
+    other = run("z", "trial 10", "trial", {}, {"asc.trial": "10"}, status="FAILED")
+    runs = [
+        replace(each, tags={**each.tags, "asc.again_of": "9"}) if each.run_id == "made-1" else each
+        for each in study.runs
+    ]
+    study = replace(study, runs=(*runs, failed, other))
+    assert [each.run_id for each in study.failed] == ["z"]
+
+
+def test_trials_of_one_cell_are_one_candidate_and_how_many_were_pooled_is_told() -> None:
+    study = make_study(n_trials=4, n_pruned=0)
+    students = {"made-1": 2.0, "made-3": 4.0}
+    runs = [
+        replace(each, tags={**each.tags, "asc.cell": "c"}, metrics={**each.metrics, "students/count": n})
+        if (n := students.get(each.run_id))
+        else each
+        for each in study.runs
+    ]
+    study = replace(study, runs=tuple(runs))
+    assert [each.run_id for each in study.finished] == ["made-0", "made-1", "made-2", "made-3"]
+    assert [each.run_id for each in study.trials] == ["made-0", "made-2", "made-3"]
+    assert study.pooled == 1
+    assert study.students_of(study.trials[2]) == 4
+    assert Findings(study).facts()["trials"] == {"finished": 4, "distinct": 3, "pruned": 0, "failed": 0}
+    assert "1 more trials with the settings of another are pooled" in caption(Findings(study).comparison)
+
+
+def test_held_out_device_is_a_group_of_its_own_with_a_column_where_there_is_one() -> None:
+    groups = {"a": "real", "s1": "seen", "s3": "held_out", "s4": "unseen"}
+    held_out = Findings(make_study(n_trials=2, n_pruned=0, group_of=groups))
+    assert held_out.runs.devices == ("a", "s1", "s3", "s4")
+    headings = comparison_cells(held_out.comparison)[0]
+    assert headings[4:8] == ["real", "seen", "held out", "unseen"]
+    assert "held out" not in comparison_cells(Findings(make_study(n_trials=2)).comparison)[0]
 
 
 def test_teachers_of_one_kind_are_counted(made: StudyRuns) -> None:
