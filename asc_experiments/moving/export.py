@@ -15,8 +15,8 @@ from asc_experiments.moving.archive import ArchiveWriter
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.moving_read import Source, is_under_way, model_entry
 from asc_experiments.tracking.moving_records import ExperimentEntry, TrackingEntry
-from asc_experiments.tracking.run import KIND
-from asc_experiments.tracking.trials import CORPUS, TEACHER_KEY, TEACHERS
+from asc_experiments.tracking.run import KIND, PARENT
+from asc_experiments.tracking.trials import CORPUS, ORIGINAL, TEACHER_KEY, TEACHERS
 
 TEACHERS_EXPERIMENT, STUDENTS_EXPERIMENT = "teachers", "students"
 RUNS, MODELS, TRACKING = "runs", "models", "tracking.json"
@@ -57,6 +57,8 @@ class Export:
             if is_under_way(run):
                 what = f"{run.info.run_name} is under way in another process"
                 raise AscError(f"study '{experiment.name}'", what, "stop it with Ctrl-C, or wait; it goes on after")
+        self._guests = self._originals()
+        self._runs += self._guests
         self._teachers = self._chosen_teachers(everything) if tracking.has_experiment(TEACHERS_EXPERIMENT) else []
         if self._teachers:
             self._experiments.insert(0, self._teachers[0][0])
@@ -95,12 +97,33 @@ class Export:
     def _write_run(self, archive: ArchiveWriter, folder: Path, experiment: ExperimentEntry, run: Any) -> int:
         run_id = run.info.run_id
         name = f"{RUNS}/{run_id}"
-        archive.text(f"{name}/{RECORD}", self._source.run_entry(run, experiment.name).text())
+        entry = self._source.run_entry(run, experiment.name)
+        if any(run is guest for _, guest in self._guests):  # its trial stays behind: it is given when that comes along
+            entry = entry.model_copy(update={"tags": {key: v for key, v in entry.tags.items() if key != PARENT}})
+        archive.text(f"{name}/{RECORD}", entry.text())
         size = _with_files(archive, name, folder, partial(self._source.fetch_run_files, run_id, folder))
         if not size and run.data.tags.get(KIND) == "teacher":
             remedy = "if the workspace was moved: asc workspace relocate; else `asc teacher prune` it"
             raise AscError(f"teacher {run.data.tags.get(TEACHER_KEY, run_id)}", "its files are gone", remedy)
         return size
+
+    def _originals(self) -> list[tuple[ExperimentEntry, Any]]:
+        """The runs of other studies that trained what was found here: they have the networks and the logits."""
+        chosen = {run.info.run_id for _, run in self._runs}
+        wanted = {run.data.tags[ORIGINAL] for _, run in self._runs if ORIGINAL in run.data.tags} - chosen
+        entries = {experiment.id: experiment for experiment in self._experiments}
+        found = []
+        for run_id in sorted(wanted):
+            run = self._source.client.get_run(run_id)
+            if run.info.lifecycle_stage == "active":
+                entry = entries.get(run.info.experiment_id)
+                if entry is None:
+                    name = self._source.client.get_experiment(run.info.experiment_id).name
+                    entry = ExperimentEntry(id=run.info.experiment_id, name=name, tags={})  # it is described by its own
+                    entries[entry.id] = entry
+                    self._experiments.append(entry)
+                found.append((entry, run))
+        return found
 
     def _chosen_teachers(self, everything: bool) -> list[tuple[ExperimentEntry, Any]]:
         """The finished teachers, each key once, that the runs learned from or may learn from when they go on.

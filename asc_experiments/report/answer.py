@@ -213,7 +213,7 @@ def ship_commands(study: str) -> tuple[str, ...]:
 
 def _scores(study: StudyRuns, trial: RunRecord) -> dict[str, Score]:
     found = {name: trial.metrics[name] for name in HEADLINE if name in trial.metrics}
-    seeds = study.seeds
+    seeds = study.count(trial)
     return {name: Score(value, spread(trial.metrics, name), seeds) for name, value in found.items()}
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from asc_experiments.report.gains import student_recipe
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, RECIPE, keys_of
+from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, RECIPE, SEED, keys_of
 
 if TYPE_CHECKING:  # with it comes PyTorch, which a table does not wait for
     from asc_experiments.training import Recipe
@@ -148,7 +148,8 @@ def _distillation(trial: RunRecord) -> list[str]:
 
 def _other_seeds(study: StudyRuns, trial: RunRecord, seed: int) -> str:
     first = int(trial.params.get("student.seed", seed))
-    others = [str(other) for other in range(first, first + study.seeds) if other != seed]
+    seeds = [int(run.tags[SEED]) for run in study.students_of(trial) if SEED in run.tags]
+    others = [str(other) for other in seeds or range(first, first + study.seeds) if other != seed]
     return f"The trial's other students: --seed {', '.join(others)}." if others else ""
 
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import KIND
-from asc_experiments.tracking.trials import IMPORTED, REPLICATE_KIND, SEED_KIND, STUDENTS_TRAINED, TRAINING_SECONDS
+from asc_experiments.tracking.trials import (
+    CELL,
+    IMPORTED,
+    ORIGINAL,
+    REPLICATE_KIND,
+    SEED_KIND,
+    STUDENTS_TRAINED,
+    TRAINING_SECONDS,
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ def _students(studies: Sequence[StudyRuns]) -> Cost:
 
 
 def _trained(study: StudyRuns, trial: RunRecord) -> int:
-    """How many students were trained for a trial; those of earlier trials with the same settings are not its own."""
+    """How many students were trained for a trial; others were found, or are an earlier trial's of its settings."""
     return int(trial.metrics.get(STUDENTS_TRAINED, study.seeds))
 
 
@@ -99,7 +107,8 @@ def _student_seconds(study: StudyRuns, trial: RunRecord) -> float | None:
 
 
 def _children(studies: Sequence[StudyRuns], kind: str) -> list[RunRecord]:
-    return [run for study in studies for trial in study.finished for run in study.of_kind(trial, kind)]
+    found = [run for study in studies for trial in study.finished for run in study.of_kind(trial, kind)]
+    return [run for run in found if ORIGINAL not in run.tags]
 
 
 def _given_up(studies: Sequence[StudyRuns]) -> list[RunRecord]:
@@ -109,7 +118,7 @@ def _given_up(studies: Sequence[StudyRuns]) -> list[RunRecord]:
         for study in studies
         for trial in (*study.pruned, *study.failed)
         for run in study.children.get(trial.run_id, ())
-        if run.tags.get(KIND) in (SEED_KIND, REPLICATE_KIND)
+        if run.tags.get(KIND) in (SEED_KIND, REPLICATE_KIND) and ORIGINAL not in run.tags
     ]
 
 
@@ -117,9 +126,15 @@ def _winner(study: StudyRuns, trial: RunRecord | None) -> float | None:
     """The seconds of a trial's teachers and students; None where one of them is not known."""
     if trial is None:
         return None
-    times = [*map(seconds_of, study.members(trial)), _student_seconds(study, trial)]
+    of_cell = [each for each in study.finished if _cell(each) == _cell(trial)]
+    times = [*map(seconds_of, study.members(trial)), *(_student_seconds(study, each) for each in of_cell)]
     known = [time for time in times if time is not None]
     return sum(known) if len(known) == len(times) else None
+
+
+def _cell(trial: RunRecord) -> str:
+    """What a trial shares its students with."""
+    return trial.tags.get(CELL, trial.run_id)
 
 
 def _sum(what: str, runs: Iterable[RunRecord]) -> Cost:

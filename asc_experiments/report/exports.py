@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import RECIPE, SEED_KIND
+from asc_experiments.tracking.trials import RECIPE
 
 FOLDER = "export"
 FORMATS = {
@@ -23,7 +23,7 @@ WEIGHT_BYTES, FILE_BYTES, LATENCY = "weight_bytes", "file_bytes", "latency_ms"
 def shipped_student(study: StudyRuns, trial: RunRecord) -> RunRecord | None:
     """The run of the one student that a trial would ship; None where it was not read, or is not known."""
     seed = _seed(trial)
-    return next((run for run in study.of_kind(trial, SEED_KIND) if seed is not None and _seed(run) == seed), None)
+    return next((run for run in study.students_of(trial) if seed is not None and _seed(run) == seed), None)
 
 
 def exports_of(run: RunRecord) -> dict[str, Mapping[str, float]]:

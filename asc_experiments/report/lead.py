@@ -146,7 +146,7 @@ def score_of(study: StudyRuns, trial: RunRecord) -> Score:
         n = int(metrics.get(REPLICATES, 1))
         return Score(metrics[REPLICATED], metrics.get(REPLICATED_STD) if n > 1 else None, n)
     std = spread(metrics, objective_name(study.objective, study.split))
-    return Score(metrics[OBJECTIVE_VALUE], std, study.students_of(trial))
+    return Score(metrics[OBJECTIVE_VALUE], std, study.count(trial))
 
 
 def _unknown(ours: Standing) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 
+from asc_experiments.report.exports import FOLDER
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.candidate import Candidate, Data
@@ -19,7 +20,9 @@ from asc_experiments.tracking.judgement import judge_trial
 from asc_experiments.tracking.many import runs_of_kinds
 from asc_experiments.tracking.run import KIND, PARENT
 from asc_experiments.tracking.trials import (
+    CELL,
     OBJECTIVE_VALUE,
+    ORIGINAL,
     RECIPE,
     REPLICATE_KIND,
     SEED_KIND,
@@ -67,8 +70,18 @@ def _runs(tracking: Tracking, experiment: str) -> list[RunRecord]:
     finished = [run for run in finished if OBJECTIVE_VALUE in run.metrics]
     query = f"{seeds} AND attributes.status = 'FINISHED'"
     if finished and all(TRAINING_SECONDS in run.metrics for run in finished):
-        query += f" AND tags.`{PARENT}` = '{best_trial(finished, experiment).run_id}'"
-    return runs + tracking.search([experiment], query)
+        best = best_trial(finished, experiment)
+        of_best = (CELL, best.tags[CELL]) if CELL in best.tags else (PARENT, best.run_id)
+        query += f" AND tags.`{of_best[0]}` = '{of_best[1]}'"
+    return runs + [_with_exports(tracking, run) for run in tracking.search([experiment], query)]
+
+
+def _with_exports(tracking: Tracking, student: RunRecord) -> RunRecord:
+    """A student; where it was found rather than trained, with what became of its network as a file since."""
+    if ORIGINAL not in student.tags:
+        return student
+    exports = {k: v for k, v in tracking.get(student.tags[ORIGINAL]).metrics.items() if k.startswith(f"{FOLDER}/")}
+    return replace(student, metrics=dict(student.metrics) | exports)
 
 
 def _data(tracking: Tracking, study: StudyRuns) -> Data:
@@ -76,7 +89,7 @@ def _data(tracking: Tracking, study: StudyRuns) -> Data:
     if not study.trials:
         return Data()
     best = best_trial(study.trials, study.name)
-    students = study.of_kind(best, SEED_KIND)
+    students = study.students_of(best)
     return Candidate(tracking, best, students[0] if students else best).data
 
 

@@ -18,6 +18,7 @@ from asc_experiments.tracking.judgement import Judgement
 from asc_experiments.tracking.run import ERROR, KIND, PARENT
 from asc_experiments.tracking.trials import (
     AGAIN_OF,
+    CELL,
     CORPUS,
     DEVICE_GROUPS,
     DIRECTION,
@@ -30,6 +31,7 @@ from asc_experiments.tracking.trials import (
     SEED_KIND,
     SPLIT,
     STUDENTS,
+    STUDENTS_TRAINED,
     TRIAL,
     TRIAL_KIND,
     distinct_trials,
@@ -166,10 +168,23 @@ class StudyRuns:
         found = [run for run in self.children.get(trial.run_id, ()) if run.tags.get(KIND) == kind]
         return sorted((run for run in found if run.status == "FINISHED"), key=lambda run: int(run.tags.get(SEED, 0)))
 
+    def students_of(self, trial: RunRecord) -> list[RunRecord]:
+        """The finished students of a trial's cell that were read, of whichever trial, each seed once, by seed."""
+        if CELL not in trial.tags:
+            return self.of_kind(trial, SEED_KIND)
+        cell = [run for run in self.runs if run.tags.get(CELL) == trial.tags[CELL] and run.tags.get(KIND) == SEED_KIND]
+        found = {int(run.tags.get(SEED, 0)): run for run in cell if run.status == "FINISHED"}
+        return [run for _, run in sorted(found.items())]
+
+    def count(self, trial: RunRecord) -> int:
+        """How many students a trial's means are of."""
+        return int(trial.metrics.get(STUDENTS, 0)) or len(self.of_kind(trial, SEED_KIND)) or self.seeds
+
     @cached_property
     def seeds(self) -> int:
-        """How many students a trial's means are of where it was not pooled with others."""
-        return max((len(self.of_kind(trial, SEED_KIND)) for trial in self.trials), default=1) or 1
+        """How many students the study trains for each trial."""
+        trained = [int(trial.metrics[STUDENTS_TRAINED]) for trial in self.trials if STUDENTS_TRAINED in trial.metrics]
+        return max([1, *trained, *(len(self.of_kind(trial, SEED_KIND)) for trial in self.trials)])
 
     @cached_property
     def corpus(self) -> str | None:
@@ -221,10 +236,6 @@ class StudyRuns:
     def keeps_evidence(self) -> bool:
         """Whether the best trial's run says what its students answered; else an earlier version ran the study."""
         return bool(self.trials) and self.standing(self.best_first[0]).evidence is not None
-
-    def students_of(self, trial: RunRecord) -> int:
-        """How many students a trial's means are of."""
-        return int(trial.metrics.get(STUDENTS, 0)) or len(self.of_kind(trial, SEED_KIND)) or self.seeds
 
     def standing(self, trial: RunRecord) -> Standing:
         """What a trial's students answered in the test fold: those with fresh seeds where it was tried again."""

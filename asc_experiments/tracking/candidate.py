@@ -23,6 +23,7 @@ from asc_experiments.tracking.trials import (
     HELD_OUT,
     MODEL_ID,
     SEED_KIND,
+    STUDENTS,
     TEACHER_KEY,
     best_finished_trial,
     keys_of,
@@ -54,7 +55,7 @@ class Candidate:
     Attributes:
         tracking: the server.
         trial: the trial's run; its metrics are means over students.
-        own: the run of the network itself, a seed of the trial.
+        own: the run that trained the network: a seed of the trial, or of another one that it was found in.
     """
 
     tracking: Tracking
@@ -142,6 +143,8 @@ class Candidate:
 
     def students(self) -> int:
         """How many students the trial's means are of."""
+        if STUDENTS in self.trial.metrics:
+            return int(self.trial.metrics[STUDENTS])
         query = f"attributes.status = 'FINISHED' AND tags.`{PARENT}` = '{self.trial.run_id}'"
         kinds = [r.tags.get(KIND) for r in self.tracking.search([self.trial.experiment_id], query)]
         return max(1, kinds.count(SEED_KIND))

@@ -252,12 +252,11 @@ def _keeps_to_limits(run: RunRecord) -> bool:
 def _shipped(runs: StudyRuns, answer: Answer) -> list[str]:
     """Which of several students is registered."""
     recipe = json.loads(answer.trial.tags.get(RECIPE, "{}"))
-    if runs.seeds < 2 or "seed" not in recipe:
+    count = runs.count(answer.trial)
+    if count < 2 or "seed" not in recipe:
         return []
     which = f"One is registered: that of seed {recipe['seed']}, the best of them by the objective"
-    return [
-        f"The figures are means over {runs.seeds} students. {which}; asc register and its card tell what it reaches."
-    ]
+    return [f"The figures are means over {count} students. {which}; asc register and its card tell what it reaches."]
 
 
 def _other_settings(findings: Findings) -> list[str]:

@@ -40,7 +40,9 @@ def scores_section(findings: Findings) -> Section:
     tables: list[Block | None] = [_students(findings), _also(findings.student_differences, "student", _STUDENTS)]
     tables += [_ensembles(runs), _teachers(runs), _also(findings.teacher_differences, "teachers", _TEACHERS)]
     tables += [_again(findings), _published(findings)]
-    over = f"Each student is the mean of {runs.seeds} seeds, ± their standard deviation. " if runs.seeds > 1 else ""
+    counts = sorted({runs.count(trial) for trial in runs.trials} or {1})
+    of = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    over = f"Each student is the mean of {of} seeds, ± their standard deviation. " if counts[-1] > 1 else ""
     if runs.pooled:
         over += f"Trials with the same settings are one row, of all their students: {runs.pooled} are told by another. "
     dg = f"DG is the standard deviation over devices, in points; lower is better{_dg_floor(findings)}."
