@@ -1,5 +1,6 @@
 """No student is trained twice: a cell that is asked for again trains new seeds, and others are found by their key."""
 
+import shutil
 import statistics
 import threading
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from asc_experiments.study.driver import Driver
 from asc_experiments.study.replication import candidates
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import study_status
+from asc_experiments.study.storage import open_storage
+from asc_experiments.study.transfer import export_workspace, import_workspace
 from asc_experiments.study.work import Pruned
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.trials import (
@@ -298,3 +301,27 @@ def test_raised_total_goes_on_with_new_seeds(make: Make, quick_students: Any, wo
     make(trials=2).run()
     make(trials=6).run()
     assert len(set(quick_students.trained)) == len(quick_students.trained) == 12
+
+
+def test_study_that_moves_takes_the_students_along_that_it_found_in_another(
+    make: Make, tmp_path: Path, new_database: Path
+) -> None:
+    for name in ("tiny", "other"):
+        made = make(name, **listed(0.3), seeds=1)
+        made.run()
+    away = tmp_path / "away"
+    (away / "mlruns").mkdir(parents=True)
+    shutil.copy(new_database, away / "mlruns")
+    for name in ("other", "tiny"):
+        path, storage = tmp_path / f"{name}.tar", made.study._storage
+        export_workspace(lambda: made.bench.tracking, storage, tmp_path / "cache", path, [name])
+        import_workspace(lambda: Tracking.open(away), lambda: open_storage(away, None), tmp_path / "cache", path)
+        tracking = Tracking.open(away)
+        (told,) = tracking.search([tracking.experiment("other")], "tags.`asc.kind` = 'seed'")
+        original = tracking.get(told.tags[ORIGINAL])
+        assert original.experiment_id == tracking.experiment("tiny")
+        assert original.metrics[SCORE] == told.metrics[SCORE]
+        with tracking.artifacts(original.run_id, "logits/logits.npz") as file:
+            assert file.stat().st_size > 0
+    (trial,) = finished_trials(tracking, "tiny")
+    assert original.tags["mlflow.parentRunId"] == trial.run_id, "its trial came along later"
