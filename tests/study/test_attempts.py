@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from asc_experiments.base.outage import Outage
 from asc_experiments.distill import Workbench
+from asc_experiments.report.reading import read_studies
 from asc_experiments.study.attempts import ask_again, ask_failed_again, settle
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.file import StudyFile
@@ -67,6 +68,8 @@ def test_failed_cells_of_a_grid_are_tried_once_more_when_asked(make: Make, monke
     complete = [trial for trial in make().study.get_trials() if trial.state == TrialState.COMPLETE]
     assert sorted(trial.params["teacher_1.cp_mobile.base_channels"] for trial in complete) == [8, 16, 24]
     assert make().run(retry_failed=True) == status
+    (runs,) = read_studies(make().bench.tracking, ["tiny"])
+    assert (len(runs.finished), runs.failed) == (3, ()), "and the report counts it no more"
 
 
 def test_killed_between_queueing_a_trial_again_and_ending_it_asks_once(
