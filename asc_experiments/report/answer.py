@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from asc_experiments.report.costs import Costs, costs_of
 from asc_experiments.report.gains import Gain
+from asc_experiments.report.kinds import kinds_of
 from asc_experiments.report.lead import Lead, Rival, Score, Worth, lead_of
 from asc_experiments.report.runs import GROUPS, StudyRuns, number_of, spread
 from asc_experiments.report.words import counted, is_part_of_one, listed
@@ -263,6 +264,8 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
         found += _rivals(study, answer)
     if lead.left_out:
         found.append(_left_out(answer))
+    if note := kinds_of(study).note:
+        found.append(note)
     if lead.worth is Worth.NO_REFERENCE:
         found.append("Nobody here learned from labels alone, so whether teachers help at all is not known.")
     if objective.std is None:

@@ -20,7 +20,7 @@ def test_winner_is_told_with_fresh_seeds_and_its_interval(made: StudyRuns) -> No
     assert answer.difference.on_choosing == Interval(0.05, 0.02, 0.08)
     assert answer.difference.counts == answer.difference.on_test == Interval(0.04, -0.01, 0.09)
     assert answer.fresh["accuracy/group/unseen"].n == 3
-    assert not any("luck" in caveat for caveat in answer.caveats)
+    assert not any("partly luck" in caveat for caveat in answer.caveats)
 
 
 def test_best_of_many_without_fresh_seeds_is_called_luck() -> None:

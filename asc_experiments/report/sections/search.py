@@ -85,7 +85,7 @@ def _history(findings: Findings) -> list[Block]:
     if len(runs.trials) + len(runs.pruned) < 2:
         return ["The course of the search is not shown: it takes two trials."]
     name = objective_name(runs.objective, runs.split)
-    finished = [(number_of(trial), trial.metrics[OBJECTIVE_VALUE]) for trial in runs.trials]
+    finished = [(number_of(trial), trial.metrics[OBJECTIVE_VALUE]) for trial in runs.finished]
     stood = [(number_of(t), value) for t in runs.pruned if (value := _last_value(runs, t, name)) is not None]
     best = max(finished, key=lambda each: runs.sign * each[1])
     told = f"The best of {counted(len(finished), 'finished trial')} by {name} came as number {best[0]}; "
@@ -122,7 +122,7 @@ def _lines(findings: Findings) -> list[Block]:
 def _trials(findings: Findings) -> Table:
     """Every trial with its parameters, those that came to no conclusion too."""
     runs = findings.runs
-    ended = [("finished", runs.trials), ("pruned", runs.pruned), ("failed", runs.failed)]
+    ended = [("finished", runs.finished), ("pruned", runs.pruned), ("failed", runs.failed)]
     trials = sorted(((number_of(t), state, t) for state, group in ended for t in group), key=lambda each: each[0])
     params = {trial.run_id: json.loads(trial.tags.get(SEARCHED, "{}")) for _, _, trial in trials}
     names = list(dict.fromkeys(name for each in params.values() for name in each))
