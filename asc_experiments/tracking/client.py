@@ -12,9 +12,9 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Failure, failure_of
@@ -29,7 +29,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
+from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.tracking.connecting import (
@@ -41,11 +41,10 @@ from asc_experiments.tracking.connecting import (
     unreachable,
 )
 from asc_experiments.tracking.downloads import download_of_run, unreadable
-from asc_experiments.tracking.patience import patience, patient, patiently
+from asc_experiments.tracking.paging import PER_PAGE, every
+from asc_experiments.tracking.patience import patience, patient
 from asc_experiments.tracking.run import DRIVER, KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
 
-_BIRTH = "asc.birth"
-"""A run's tag that no other run has: where the answer to its creation was lost, it is found by that."""
 LOST_FILES = "if the workspace was moved: asc workspace relocate; else delete the run, so that it is made again"
 _OLDEST_FIRST = ["attributes.start_time ASC"]
 _QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
@@ -142,7 +141,13 @@ class Tracking:
 
     def experiments(self) -> dict[str, str]:
         """The names of all active experiments, by their ids."""
-        return {str(found.experiment_id): found.name for found in self.client.search_experiments(max_results=1_000)}
+        return {str(found.experiment_id): found.name for found in self.all_experiments()}
+
+    def all_experiments(self) -> Iterator[Experiment]:
+        """All active experiments, newest first."""
+        order = ["creation_time DESC", "experiment_id DESC"]
+        search = self.client.search_experiments
+        return every(lambda token: search(max_results=PER_PAGE, order_by=order, page_token=token))
 
     def delete(self, run_id: str) -> None:
         """Delete a run; it can be restored in MLflow until its `gc`."""
@@ -185,41 +190,23 @@ class Tracking:
         all_tags = {KIND: kind, OWNER: this_process(), DRIVER: this_driver(), **(tags or {})}
         if parent:
             all_tags[PARENT] = parent
-        with told_truthfully(self.writer(self._create(experiment_id, name, all_tags), experiment_id)) as run:
+        run_id = str(self.client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id)
+        with told_truthfully(self.writer(run_id, experiment_id)) as run:
             yield run
-
-    def _create(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """Create a run, once, also where the server made it and was gone before it could say so; its id."""
-        birth, tried = uuid4().hex, False
-
-        def create() -> str:
-            nonlocal tried
-            if tried and (found := self.now.search_runs([experiment_id], f"tags.`{_BIRTH}` = '{birth}'")):
-                return str(found[0].info.run_id)
-            tried = True
-            return str(self.now.create_run(experiment_id, run_name=name, tags={**tags, _BIRTH: birth}).info.run_id)
-
-        return str(patiently(create, self.uri))
 
     def writer(self, run_id: str, experiment_id: str) -> Run:
         """Write into a run that another part of the program, or another process, began and will end."""
         return Run(self.client, run_id, experiment_id, self.now, self.uri)
 
     def search(
-        self, experiment_ids: Sequence[str], query: str = "", limit: int = 50_000, order: Sequence[str] = ()
+        self, experiment_ids: Sequence[str], query: str = "", limit: int | None = None, order: Sequence[str] = ()
     ) -> list[RunRecord]:
-        """The active runs that match an MLflow filter, in this order and then oldest first."""
-        records: list[RunRecord] = []
-        token: str | None = None
-        while len(records) < limit:
-            page = self.client.search_runs(
-                list(experiment_ids), query, ViewType.ACTIVE_ONLY, min(1_000, limit), [*order, *_OLDEST_FIRST], token
-            )
-            records += [record_of(run) for run in page]
-            token = page.token
-            if not token:
-                break
-        return records
+        """The active runs that match an MLflow filter, in this order and then oldest first: all, or the first ones."""
+        ids, by, size = list(experiment_ids), [*order, *_OLDEST_FIRST], min(PER_PAGE, limit or PER_PAGE)
+        active, search = ViewType.ACTIVE_ONLY, self.client.search_runs
+        found = every(lambda token: search(ids, query, active, size, by, token))
+        records = {run.info.run_id: record_of(run) for run in islice(found, limit)}  # a page may repeat one that moved
+        return list(records.values())
 
     def get(self, run_id: str) -> RunRecord:
         """Read one run."""

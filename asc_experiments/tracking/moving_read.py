@@ -30,6 +30,7 @@ from asc_experiments.tracking.moving_records import (
     VersionEntry,
     without_import,
 )
+from asc_experiments.tracking.paging import PER_PAGE, every
 from asc_experiments.tracking.run import ERROR, OWNER
 
 _MODEL_SOURCE = "models:/"
@@ -66,27 +67,12 @@ class Source:
 
     def runs(self, experiment: ExperimentEntry) -> list[MlflowRun]:
         """The active runs of an experiment, oldest first."""
-        runs: list[MlflowRun] = []
-        token = None
-        while True:
-            page = self.client.search_runs(
-                [experiment.id], "", ViewType.ACTIVE_ONLY, 1_000, ["attributes.start_time ASC"], token
-            )
-            runs += page
-            token = page.token
-            if not token:
-                return runs
+        active, order, search = ViewType.ACTIVE_ONLY, ["attributes.start_time ASC"], self.client.search_runs
+        return list(every(lambda token: search([experiment.id], "", active, PER_PAGE, order, token)))
 
     def models(self, experiment: ExperimentEntry) -> list[LoggedModel]:
         """The logged models of an experiment."""
-        models: list[LoggedModel] = []
-        token = None
-        while True:
-            page = self.client.search_logged_models([experiment.id], page_token=token)
-            models += page
-            token = page.token
-            if not token:
-                return models
+        return list(every(lambda token: self.client.search_logged_models([experiment.id], page_token=token)))
 
     def run_entry(self, run: MlflowRun, experiment: str) -> RunEntry:
         """A whole run. One whose process was killed is told as that: elsewhere nobody could know it."""
@@ -159,13 +145,8 @@ class Source:
         }
 
     def _versions(self) -> Iterator[Any]:
-        token = None
-        while True:
-            page = self.client.search_model_versions(max_results=1_000, page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                return
+        search = self.client.search_model_versions
+        return every(lambda token: search(max_results=PER_PAGE, page_token=token))
 
     def _registered(self, name: str, versions: list[VersionEntry]) -> RegisteredEntry:
         found = self.client.get_registered_model(name)

@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.settings import explain
+from asc_experiments.tracking.creating import BIRTH
 
 IMPORTED_FROM, IMPORT_DIGEST = "asc.imported_from", "asc.import_digest"
 """Tags of what was imported: the id that it had where it was made, however often it moved; what it came as, once it is
 whole."""
-OF_IMPORT = (IMPORTED_FROM, IMPORT_DIGEST)
+OF_IMPORT = (IMPORTED_FROM, IMPORT_DIGEST, BIRTH)
+"""Tags that are of one server alone."""
 
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 ModelId = Annotated[str, Field(pattern=r"^m-[0-9a-f]{32}$")]

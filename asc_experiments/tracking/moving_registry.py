@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.moving_records import IMPORTED_FROM, RegisteredEntry, VersionEntry
+from asc_experiments.tracking.paging import PER_PAGE, every
 from asc_experiments.tracking.trials import MODEL_ID
 
 _CARD = "asc.card"
@@ -80,16 +81,11 @@ def _name(client: Any, entry: RegisteredEntry) -> None:
 def _known(client: Any, name: str) -> dict[str, Any]:
     """The versions of a name, by the logged model that each is of; the first one of equals."""
     found: dict[str, Any] = {}
-    token = None
-    while True:
-        page = client.search_model_versions(max_results=1_000, page_token=token)
-        for version in page:
-            model_id = version.tags.get(MODEL_ID) or str(version.source).removeprefix("models:/")
-            if version.name == name and int(version.version) < int(getattr(found.get(model_id), "version", 1 << 62)):
-                found[model_id] = version
-        token = page.token
-        if not token:
-            return found
+    for version in every(lambda token: client.search_model_versions(max_results=PER_PAGE, page_token=token)):
+        model_id = version.tags.get(MODEL_ID) or str(version.source).removeprefix("models:/")
+        if version.name == name and int(version.version) < int(getattr(found.get(model_id), "version", 1 << 62)):
+            found[model_id] = version
+    return found
 
 
 def _add(tracking: Tracking, name: str, model_id: str, version: VersionEntry) -> Any:

@@ -34,6 +34,7 @@ from asc_experiments.tracking.moving_records import (
     Point,
     RunEntry,
 )
+from asc_experiments.tracking.paging import PER_PAGE, every
 from asc_experiments.tracking.run import ERROR, OWNER
 
 _METRICS_PER_CALL, _OTHERS_PER_CALL = 900, 90
@@ -52,25 +53,14 @@ class Target:
 
     def runs(self, experiment_id: str) -> dict[str, MlflowRun]:
         """The active runs of an experiment, by the id that each had where it was made."""
-        found: dict[str, MlflowRun] = {}
-        token = None
-        while True:
-            page = self.client.search_runs([experiment_id], "", ViewType.ACTIVE_ONLY, 1_000, None, token)
-            found |= {run.data.tags.get(IMPORTED_FROM, run.info.run_id): run for run in page}
-            token = page.token
-            if not token:
-                return found
+        active, search = ViewType.ACTIVE_ONLY, self.client.search_runs
+        runs = every(lambda token: search([experiment_id], "", active, PER_PAGE, None, token))
+        return {run.data.tags.get(IMPORTED_FROM, run.info.run_id): run for run in runs}
 
     def models(self, experiment_id: str) -> dict[str, Any]:
         """The logged models of an experiment, by the id that each had where it was made."""
-        found: dict[str, Any] = {}
-        token = None
-        while True:
-            page = self.client.search_logged_models([experiment_id], page_token=token)
-            found |= {(model.tags or {}).get(IMPORTED_FROM, model.model_id): model for model in page}
-            token = page.token
-            if not token:
-                return found
+        models = every(lambda token: self.client.search_logged_models([experiment_id], page_token=token))
+        return {(model.tags or {}).get(IMPORTED_FROM, model.model_id): model for model in models}
 
     def begin_run(self, entry: RunEntry, experiment_id: str) -> MlflowRun:
         """Make a run that is filled later; nothing but its name and its origin is known of it until then."""

@@ -17,13 +17,12 @@ from asc_experiments.base.outage import GOES_ON, Failure, Outage, answer_of, fai
 from asc_experiments.base.progress import say
 from asc_experiments.tracking.answers import as_the_server_says, listen
 from asc_experiments.tracking.connecting import upgrade_of
+from asc_experiments.tracking.creating import OVERTAKEN, may_be_repeated, repeatable
 
 _VARIABLE, _DEFAULT = "ASC_TRACKING_PATIENCE", "10m"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 10.0
 SAY_AFTER_S = 2.0
 """A server that is away for a moment is not worth a line."""
-_OVERTAKEN = ("UNIQUE constraint failed", "duplicate key value")
-"""How SQLite and PostgreSQL say that there is such a row already; MLflow's server passes their words on."""
 _WHAT = {
     Failure.FULL: ("has no space left to write to", "free some"),
     Failure.BUSY: ("asks for fewer calls (HTTP 429)", "have its limit raised, or set ASC_TRACKING_PATIENCE higher"),
@@ -88,12 +87,13 @@ def _about(error: BaseException) -> tuple[str, str]:
     return what, remedy
 
 
-def patiently(call: Callable[[], Any], uri: str) -> Any:
+def patiently(call: Callable[[], Any], uri: str, seconds: float | None = None) -> Any:
     """Make a call, again and again while the server is away.
 
     Args:
         call: does the same however often it is made.
         uri: the server's, for the lines.
+        seconds: for how long; as ``ASC_TRACKING_PATIENCE`` says by default.
 
     Raises:
         Outage: if the server is not back within the set time, or it is read-only, or its tables are not those of the
@@ -112,11 +112,12 @@ def patiently(call: Callable[[], Any], uri: str) -> Any:
             wait = pause(error, usual)
             began = began or time.monotonic()
             waited = time.monotonic() - began
-            if waited + wait > patience():
+            limit = patience() if seconds is None else seconds
+            if waited + wait > limit:
                 raise gave_up(uri, error) from None
             if not has_said and max(waited, wait - usual) >= SAY_AFTER_S:
                 has_said = True
-                say(f"{without_secrets(uri)}: the tracking server {what_is(error)}; waiting for up to {patience():g} s")
+                say(f"{without_secrets(uri)}: the tracking server {what_is(error)}; waiting for up to {limit:g} s")
         else:
             if has_said:
                 say(f"{without_secrets(uri)}: the tracking server is back")
@@ -129,7 +130,8 @@ class _PatientClient:
     """An MLflow client whose calls wait for their server.
 
     Every call may be made twice where the server answered and the answer was lost: the server takes a metric with the
-    same time, step and value, a parameter, a tag, an artifact or an end a second time as the same one.
+    same time, step and value, a parameter, a tag, an artifact or an end a second time as the same one. Of calls that
+    create or delete something :func:`repeatable` sees to that; unknown ones of that kind are made once.
     """
 
     def __init__(self, client: MlflowClient, uri: str) -> None:
@@ -142,8 +144,8 @@ class _PatientClient:
 
         @functools.wraps(found)
         def call(*arguments: Any, **named: Any) -> Any:
-            once = functools.partial(found, *arguments, **named)
-            return patiently(functools.partial(_unless_overtaken, once), self._uri)
+            once = functools.partial(_unless_overtaken, repeatable(self._client, name, arguments, named))
+            return patiently(once, self._uri, None if may_be_repeated(name) else 0.0)
 
         return call
 
@@ -156,7 +158,7 @@ def _unless_overtaken(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except MlflowException as error:
-        if not any(words in str(error) for words in _OVERTAKEN):
+        if not any(words in str(error) for words in OVERTAKEN):
             raise
         return call()
 

@@ -24,6 +24,7 @@ from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.gates import Gates, GatesFailedError, Measured, measure
 from asc_experiments.tracking.model_card import CUT, FILE, About, description, model_card
 from asc_experiments.tracking.networks import find_version
+from asc_experiments.tracking.paging import PER_PAGE, every
 from asc_experiments.tracking.trials import MODEL_ID, OBJECTIVE, SPLIT, STUDY, TEACHERS, TRIAL
 from asc_experiments.training.scorecard import DG
 
@@ -176,7 +177,9 @@ class _Registration:
     def _same(self) -> list[int]:
         """The versions of this very student, the first one first."""
         query = f"name = '{self.model}' and tags.`{MODEL_ID}` = '{self.candidate.model_id}'"
-        return sorted(int(found.version) for found in self.candidate.tracking.client.search_model_versions(query))
+        search = self.candidate.tracking.client.search_model_versions
+        found = every(lambda token: search(query, max_results=PER_PAGE, page_token=token))
+        return sorted(int(version.version) for version in found)
 
     def _judge(self, version: int, champion: int | None, replace: bool) -> tuple[str, str, dict[str, str]]:
         """The alias that a version may have, why in words, and the tags that keep that; none where nothing changes."""

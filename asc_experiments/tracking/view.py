@@ -59,8 +59,7 @@ def page_of(experiment_id: str) -> str:
 
 def pages(tracking: Tracking) -> dict[str, str]:
     """The part of a link behind the server's address that opens each experiment of ours, by its name, newest first."""
-    found = tracking.client.search_experiments(max_results=1_000, order_by=["creation_time DESC"])
-    return {each.name: page_of(each.experiment_id) for each in found if _STATE in each.tags}
+    return {each.name: page_of(each.experiment_id) for each in tracking.all_experiments() if _STATE in each.tags}
 
 
 def page_of_run(experiment_id: str, run_id: str) -> str:

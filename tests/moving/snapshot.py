@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from optuna.distributions import distribution_to_json
 
 ORIGIN = "asc.imported_from"
-OF_IMPORT = (ORIGIN, "asc.import_digest", "mlflow.modelVersions")
+OF_IMPORT = (ORIGIN, "asc.import_digest", "asc.birth", "mlflow.modelVersions")
 """Tags that an import sets, and one that only a server sets when a version is made."""
 
 
