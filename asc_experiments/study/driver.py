@@ -35,6 +35,7 @@ from asc_experiments.study.search import sampler, set_constraints
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import AGAIN_OF, StudyStatus, study_status
 from asc_experiments.study.storage import locks_of, study_lock
+from asc_experiments.study.suggest import exact_params
 from asc_experiments.study.summary import describe_study
 from asc_experiments.study.trial import Steps, TrialContext, run_trial
 from asc_experiments.study.under_way import TakenOver, UnderWay
@@ -184,9 +185,10 @@ class Driver:
         seeds = TrialSeeds(self.study, trial, partial(self._lock, f"study-{self.file.name}"), self.file.seeds)
         reporter = self._reporter(trial)
         again_of = trial.user_attrs.get(AGAIN_OF)
+        params = exact_params(trial.params, trial.distributions)
         return (
             yield from run_trial(
-                self.context, plan, trial.number, trial.params, seeds, complexity, reporter, again_of=again_of
+                self.context, plan, trial.number, params, seeds, complexity, reporter, again_of=again_of
             )
         )
 

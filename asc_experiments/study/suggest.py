@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Protocol
 
 from asc_experiments.base.errors import AscError
@@ -35,7 +36,7 @@ def suggest(trial: Suggests, name: str, setting: Searchable) -> Scalar:
             step = 1 if setting.step is None else int(setting.step)
             return trial.suggest_int(name, int(setting.low), int(setting.high), step=step, log=setting.log)
         value = trial.suggest_float(name, setting.low, setting.high, step=setting.step, log=setting.log)
-        return value if setting.step is None else round(value, 10)  # 1.7 rather than 1.7000000000000002
+        return value if setting.step is None else exact_step(value, setting.low, setting.step)
     if isinstance(setting, tuple):
         return setting[0] if len(setting) == 1 else trial.suggest_categorical(name, list(setting))
     return setting
@@ -44,6 +45,29 @@ def suggest(trial: Suggests, name: str, setting: Searchable) -> Scalar:
 def suggest_all(trial: Suggests, prefix: str, settings: Searchables) -> dict[str, Scalar]:
     """A value of every setting."""
     return {key: suggest(trial, f"{prefix}.{key}", setting) for key, setting in settings.items()}
+
+
+def exact_step(value: float, low: float, step: float) -> float:
+    """The step that a value means, as a decimal: 1.7 rather than the 1.7000000000000002 that sums of floats give."""
+    return _at_step(round((value - low) / step), low, step)
+
+
+def _at_step(number: int, low: float, step: float) -> float:
+    return float(Decimal(str(low)) + number * Decimal(str(step)))
+
+
+def exact_params(params: Mapping[str, Any], distributions: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's parameters as they are meant, where Optuna adds up steps of floats.
+
+    Args:
+        params: by name.
+        distributions: Optuna's, of each parameter.
+    """
+    exact = dict(params)
+    for name, each in distributions.items():
+        if isinstance(exact.get(name), float) and getattr(each, "step", None) is not None:
+            exact[name] = exact_step(exact[name], each.low, each.step)
+    return exact
 
 
 class Given:
@@ -112,7 +136,7 @@ class _Odometer:
             remedy = "give the range a step, or list the values"
             raise AscError(self.where, f"{name} has no end of values for a grid", remedy)
         steps = int((high - low) / step + _ROUNDING)
-        return float(self.suggest_categorical(name, [low + i * step for i in range(steps + 1)]))
+        return float(self.suggest_categorical(name, [_at_step(i, low, step) for i in range(steps + 1)]))
 
 
 def every_cell(ask: Callable[[Suggests], Any], where: str) -> Iterator[tuple[dict[str, Scalar], Any]]:

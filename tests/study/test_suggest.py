@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.study.searchable import Range, Searchables
-from asc_experiments.study.suggest import MOST_CELLS, Given, Suggests, every_cell, suggest, suggest_all
+from asc_experiments.study.suggest import (
+    MOST_CELLS,
+    Given,
+    Suggests,
+    every_cell,
+    exact_params,
+    suggest,
+    suggest_all,
+)
 
 Node = list[list[Any]]
 """Parameters asked one after another, each a list of its choices; a choice is the Node that is asked where it is taken.
@@ -70,7 +78,8 @@ def test_space_without_parameters_has_one_cell() -> None:
         (Range(low=1, high=4), [1, 2, 3, 4]),
         (Range(low=8, high=40, step=8), [8, 16, 24, 32, 40]),
         (Range(low=8, high=30, step=8), [8, 16, 24]),
-        (Range(low=1.5, high=2.5, step=0.1), [1.5 + n * 0.1 for n in range(11)]),
+        (Range(low=1.5, high=2.5, step=0.1), [1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5]),
+        (Range(low=1e-12, high=4e-12, step=1e-12), [1e-12, 2e-12, 3e-12, 4e-12]),
         (Range(low=0.0, high=1.0, step=0.3), [0.0, 0.3, 0.6, 0.9]),
         (Range(low=0.0, high=1.0, step=0.35), [0.0, 0.35, 0.7]),
         (Range(low=1, high=2, step=0.5), [1.0, 1.5, 2.0]),
@@ -78,7 +87,7 @@ def test_space_without_parameters_has_one_cell() -> None:
 )
 def test_grid_takes_every_step_of_a_range(span: Range, values: list[float]) -> None:
     found = [params["x.n"] for params in grid({"n": span})]
-    assert found == pytest.approx(values)
+    assert found == values, "decimals: 0.3 rather than 0.30000000000000004"
     assert [type(value) for value in found] == [type(value) for value in values]
 
 
@@ -89,6 +98,22 @@ def test_steps_are_the_numbers_that_are_meant() -> None:
     assert [made for _, made in every_cell(lambda trial: suggest(trial, "n", tenths), "x")] == wanted
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     assert {suggest(study.ask(), "n", tenths) for _ in range(60)} == set(wanted)
+
+
+def test_parameters_that_a_sampler_drew_are_logged_as_the_numbers_that_are_meant() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    raw, exact = set(), set()
+    for _ in range(60):
+        trial = study.ask()
+        trial.suggest_float("rate", 0.0, 0.9, step=0.1)
+        trial.suggest_int("size", 1, 3)
+        trial.suggest_float("free", 0.0, 1.0)
+        found = exact_params(trial.params, trial.distributions)
+        assert {name: found[name] for name in ("size", "free")} == {n: trial.params[n] for n in ("size", "free")}
+        raw.add(trial.params["rate"])
+        exact.add(found["rate"])
+    assert exact == {0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}
+    assert 0.30000000000000004 in raw, "what Optuna makes of a step of 0.1"
 
 
 def test_range_of_numbers_without_a_step_has_no_cells() -> None:
