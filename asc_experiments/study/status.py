@@ -17,6 +17,8 @@ from asc_experiments.tracking.trials import CELL, OBJECTIVE_CLIPS, STUDENTS
 
 ASKED, METRIC = "asc.asked", "asc.metric"
 DEFINITION, CORPUS, DIRS = "asc.definition", "asc.corpus", "asc.dirs"
+VERDICT = "asc.verdict"
+"""What may be said of the best trial, as it was judged when `study run` last ended."""
 OWNER, INTERRUPTED, AGAIN_OF = "asc.owner", "asc.interrupted", "asc.again_of"
 """``AGAIN_OF`` names the trial that a queued one asks for again: one line in the storage both queues and supersedes."""
 SEEDS = "asc.seeds"
@@ -41,6 +43,7 @@ class StudyStatus:
     interrupted: int
     best_trial: int | None
     best_value: float | None
+    verdict: str = ""
     measured: ObjectiveClips | None = None
     """What the objective is measured on; None where an earlier version did not count."""
 
@@ -98,7 +101,9 @@ def study_status(study: optuna.Study) -> StudyStatus:
     trials = study.get_trials(deepcopy=False)
     counting = counted(trials)
     complete = [trial for trial in counting if trial.state == TrialState.COMPLETE]
-    best = _best(study, complete)
+    verdict = study.user_attrs.get(VERDICT, {})
+    verdict = verdict if verdict.get("finished") == len(complete) else {}  # else: of fewer trials than there are now
+    best = _best(study, complete) if verdict.get("has_learned", True) else None
     return StudyStatus(
         name=study.study_name,
         metric=study.user_attrs.get(METRIC, ""),
@@ -110,5 +115,6 @@ def study_status(study: optuna.Study) -> StudyStatus:
         interrupted=len(trials) - len(counting),
         best_trial=best.number if best else None,
         best_value=best.values[0] if best else None,
+        verdict=verdict.get("sentence", ""),
         measured=ObjectiveClips.from_tags(study.user_attrs.get(OBJECTIVE_CLIPS, {})),
     )

@@ -14,8 +14,9 @@ from asc_experiments.base.progress import say
 from asc_experiments.distill import Workbench
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import objective_clips
-from asc_experiments.study.status import study_status
+from asc_experiments.study.status import VERDICT, study_status
 from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.judgement import StudyVerdict, verdict_on
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
     DEVICE_GROUPS,
@@ -27,7 +28,6 @@ from asc_experiments.tracking.trials import (
     SAMPLER,
     TRIAL,
     TRIAL_KIND,
-    best_trial,
     finished_trials,
     last_replicated,
     spread_of,
@@ -58,11 +58,19 @@ def describe_study(file: StudyFile, study: optuna.Study, bench: Workbench, exper
         tags[PUBLISHED] = published
     if importances := parameter_importances(study):
         tags[IMPORTANCES] = json.dumps(importances)
-    tracking.describe(experiment_id, study_note(file, study, records, measured), tags)
+    verdict = verdict_on(tracking, records, file.name) if records else None
+    if verdict is not None:
+        judged = {"sentence": verdict.sentence, "has_learned": verdict.has_learned}
+        study.set_user_attr(VERDICT, judged | {"finished": study_status(study).finished})
+    tracking.describe(experiment_id, study_note(file, study, records, measured, verdict), tags)
 
 
 def study_note(
-    file: StudyFile, study: optuna.Study, records: Sequence[RunRecord], measured: Sequence[ObjectiveClips] = ()
+    file: StudyFile,
+    study: optuna.Study,
+    records: Sequence[RunRecord],
+    measured: Sequence[ObjectiveClips] = (),
+    verdict: StudyVerdict | None = None,
 ) -> str:
     """The description, Markdown: the question, what it is decided on, the best trials so far, the citation."""
     parts = [file.description or file.name]
@@ -72,7 +80,9 @@ def study_note(
     if records:
         status = study_status(study)
         counts = f"{status.finished} of {status.asked} trials finished, {status.pruned} pruned, {status.failed} failed"
-        parts.append(f"**So far**: {counts}. {_winner(file, records)}")
+        parts.append(f"**So far**: {counts}.")
+        if verdict is not None:
+            parts.append(_winner(records, verdict))
         parts.append(_table(file, records))
     if file.citation:
         parts.append(file.citation)
@@ -98,13 +108,16 @@ def parameter_importances(study: optuna.Study) -> dict[str, float]:
     return {name: round(float(value), 6) for name, value in found.items()}
 
 
-def _winner(file: StudyFile, records: Sequence[RunRecord]) -> str:
-    best = best_trial(records, file.name)
-    metrics = best.metrics
+def _winner(records: Sequence[RunRecord], verdict: StudyVerdict) -> str:
+    """The best trial, and whether it is a winner; where nothing was learned, only that."""
+    best, metrics = verdict.best, verdict.best.metrics
+    if not verdict.has_learned:
+        return f"**{verdict.sentence}**"
     unseen = metrics.get("accuracy/group/unseen")
     scores = f"{100 * metrics['accuracy/overall']:.1f} % on the test fold"
     scores += "" if unseen is None else f", {100 * unseen:.1f} % on unseen devices"
-    text = f"Best: [trial {best.tags[TRIAL]}]({page_of_run(best.experiment_id, best.run_id)}), {scores}, "
+    name = "Best" if verdict.winner.is_clear else "Best objective so far"
+    text = f"{name}: [trial {best.tags[TRIAL]}]({page_of_run(best.experiment_id, best.run_id)}), {scores}, "
     text += f"taught by {best.params.get('teachers', 'labels alone')}."
     low, high = metrics.get(f"{DIFFERENCE}/low"), metrics.get(f"{DIFFERENCE}/high")
     if best in last_replicated(records):
@@ -112,7 +125,7 @@ def _winner(file: StudyFile, records: Sequence[RunRecord]) -> str:
         text += "." if low is None else f", [{low:+.4f}, {high:+.4f}] from the baseline's (95 % interval)."
     elif len(records) > 1:
         text += f" It was not tried again with fresh seeds: the best of {len(records)} noisy trials is partly luck."
-    return text
+    return f"{text} {verdict.sentence}"
 
 
 def _table(file: StudyFile, records: Sequence[RunRecord]) -> str:

@@ -16,7 +16,20 @@ from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.statistics import Evidence
 from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.evidence import evidence_of
+from asc_experiments.tracking.judgement import (
+    MOST_RIVALS,
+    Judgement,
+    Learned,
+    Winner,
+    candidates_of,
+    judge_trial,
+    teachers_of,
+    what_was_learned,
+    winner_of,
+)
 from asc_experiments.tracking.run import KIND, PARENT, RunRecord
 from asc_experiments.tracking.trials import (
     CORPUS,
@@ -24,9 +37,9 @@ from asc_experiments.tracking.trials import (
     MODEL_ID,
     SEED_KIND,
     STUDENTS,
-    TEACHER_KEY,
+    STUDY,
     best_finished_trial,
-    keys_of,
+    finished_trials,
     spread_of,
 )
 
@@ -111,13 +124,37 @@ class Candidate:
     @cached_property
     def teachers(self) -> tuple[RunRecord, ...]:
         """The runs of the teachers that are still in the bank, in the order of the ensemble."""
-        keys = keys_of(self.trial)
-        if not keys or not self.tracking.has_experiment("teachers"):
-            return ()
-        bank = [self.tracking.experiment("teachers")]
-        query = "attributes.status = 'FINISHED' AND tags.`{tag}` = '{key}'"
-        found = [self.tracking.search(bank, query.format(tag=TEACHER_KEY, key=key), limit=1) for key in keys]
-        return tuple(records[0] for records in found if records)
+        return teachers_of(self.tracking, self.trial)
+
+    @cached_property
+    def trials(self) -> list[RunRecord]:
+        """The finished trials of its study that are compared: one a cell."""
+        return candidates_of(finished_trials(self.tracking, self.trial.tags[STUDY]))
+
+    @cached_property
+    def evidence(self) -> Evidence | None:
+        """What the network itself answered in the test fold; None where its run does not keep that."""
+        return evidence_of(self.tracking, self.own.run_id).get("test")
+
+    @cached_property
+    def learned(self) -> Learned | None:
+        """What the network itself learned; None where nothing tells."""
+        return what_was_learned(self.tracking, self.own)
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """What may be said of the trial."""
+        return judge_trial(self.tracking, self.trial, self.teachers)
+
+    @cached_property
+    def winner(self) -> Winner:
+        """Whether the trial is better than the others of its study by more than noise."""
+        return winner_of(self.tracking, self.trial, self.trials, MOST_RIVALS)
+
+    @property
+    def winner_in_words(self) -> str:
+        """Whether the trial is the winner of its study; where nothing was learned, nothing is."""
+        return self.winner.sentence if self.judgement.has_learned else "No winner: nothing was learned."
 
     @cached_property
     def data(self) -> Data:

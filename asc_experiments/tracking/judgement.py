@@ -19,7 +19,18 @@ from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.decision import Standing, compare_standings, standing
 from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.run import RunRecord
-from asc_experiments.tracking.trials import OBJECTIVE, OBJECTIVE_VALUE, TRIAL, keys_of
+from asc_experiments.tracking.trials import (
+    CELL,
+    DIRECTION,
+    OBJECTIVE,
+    OBJECTIVE_VALUE,
+    TEACHER_KEY,
+    TRIAL,
+    best_trial,
+    distinct_trials,
+    keys_of,
+    last_replicated,
+)
 
 MACRO, ENTROPY = "accuracy/macro", "targets/entropy"
 RUN_AGAIN = "run the study again under another name; older runs keep no answers by place"
@@ -27,6 +38,8 @@ NEAR_CHANCE = 0.1
 """Part of the way from guessing to no mistake, up to which a teacher's accuracy counts as near chance."""
 NEARLY_UNIFORM = 0.98
 """Part of the largest possible entropy from which on targets say next to nothing (of ten scenes, 16 % for one)."""
+MOST_RIVALS = 3
+"""Trials that may be as good as the best one: where there is no need for all, so many are looked for."""
 _QUANTILE = 1.96
 _SHOWN = 3
 
@@ -48,19 +61,32 @@ class Learned:
     is_counted: bool
 
     @property
+    def sentence(self) -> str:
+        """What they reached beside guessing, whatever that was."""
+        return self.nothing or f"{self.reached}."
+
+    @property
+    def reached(self) -> str:
+        """Their accuracy, the lower end of its interval, what it is measured on, and what guessing gives."""
+        found = self.learning
+        is_silent = math.isinf(found.low) or found.one_answer
+        least = "" if is_silent else f" (95 % interval from {value_in_words(MACRO, found.low)})"
+        return (
+            f"{MACRO} is {value_in_words(MACRO, found.accuracy)}{least} on {self.clips}, where guessing gives "
+            f"{value_in_words(MACRO, found.chance)}"
+        )
+
+    @property
     def nothing(self) -> str:
         """That nothing was learned, in a sentence; empty where something was."""
         found = self.learning
         if not found.is_at_chance:
             return ""
-        chance = f"where guessing gives {value_in_words(MACRO, found.chance)}"
-        reached = f"{value_in_words(MACRO, found.accuracy)} on {self.clips}"
         if found.one_answer:
             all_of_it = f"every one of {self.networks} networks" if self.networks > 1 else "the network"
             scene = f"'{found.favourite[0]}'" if found.favourite[0] else "one scene"
-            return f"Nothing was learned: {all_of_it} answers {scene} to everything ({reached}, {chance})."
-        least = "" if math.isinf(found.low) else f", at least {value_in_words(MACRO, found.low)} with 95 % confidence"
-        return f"Nothing was learned that can be told from guessing: {reached}{least}, {chance}."
+            return f"Nothing was learned: {all_of_it} answers {scene} to everything ({self.reached})."
+        return f"Nothing was learned that can be told from guessing: {self.reached}."
 
 
 @dataclass(frozen=True)
@@ -113,15 +139,17 @@ class Winner:
 
     Attributes:
         trial: the best.
-        others: how many it was compared with.
+        others: how many others have finished.
         rivals: those that cannot be told apart from it, nearest in the objective first.
         clips: what they were compared on, in words.
+        compared: with how many of the others it was compared.
     """
 
     trial: RunRecord
     others: int
     rivals: tuple[Rival, ...]
     clips: str
+    compared: int
 
     @property
     def is_clear(self) -> bool:
@@ -139,8 +167,9 @@ class Winner:
             return f"Trial {number} is better by more than noise than {among}."
         nearest = self.rivals[0]
         said = "no difference known" if nearest.margin is None else margin_in_words(nearest.margin)
+        least = "at least " if self.compared < self.others else ""
         return (
-            f"No winner yet: trial {number} cannot be told apart from {len(self.rivals):,} of {among}. "
+            f"No winner yet: trial {number} cannot be told apart from {least}{len(self.rivals):,} of {among}. "
             f"Nearest is trial {nearest.trial.tags.get(TRIAL, '?')} ({said}). To settle it: {nearest.settling}."
         )
 
@@ -165,6 +194,17 @@ def judge_trial(tracking: Tracking, trial: RunRecord, teachers: Sequence[RunReco
         *([_on_targets(trial, scenes)] if uniform else []),
     ]
     return Judgement(on_test, on_validation, tuple(weak), uniform, tuple(doubts))
+
+
+def teachers_of(tracking: Tracking, trial: RunRecord) -> tuple[RunRecord, ...]:
+    """The runs of a trial's teachers that are still in the bank, in the order of the ensemble."""
+    keys = keys_of(trial)
+    if not keys or not tracking.has_experiment("teachers"):
+        return ()
+    bank = [tracking.experiment("teachers")]
+    query = "attributes.status = 'FINISHED' AND tags.`{tag}` = '{key}'"
+    found = [tracking.search(bank, query.format(tag=TEACHER_KEY, key=key), limit=1) for key in keys]
+    return tuple(records[0] for records in found if records)
 
 
 def what_was_learned(tracking: Tracking, run: RunRecord, split: str = "test") -> Learned | None:
@@ -203,21 +243,131 @@ def winner_of(tracking: Tracking, best: RunRecord, trials: Sequence[RunRecord], 
     Args:
         tracking: the server.
         best: the best trial.
-        trials: all finished trials of the study, each candidate once.
+        trials: the trials that are compared (:func:`candidates_of`).
         most: stop once so many rivals are found; None looks at every trial.
     """
     others = [other for other in trials if other.run_id != best.run_id]
     others.sort(key=lambda other: abs(_reached(other) - _reached(best)))
     ours = standing(tracking, best, trials)
     rivals: list[Rival] = []
+    compared = 0
     for other in others:
         if most is not None and len(rivals) >= most:
             break
         rivals += _rival_of(ours, standing(tracking, other, trials))
-    if is_counted_exactly(best) or ours.evidence is None:
-        return Winner(best, len(others), tuple(rivals), best.tags.get(OBJECTIVE, "the objective"))
-    clips = f"{ours.metric} on {clips_in_words(ours.evidence, ours.metric)}"
-    return Winner(best, len(others), tuple(rivals), clips)
+        compared += 1
+    clips = best.tags.get(OBJECTIVE, "the objective")
+    if ours.evidence is not None and not is_counted_exactly(best):
+        clips = f"{ours.metric} on {clips_in_words(ours.evidence, ours.metric)}"
+    return Winner(best, len(others), tuple(rivals), clips, compared)
+
+
+@dataclass(frozen=True)
+class OverLabels:
+    """A taught trial beside the same student on labels alone.
+
+    Attributes:
+        reference: the trial on labels alone.
+        margin: of the taught trial over it, in the objective on the test fold.
+        clips: what that is measured on, in words.
+    """
+
+    reference: RunRecord
+    margin: Margin
+    clips: str
+
+    @property
+    def sentence(self) -> str:
+        """What the teachers gave."""
+        said = "better by more than noise" if self.margin.is_better else "worse by more than noise"
+        if not self.margin.is_known:
+            said = "not known to be better"
+        elif self.margin.is_open:
+            said = "not better by more than noise"
+        return (
+            f"It is {said} than the same student on labels alone (trial {self.reference.tags.get(TRIAL, '?')}): "
+            f"{self.margin.metric} {margin_in_words(self.margin)}, on {self.clips}."
+        )
+
+
+def over_labels(tracking: Tracking, trial: RunRecord, trials: Sequence[RunRecord]) -> OverLabels | None:
+    """The margin of a taught trial over the best of its study that has the same student on labels alone.
+
+    Args:
+        tracking: the server.
+        trial: the trial.
+        trials: the trials of its study that are compared (:func:`candidates_of`).
+
+    Returns:
+        None where it had no teachers, no trial has that student on labels alone, or one of them keeps no answers.
+    """
+    references = [each for each in trials if not keys_of(each) and _student_of(each) == _student_of(trial)]
+    if not references or not keys_of(trial) or is_counted_exactly(trial):
+        return None
+    sign = -1.0 if trial.tags.get(DIRECTION) == "minimize" else 1.0
+    reference = max(references, key=lambda each: sign * _reached(each))
+    ours, theirs = standing(tracking, trial, trials), standing(tracking, reference, trials)
+    found = compare_standings(ours, theirs)
+    if found is None or ours.evidence is None:
+        return None
+    return OverLabels(reference, found, clips_in_words(ours.evidence, found.metric))
+
+
+def _student_of(trial: RunRecord) -> dict[str, str]:
+    """The settings of a trial's student, but for its seed."""
+    names = (name for name in trial.params if name.startswith("student.") and name != "student.seed")
+    return {name: trial.params[name] for name in names}
+
+
+@dataclass(frozen=True)
+class StudyVerdict:
+    """What may be said of a study's best trial.
+
+    Attributes:
+        best: its run.
+        judgement: of it.
+        winner: whether it is better than the others.
+    """
+
+    best: RunRecord
+    judgement: Judgement
+    winner: Winner
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether its students do more than guess."""
+        return self.judgement.has_learned
+
+    @property
+    def sentence(self) -> str:
+        """All of it; where nothing was learned, only that."""
+        if not self.has_learned:
+            return self.judgement.doubts[0]
+        return " ".join([*self.judgement.doubts, self.winner.sentence])
+
+
+def verdict_on(tracking: Tracking, trials: Sequence[RunRecord], study: str) -> StudyVerdict:
+    """What may be said of a study's best trial.
+
+    Args:
+        tracking: the server.
+        trials: the finished trials of the study.
+        study: its name.
+
+    Raises:
+        AscError: if there are none.
+    """
+    best = best_trial(trials, study)
+    judged = judge_trial(tracking, best, teachers_of(tracking, best))
+    return StudyVerdict(best, judged, winner_of(tracking, best, candidates_of(trials), MOST_RIVALS))
+
+
+def candidates_of(trials: Sequence[RunRecord]) -> list[RunRecord]:
+    """The trials of a study that are compared, one a cell: those tried again with fresh seeds, else the latest."""
+    again = last_replicated(trials)
+    cells = {trial.tags[CELL] for trial in again if CELL in trial.tags}
+    others = [trial for trial in distinct_trials(trials) if trial not in again and trial.tags.get(CELL) not in cells]
+    return [*again, *others]
 
 
 def is_counted_exactly(trial: RunRecord) -> bool:
@@ -248,15 +398,10 @@ def _on_learning(on_test: Learned | None, on_validation: Learned | None) -> list
         return [on_test.nothing, "Its DG and the accuracies of its devices then say nothing of devices."]
     found = []
     if on_validation is not None and on_validation.learning.is_at_chance:
-        found.append(f"The clips that chose it cannot tell it from guessing: it reached {_reached_on(on_validation)}.")
+        found.append(f"The clips that chose it cannot tell it from guessing: it reached {on_validation.reached}.")
     if not on_test.is_counted:
         found.append(f"Its answers by place are not kept: noise was reckoned from {on_test.clips} as if independent.")
     return found
-
-
-def _reached_on(found: Learned) -> str:
-    accuracy, chance = (value_in_words(MACRO, value) for value in (found.learning.accuracy, found.learning.chance))
-    return f"{accuracy} on {found.clips}, where guessing gives {chance}"
 
 
 def _on_teachers(trial: RunRecord, weak: Mapping[str, Learned]) -> list[str]:

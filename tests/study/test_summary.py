@@ -31,6 +31,29 @@ def test_description_names_the_best_trial_its_teachers_and_how_it_was_chosen(
     assert tags["mlflow.experiment.primaryMetric.name"] == "objective"
 
 
+@pytest.mark.usefixtures("quick_students")
+@pytest.mark.parametrize(("rates", "learned"), [((0.1, 0.09), False), ((0.9, 0.3), True)])
+def test_study_whose_students_guess_names_no_best_trial(
+    driver: Callable[..., Driver], tracking: Tracking, rates: tuple[float, float], learned: bool
+) -> None:
+    keys = {
+        "trials": 2,
+        "seeds": 2,
+        "ensemble": {"size": 0, "pool": [{"arch": "cp_resnet"}]},
+        "student": {"base_channels": 8, "epochs": 1, "learning_rate": list(rates)},
+        "enqueue": [{"student.learning_rate": rate} for rate in rates],
+    }
+    status = driver(keys).run()
+    note = tracking.experiment_tags(tracking.experiment("tiny"))[NOTE]
+    assert ("Nothing was learned" in note) == (not learned)
+    assert ("Best: [trial 0]" in note) == learned
+    assert ("Best" in note) == learned
+    assert (status.best_trial, status.best_value is None) == ((0, False) if learned else (None, True))
+    said = "Trial 0 is better by more than noise than 1 other trial" if learned else "Nothing was learned"
+    assert status.verdict.startswith(said)
+    assert said in note
+
+
 def test_study_without_finished_trials_has_its_description_and_what_it_is_chosen_on(
     driver: Callable[..., Driver], answers: Answers, tracking: Tracking
 ) -> None:

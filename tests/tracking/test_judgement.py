@@ -66,15 +66,15 @@ def test_guessing_is_nothing_learned_and_says_how_well_chance_does(tracking: Tra
     judged = judge_trial(tracking, log_run(answers([0.34])), ())
     assert not judged.has_learned
     assert judged.doubts[0].startswith("Nothing was learned that can be told from guessing: ")
-    assert "on 600 test clips of 30 places, at least " in judged.doubts[0]
-    assert "where guessing gives 33.3 %" in judged.doubts[0]
+    assert "on 600 test clips of 30 places, where guessing gives 33.3 %." in judged.doubts[0]
+    assert "(95 % interval from " in judged.doubts[0]
     assert "DG" in judged.doubts[1]
 
 
 def test_one_answer_for_everything_is_nothing_learned_and_names_it(tracking: Tracking, log_run: LogRun) -> None:
     judged = judge_trial(tracking, log_run(answers([0, 0], favourite=1)), ())
     assert not judged.has_learned
-    assert "every one of 2 networks answers 'park' to everything (33.3 % on 600 test clips" in judged.doubts[0]
+    assert "every one of 2 networks answers 'park' to everything (accuracy/macro is 33.3 % on 600" in judged.doubts[0]
 
 
 def test_clips_of_one_place_show_nothing_learned(tracking: Tracking, log_run: LogRun) -> None:
