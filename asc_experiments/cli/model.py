@@ -56,6 +56,9 @@ def register(
         str, typer.Option(help="Alias for this version. 'champion' moves only to what is better by more than noise.")
     ] = "champion",
     replace: Annotated[bool, typer.Option("--replace", help="Move 'champion' in any case.")] = False,
+    allow_chance: Annotated[
+        bool, typer.Option("--allow-chance", help="Register a student that does no better than guessing, too.")
+    ] = False,
     max_parameters: Annotated[int | None, _gate("Most parameters.", min=1)] = None,
     max_macs: Annotated[int | None, _gate("Most MACs for one second (DCASE: 30000000).", min=1)] = None,
     max_bytes: Annotated[
@@ -77,8 +80,11 @@ def register(
     If one fails, nothing is registered, and the exit code is 1.
 
     The champion stays, and the new student becomes 'challenger', unless that is
-    better in the studies' objective by more than noise: 1.96 standard errors of
-    the difference, by the spread over seeds; with one seed by the number of clips.
+    better by more than noise in the studies' objective on the test fold: the 95 %
+    interval over places and students is above 0, and allows for the challenger
+    having been picked among its study's trials. One student tells nothing of noise.
+
+    A student at chance, or with one answer for everything, is refused.
     """
     from asc_experiments.tracking.gates import Gates, GatesFailedError
     from asc_experiments.tracking.registry import register_best
@@ -86,7 +92,14 @@ def register(
     gates = Gates(max_parameters, max_macs, max_bytes, min_accuracy, min_unseen, max_dg, precision.value)
     try:
         found = register_best(
-            settings.tracking(), name, model, alias, gates=gates, replace=replace, cache=settings.cache
+            settings.tracking(),
+            name,
+            model,
+            alias,
+            gates=gates,
+            replace=replace,
+            allow_chance=allow_chance,
+            cache=settings.cache,
         )
     except GatesFailedError as failed:
         if as_json:
@@ -95,12 +108,14 @@ def register(
             _show_measured(failed.measured, f"{failed.where}: nothing was registered")
         raise typer.Exit(1) from None
     facts = {key: getattr(found, key) for key in ("model", "version", "alias", "trial")}
-    facts |= {"new": found.is_new, "uri": found.uri, "decision": found.decision}
+    facts |= {"new": found.is_new, "uri": found.uri, "decision": found.decision, "learned": found.learned}
+    facts |= {"winner": found.winner}
     if as_json:
-        print_json(facts | {"gates": [_facts(each) for each in found.measured], "tags": dict(found.tags)})
+        more = {"doubts": list(found.doubts), "gates": [_facts(each) for each in found.measured]}
+        print_json(facts | more | {"tags": dict(found.tags)})
         return
-    print_facts(facts, f"best student of {name}")
-    _show_measured(found.measured, "the network that is shipped")
+    print_facts(facts | {f"doubt {n}": doubt for n, doubt in enumerate(found.doubts, 1)}, f"student of {name}")
+    _show_measured(found.measured, "the network that is shipped, on the test fold")
     if found.alias != alias:
         typer.echo(f"asc register {name} --model {model} --replace makes version {found.version} champion")
     typer.echo(f"next: asc predict {found.uri} FOLDER")
@@ -117,13 +132,16 @@ def _show_measured(measured: tuple[Measured, ...], title: str) -> None:
     from asc_experiments.base.progress import show
 
     table = Table(title=title, title_justify="left")
-    for heading in ("", "this network", "trial: mean ± std", "limit", ""):
+    for heading in ("", "this network", "95 % interval", "trial: mean ± std", "limit", ""):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for each in sorted(measured, key=lambda each: each.passed):
         mean = each.shown(each.mean) + ("" if each.std is None else f" ± {each.shown(each.std)}")
         verdict = "" if each.limit is None else "passed" if each.passed else "FAILED"
-        table.add_row(each.name, each.shown(each.value), mean, each.limit_shown, verdict)
+        table.add_row(each.name, each.shown(each.value), each.interval, mean, each.limit_shown, verdict)
     show(table)
+    for each in measured:
+        if each.basis:
+            typer.echo(f"{each.name}: {each.basis}")
 
 
 @with_settings

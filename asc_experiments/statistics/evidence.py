@@ -104,6 +104,14 @@ class Evidence:
             and bool((self.scene_of == other.scene_of).all() and (self.clips == other.clips).all())
         )
 
+    def concerns(self, metric: str) -> bool:
+        """Whether any of the clips counts for a metric."""
+        try:
+            self._cells(metric)
+        except ValueError:
+            return False
+        return True
+
     def counts(self, metric: str) -> tuple[int, int]:
         """How many clips, and how many places, a Scorecard's metric is measured on.
 

@@ -1,33 +1,24 @@
 """Whether a challenger is better than the champion by more than noise.
 
-Both trials' objectives are compared: means over students, on the same clips. The noise of their difference is its
-standard error, √(s₁²/n₁ + s₂²/n₂) with the spread s over n students. Where a trial has fewer than two students, or
-all reached the same, its part is that of drawing N clips: p(1 - p)/N, with p = (correct + 1)/(N + 2) so that it is
-never zero. A challenger is better if it leads by more than 1.96 standard errors.
-
-Fresh seeds (``replicate`` in a study file) count before the seeds that a trial was chosen by: those flatter the best of
-many. The clips are the same for both, so that their own difficulty mostly cancels; with few students the spread is
-itself known badly. Both are reasons to look at the interval that ``asc report`` gives, not only at this.
+Both trials' students are compared in the studies' objective, on the test fold, with the error that places and students
+give the difference (:mod:`asc_experiments.statistics`, :mod:`asc_experiments.tracking.decision`): those with fresh
+seeds where a trial was tried again, and with an interval that allows for the challenger having been picked among the
+trials of its study. With one student on a side nothing is known of other seeds, and the champion stays. What is
+counted, such as MACs, has no noise.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from asc_experiments.statistics import Evidence, Margin, margin
+from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words, value_in_words
 from asc_experiments.tracking.candidate import Candidate
-from asc_experiments.tracking.trials import (
-    DIRECTION,
-    OBJECTIVE,
-    OBJECTIVE_VALUE,
-    REPLICATED,
-    REPLICATED_STD,
-    REPLICATES,
-    SPLIT,
-)
+from asc_experiments.tracking.decision import Standing, standing
+from asc_experiments.tracking.judgement import is_counted_exactly
+from asc_experiments.tracking.trials import CELL, DIRECTION, OBJECTIVE, OBJECTIVE_VALUE, SPLIT, STUDY
 
-STANDARD_ERRORS = 1.96
-"""How many standard errors count as noise: 95 % of differences by chance alone are smaller."""
+NO_ANSWERS = "keeps no answers by place (an older run); run its study again under another name, or use --replace"
 
 
 @dataclass(frozen=True)
@@ -37,23 +28,14 @@ class Verdict:
     Attributes:
         is_better: by more than noise.
         why: in words, one line.
-        difference: of the objectives, positive where the challenger is better; None where they do not compare.
-        noise: how large a difference by chance may be.
+        margin: of the challenger's objective over the champion's; None where they do not compare, or it is counted.
+        picked_from: how many trials the challenger may have been picked from by these very answers.
     """
 
     is_better: bool
     why: str
-    difference: float | None = None
-    noise: float | None = None
-
-
-@dataclass(frozen=True)
-class _Reached:
-    """An objective as a mean over students, its squared standard error (None: not known), and what that comes from."""
-
-    value: float
-    variance: float | None
-    by: str
+    margin: Margin | None = None
+    picked_from: int = 1
 
 
 def compare(challenger: Candidate, champion: Candidate) -> Verdict:
@@ -61,21 +43,55 @@ def compare(challenger: Candidate, champion: Candidate) -> Verdict:
     apart = _apart(challenger, champion)
     if apart:
         return Verdict(False, f"the two do not compare: {apart}")
-    again = all(REPLICATED in each.trial.metrics for each in (challenger, champion))
-    ours, theirs = _reached(challenger, again), _reached(champion, again)
-    sign = 1.0 if challenger.trial.tags[DIRECTION] == "maximize" else -1.0
-    difference = sign * (ours.value - theirs.value)
-    objective = f"{challenger.trial.tags[OBJECTIVE]} on the {challenger.trial.tags[SPLIT]} split"
-    fresh = " with fresh seeds" if again else ""
-    values = f"{objective}{fresh}: {ours.value:.4f} against {theirs.value:.4f}"
-    if ours.variance is None or theirs.variance is None:
-        return Verdict(False, f"{values}; how much of that is noise is not known with one seed", difference)
-    noise = STANDARD_ERRORS * math.sqrt(ours.variance + theirs.variance)
-    is_better = difference > noise
-    than = "more" if is_better else "no more"
-    by = ours.by if ours.by == theirs.by else f"{ours.by} and {theirs.by}"
-    why = f"{values}; better by {difference:+.4f}, {than} than the noise of {noise:.4f} ({by})"
-    return Verdict(is_better, why, difference, noise)
+    if is_counted_exactly(challenger.trial):
+        return _counted(challenger, champion)
+    return judge(_standing(challenger), _standing(champion))
+
+
+def judge(ours: Standing, theirs: Standing) -> Verdict:
+    """The verdict on two trials of the same objective and corpus."""
+    cells = {each.trial.tags.get(CELL, each.trial.run_id) for each in (ours, theirs)}
+    if len(cells) == 1:
+        return Verdict(False, "it is a student of the champion's own recipe, which is not better than itself")
+    for each in (ours, theirs):
+        if each.evidence is None:
+            study, name = each.trial.tags.get(STUDY, "?"), each.trial.name
+            return Verdict(False, f"the two do not compare: {name} of study '{study}' {NO_ANSWERS}")
+    return _judged(ours, ours.evidence, theirs, theirs.evidence)  # type: ignore[arg-type]  # neither is None
+
+
+def _judged(ours: Standing, our_table: Evidence, theirs: Standing, their_table: Evidence) -> Verdict:
+    """The verdict on two trials that keep their students' answers."""
+    is_of_one_study = ours.trial.experiment_id == theirs.trial.experiment_id
+    among = max(1, ours.picked_from - is_of_one_study)
+    found = margin(our_table, their_table, ours.metric, among)
+    values = [_reached(each, table, found.metric) for each, table in ((ours, our_table), (theirs, their_table))]
+    than = "is better by more than noise" if found.is_better else "is not better by more than noise"
+    than = than if found.is_known else "is not known to be better"
+    what = f"it {than} in {found.metric} on {clips_in_words(our_table, found.metric)}"
+    picked = f"; it was picked from {ours.picked_from:,} trials" if among > 1 else ""
+    why = f"{what}: {values[0]} against {values[1]}, {margin_in_words(found)}{picked}"
+    return Verdict(found.is_better, why, found, ours.picked_from)
+
+
+def _counted(challenger: Candidate, champion: Candidate) -> Verdict:
+    """The verdict on an objective that has no noise."""
+    ours, theirs = (each.trial.metrics[OBJECTIVE_VALUE] for each in (challenger, champion))
+    is_better = ours > theirs if challenger.trial.tags[DIRECTION] == "maximize" else ours < theirs
+    than = "is better" if is_better else "is not better"
+    what = f"{challenger.trial.tags[OBJECTIVE]}, which is counted"
+    return Verdict(is_better, f"it {than} in {what}: {ours:,.0f} against {theirs:,.0f}")
+
+
+def _standing(candidate: Candidate) -> Standing:
+    return standing(candidate.tracking, candidate.trial, candidate.trials)
+
+
+def _reached(each: Standing, table: Evidence, metric: str) -> str:
+    """What a trial's students reached: ``71.2 % (mean of 3 students with fresh seeds)``."""
+    of = f"mean of {counted(table.students, 'student')}" if table.students > 1 else "1 student"
+    fresh = " with fresh seeds" if each.is_fresh else ""
+    return f"{value_in_words(metric, float(table.measure(metric).mean()))} ({of}{fresh})"
 
 
 def _apart(one: Candidate, other: Candidate) -> str:
@@ -92,29 +108,3 @@ def _apart(one: Candidate, other: Candidate) -> str:
             if mine is not None and its is not None and mine != its:
                 return "other clips were held out"
     return ""
-
-
-def _reached(candidate: Candidate, again: bool) -> _Reached:
-    """What a trial reached, and how sure that is.
-
-    Args:
-        candidate: the trial.
-        again: whether to go by the students with fresh seeds.
-    """
-    metrics, tags = candidate.trial.metrics, candidate.trial.tags
-    objective, on_test = tags[OBJECTIVE], tags[SPLIT] == "test"
-    if objective.startswith("complexity/"):
-        return _Reached(metrics[OBJECTIVE_VALUE], 0.0, "counted")
-    if again:
-        value, std, students = metrics[REPLICATED], metrics.get(REPLICATED_STD), int(metrics.get(REPLICATES, 1))
-    else:
-        name = objective if on_test else f"validation/{objective}"
-        value, std, students = metrics[OBJECTIVE_VALUE], candidate.spread(name), candidate.students()
-    if std and students > 1:
-        return _Reached(value, std**2 / students, f"spread over {students} seeds")
-    data = candidate.data
-    clips = data.test_clips if on_test else data.validation_clips
-    if clips and objective in ("accuracy/overall", "accuracy/macro"):
-        share = (value * clips + 1) / (clips + 2)
-        return _Reached(value, share * (1 - share) / clips, f"drawing of {clips:,} clips")
-    return _Reached(value, None, "")

@@ -1,12 +1,19 @@
-"""Gates: what a network must keep to before it is registered, measured on the network that is shipped."""
+"""Gates: what a network must keep to before it is registered, measured on the network that is shipped.
+
+Accuracies and DG are of this one network, on so many clips of the test fold; at other places it may come out otherwise,
+and an interval says how far. A gate asks what was measured, and says so where its limit lies within that interval.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.statistics import dg_floor, level
+from asc_experiments.statistics.wording import clips_in_words, counted
 from asc_experiments.tracking.candidate import Candidate
 from asc_experiments.training.scorecard import DG
 
@@ -62,6 +69,9 @@ class Measured:
         value: of the network that is shipped.
         mean, std: over the trial's students; None where they are all the same, or there is one.
         limit: of the gate; None where there is none.
+        clips: what it is measured on, in words; empty for what is counted, or where that is not known.
+        low, high: the 95 % interval of this very network at other places; None where that is not known.
+        floor: of DG, what a network equally good on every device shows by the luck of so many clips.
     """
 
     name: str
@@ -70,6 +80,10 @@ class Measured:
     mean: float | None = None
     std: float | None = None
     limit: float | None = None
+    clips: str = ""
+    low: float | None = None
+    high: float | None = None
+    floor: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -87,6 +101,34 @@ class Measured:
             return self.shown(self.value)
         signs = ("≤", ">") if self.option.startswith("max_") else ("≥", "<")
         return f"{self.shown(self.value)} {signs[not self.passed]} {self.shown(self.limit)}"
+
+    @property
+    def is_close(self) -> bool:
+        """Whether clips of other places could as well have put it on the other side of its limit."""
+        bounds = (self.limit, self.low, self.high)
+        return None not in bounds and bounds[1] <= bounds[0] <= bounds[2]  # type: ignore[operator]
+
+    @property
+    def interval(self) -> str:
+        """The 95 % interval; empty where it is not known."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"[{self.shown(self.low)}, {self.shown(self.high)}]"
+
+    @property
+    def basis(self) -> str:
+        """What it is measured on, how sure that is where it is close, and what DG shows by chance, in words."""
+        said = [f"on {self.clips}"] if self.clips else []
+        if self.is_close:
+            said.append(f"the 95 % interval over places {self.interval} holds the limit")
+        if self.floor is not None:
+            said.append(f"a network equally good on every device shows about {self.shown(self.floor)}")
+        return "; ".join(said)
+
+    @property
+    def statement(self) -> str:
+        """The comparison with what it is measured on."""
+        return f"{self.name} {self.comparison}" + (f" ({self.basis})" if self.basis else "")
 
     @property
     def limit_shown(self) -> str:
@@ -110,7 +152,7 @@ class GatesFailedError(AscError):
 
     def __init__(self, where: str, measured: Sequence[Measured]) -> None:
         self.measured = tuple(measured)
-        failed = [f"{each.name} {each.comparison}" for each in measured if not each.passed]
+        failed = [each.statement for each in measured if not each.passed]
         super().__init__(where, f"does not pass: {', '.join(failed)}", "nothing was registered")
 
 
@@ -135,8 +177,20 @@ def measure(candidate: Candidate, gates: Gates) -> list[Measured]:
         value = candidate.own.metrics.get(metric)
         if value is not None and math.isfinite(value):
             mean, std = candidate.trial.metrics.get(metric), candidate.spread(metric)
-            measured.append(Measured(name, option, value, mean, std, limit))
+            measured.append(Measured(name, option, value, mean, std, limit, **_basis(candidate, metric)))
         elif limit is not None:
             where = f"--{option.replace('_', '-')} {limit:g}"
             raise AscError(where, f"the network of {candidate.trial.name} has no {metric}", "leave it out")
     return measured
+
+
+def _basis(candidate: Candidate, metric: str) -> dict[str, Any]:
+    """What a metric of the network is measured on, and how sure it is; nothing where its answers are not kept."""
+    table = candidate.evidence
+    if table is None or not table.concerns(metric):
+        clips = candidate.data.test_clips if metric == ACCURACY else None
+        return {"clips": counted(clips, "test clip")} if clips else {}
+    known = level(table, metric, fixed_students=True)
+    bounds = {"low": max(0.0, known.low), "high": min(1.0, known.high)} if known.is_known else {}
+    floor = {"floor": dg_floor(table)} if metric == DG else {}
+    return {"clips": clips_in_words(table, metric)} | bounds | floor

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asc_experiments import __version__
+from asc_experiments.statistics import dg_floor, level
 from asc_experiments.tracking.candidate import Candidate
 from asc_experiments.tracking.gates import BYTES_AT
+from asc_experiments.tracking.judgement import over_labels
 from asc_experiments.tracking.run import RunRecord
 from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRIAL, keys_of
 from asc_experiments.training.scorecard import DG
@@ -56,6 +58,7 @@ def _sections(candidate: Candidate, about: About) -> list[str]:
     """The sections, those first that must not be cut."""
     return [
         _what(candidate, about),
+        _standing(candidate),
         _use(candidate),
         _accuracy(candidate),
         _limits(candidate),
@@ -81,11 +84,25 @@ def _what(candidate: Candidate, about: About) -> str:
     return (
         f"# {about.model}, version {about.version}\n\n"
         f"A low-complexity acoustic scene classifier: {recipe.arch} of size {recipe.size}, augmented with "
-        f"`{recipe.augment}`, taught by {taught}. It says from one second of sound which of "
-        f"{len(candidate.network.scenes)} scenes it hears: {', '.join(candidate.network.scenes)}.\n\n"
-        f"Trial {tags[TRIAL]} of study `{tags[STUDY]}` was best by {objective}; {one_of}. {honest}\n\n"
+        f"`{recipe.augment}`, taught by {taught}. It answers to one second of sound with one of "
+        f"{len(candidate.network.scenes)} scenes: {', '.join(candidate.network.scenes)}.\n\n"
+        f"Trial {tags[TRIAL]} of study `{tags[STUDY]}` reached the best {objective}; {one_of}. {honest}\n\n"
         f"{about.decision}"
     ).rstrip()
+
+
+def _standing(candidate: Candidate) -> str:
+    """What may be said of it before its figures: what it learned, what is doubtful, whether it is the winner."""
+    own, judged = candidate.learned, candidate.judgement
+    said = [f"**{own.nothing}**" if own.nothing else f"{own.sentence[0].upper()}{own.sentence[1:]}"] if own else []
+    said += [f"**{doubt}**" for doubt in judged.doubts]
+    said.append(candidate.winner_in_words)
+    beside = over_labels(candidate.tracking, candidate.trial, candidate.trials) if judged.has_learned else None
+    if beside is not None:
+        said.append(beside.sentence)
+    elif judged.has_learned and keys_of(candidate.trial):
+        said.append("No trial here has the same student on labels alone: whether its teachers help is not known.")
+    return "## What may be said of it\n\n" + "\n".join(f"- {sentence}" for sentence in said)
 
 
 def _use(candidate: Candidate) -> str:
@@ -102,14 +119,39 @@ def _accuracy(candidate: Candidate) -> str:
     names = ["accuracy/overall", "accuracy/macro"]
     names += sorted(name for name in own if name.startswith("accuracy/group/"))
     names += sorted(name for name in own if name.startswith("accuracy/device/"))
-    rows = [[name.removeprefix("accuracy/").replace("/", " "), _percent(own[name]), _mean(trial, candidate, name)]
-            for name in names if name in own]  # fmt: skip
+    rows = [
+        [name.removeprefix("accuracy/").replace("/", " "), *_measured(candidate, name), _mean(trial, candidate, name)]
+        for name in names
+        if name in own
+    ]
     if DG in own:
-        rows.append(["DG", _percent(own[DG]), _mean(trial, candidate, DG)])
+        rows.append(["DG", *_measured(candidate, DG), _mean(trial, candidate, DG)])
     if not rows:
         return "## Accuracy\n\nNot measured."
-    table = _table(["test fold, in %", "this network", "trial: mean ± std"], rows)
-    return f"## Accuracy\n\n{table}\n\nDG is the standard deviation over devices. {_calibration(own)}"
+    headings = ["test fold, in %", "this network", "95 % interval", "clips", "trial: mean ± std"]
+    return f"## Accuracy\n\n{_table(headings, rows)}\n\n{_explained(candidate)} {_calibration(own)}"
+
+
+def _measured(candidate: Candidate, name: str) -> list[str]:
+    """A metric of the network, its interval and the number of clips; the last two empty where its answers are gone."""
+    value, table = _percent(candidate.own.metrics[name]), candidate.evidence
+    if table is None or not table.concerns(name):
+        return [value, "", ""]
+    known = level(table, name, fixed_students=True)
+    interval = f"{_percent(max(0.0, known.low))} – {_percent(min(1.0, known.high))}" if known.is_known else ""
+    return [value, interval, f"{table.counts(name)[0]:,}"]
+
+
+def _explained(candidate: Candidate) -> str:
+    """What the intervals and DG mean, and what DG shows by chance."""
+    table = candidate.evidence
+    if table is None:
+        return "DG is the standard deviation over devices."
+    return (
+        f"Intervals are of this very network at other places; these clips are of {len(table.places):,} places. DG is "
+        f"the standard deviation over devices; a network equally good on every device shows about "
+        f"{_percent(dg_floor(table))} by the luck of so many clips."
+    )
 
 
 def _calibration(own: Mapping[str, float]) -> str:
@@ -139,7 +181,7 @@ def _limits(candidate: Candidate) -> str:
         "## Limits\n\n"
         "- It hears windows of one second; for longer sounds their probabilities are averaged, shorter ones are "
         "repeated.\n"
-        f"- Microphones it has not heard in training cost accuracy{heard}; others may cost more.\n"
+        f"- Microphones it has not heard in training may cost accuracy{heard}.\n"
         f"- Trained on {trained} of a single corpus: other cities, seasons and languages are not covered.\n"
         "- A sound below 32 kHz is resampled, and lacks the high frequencies it was trained with."
     )

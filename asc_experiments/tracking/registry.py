@@ -48,6 +48,9 @@ class Registered:
         decision: why it has that alias, in words.
         measured: the network's properties, beside the trial's, and its gates.
         tags: of the version.
+        learned: what the network reached beside guessing, in words.
+        doubts: what one must know before believing its figures, a sentence each.
+        winner: whether its trial is better than the others of its study by more than noise, in words.
     """
 
     model: str
@@ -58,6 +61,9 @@ class Registered:
     decision: str
     measured: tuple[Measured, ...]
     tags: Mapping[str, str]
+    learned: str
+    doubts: tuple[str, ...]
+    winner: str
 
     @property
     def uri(self) -> str:
@@ -73,6 +79,7 @@ def register_best(
     *,
     gates: Gates | None = None,
     replace: bool = False,
+    allow_chance: bool = False,
     cache: Path | None = None,
 ) -> Registered:
     """Register the student of a study's best trial. The same student is never registered twice under one name.
@@ -84,17 +91,20 @@ def register_best(
         alias: moved to this version; ``champion`` only if it is better than the champion by more than noise.
         gates: what the network must keep to.
         replace: move ``champion`` in any case.
+        allow_chance: register a student that has learned nothing, too; its card and tags say so.
         cache: folder of locks: one process at a time registers. Without, and on several machines, two that register
             the same student at once still leave one version.
 
     Raises:
-        AscError: if the study has no finished trial, or a name is not valid.
+        AscError: if the study has no finished trial, its student has learned nothing, or a name is not valid.
         GatesFailedError: if a gate fails; nothing is registered then.
     """
     for option, name, valid in (("--model", model, _NAME), ("--alias", alias, _ALIAS)):
         if not valid.fullmatch(name):
             raise AscError(f"{option} {name}", "is no valid name", "use letters, digits, _ and -; not 'latest' or 'v1'")
     candidate = Candidate.best_of(tracking, study)
+    if not allow_chance:
+        _refuse_chance(candidate)
     measured = measure(candidate, gates or Gates())
     if not all(each.passed for each in measured):
         raise GatesFailedError(f"{candidate.trial.name} of study '{study}'", measured)
@@ -102,6 +112,20 @@ def register_best(
         return _Registration(candidate, model, tuple(measured)).carry_out(alias, replace)
     with FileLock(lock_path(cache, f"register-{model}")):
         return _Registration(candidate, model, tuple(measured)).carry_out(alias, replace)
+
+
+def _refuse_chance(candidate: Candidate) -> None:
+    """Refuse a network, or a trial, that has learned nothing.
+
+    Raises:
+        AscError: then.
+    """
+    trial = candidate.trial
+    where = f"{trial.name} of study '{trial.tags[STUDY]}'"
+    for found in (candidate.learned, candidate.judgement.on_test):
+        if found is not None and found.nothing:
+            what = found.nothing[0].lower() + found.nothing[1:].rstrip(".")
+            raise AscError(where, f"{what}; nothing was registered", "train it longer, or give --allow-chance")
 
 
 def stored_card(tracking: Tracking, model_uri: str) -> str:
@@ -139,6 +163,9 @@ class _Registration:
         decision = f"Alias {alias} leads to version {version} now, as asked."
         if alias == CHAMPION:
             alias, decision, facts = self._judge(version, aliases.get(CHAMPION), replace)
+        for key in client.get_model_version(self.model, str(version)).tags if facts else ():
+            if key.startswith(f"{_DECISION}/") and key not in facts:  # of an earlier decision
+                client.delete_model_version_tag(self.model, str(version), key)
         for key, value in (self.tags | facts).items():
             client.set_model_version_tag(self.model, str(version), key, value)
         self._describe(version)
@@ -147,7 +174,9 @@ class _Registration:
             client.delete_registered_model_alias(self.model, CHALLENGER)
         trial = int(self.candidate.trial.tags[TRIAL])
         tags = client.get_model_version(self.model, str(version)).tags
-        return Registered(self.model, version, alias, trial, is_new, decision, self.measured, tags)
+        doubts = self.candidate.judgement.doubts
+        said = (_learned_in_words(self.candidate), doubts, self.candidate.winner_in_words)
+        return Registered(self.model, version, alias, trial, is_new, decision, self.measured, tags, *said)
 
     @cached_property
     def tags(self) -> dict[str, str]:
@@ -189,9 +218,7 @@ class _Registration:
             decision = f"Version {version} is the first champion."
             return CHAMPION, decision, {_DECISION: decision}
         verdict = self._compare(champion)
-        facts = {f"{_DECISION}/against": str(champion)}
-        for name, value in (("difference", verdict.difference), ("noise", verdict.noise)):
-            facts |= {} if value is None else {f"{_DECISION}/{name}": f"{value:.4f}"}
+        facts = {f"{_DECISION}/against": str(champion)} | _facts_of(verdict)
         alias, what = CHAMPION, f"Version {version} replaces champion {champion}"
         if not verdict.is_better:
             what += " as asked (--replace)"
@@ -206,7 +233,8 @@ class _Registration:
             run_id = str(tracking.client.get_model_version(self.model, str(champion)).run_id)
             return compare(self.candidate, Candidate.of(tracking, tracking.get(run_id)))
         except (MlflowException, AscError):
-            return Verdict(False, f"the two do not compare: the trial of version {champion} is gone")
+            gone = f"the trial of version {champion} is gone; --replace makes this one champion"
+            return Verdict(False, f"the two do not compare: {gone}")
 
     def _describe(self, version: int) -> None:
         """Write the card beside the trial and as the version's description, unless a person has changed that."""
@@ -220,6 +248,23 @@ class _Registration:
         text = description(card)
         client.update_model_version(self.model, str(version), text)
         client.set_model_version_tag(self.model, str(version), _CARD, digest_bytes(text.encode()))
+
+
+def _facts_of(verdict: Verdict) -> dict[str, str]:
+    """What was compared, as tags: the metric, its difference and interval, students, places, trials to pick from."""
+    found = verdict.margin
+    if found is None:
+        return {}
+    facts = {
+        "metric": f"{found.metric}, test fold",
+        "difference": f"{found.value:.4f}",
+        "students": f"{found.students[0]} against {found.students[1]}",
+        "places": str(found.places),
+        "picked_from": str(verdict.picked_from),
+    }
+    if found.is_known:
+        facts |= {"low": f"{found.low:.4f}", "high": f"{found.high:.4f}"}
+    return {f"{_DECISION}/{name}": value for name, value in facts.items()}
 
 
 def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str]:
@@ -240,5 +285,13 @@ def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str
     }
     chosen = ("accuracy/overall", "accuracy/macro", "accuracy/group/", "accuracy/device/", "ece/overall", DG)
     tags |= {name: f"{value:.4f}" for name, value in own.metrics.items() if name.startswith(chosen)}
-    tags |= {_GATE + each.option: f"{each.name} {each.comparison}" for each in measured if each.limit is not None}
+    tags |= {_GATE + each.option: each.statement for each in measured if each.limit is not None}
+    tags |= {"learned": _learned_in_words(candidate), "winner": candidate.winner_in_words}
+    tags |= {"doubts": " ".join(doubts)} if (doubts := candidate.judgement.doubts) else {}
     return {key: value[:_LONGEST_TAG] for key, value in tags.items()}
+
+
+def _learned_in_words(candidate: Candidate) -> str:
+    """What the network, or else its trial, reached beside guessing."""
+    found = candidate.learned or candidate.judgement.on_test
+    return found.sentence if found else "Not known: its runs keep neither answers nor accuracies by scene."

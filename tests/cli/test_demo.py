@@ -25,7 +25,7 @@ def test_demo_is_the_commands_that_it_shows_and_ends_with_the_next_ones(asc: Cal
         "$ asc register quickstart",
         "$ asc report quickstart",
     ]
-    assert "best student of quickstart" in result.out
+    assert "student of quickstart" in result.out
     *_, page, compare, classify = result.out.splitlines()
     assert page == "Read the answer as a page:    asc report quickstart --format html"
     assert compare == "Compare the runs in MLflow:   asc ui"

@@ -18,15 +18,17 @@ from rich.console import Console
 from asc_experiments.base import progress
 from asc_experiments.cli.predictions import Format, heading, line, open_writer
 from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.networks import log_network
 from asc_experiments.training import SceneNetwork, inference, make_recipe
 from asc_experiments.training.inference import Prediction
+from tests.tracking.conftest import answers_of
 
 SCENES = ("bus", "park, quiet", "tram")
 
 
-def log_trial(workspace: Path, number: int, reached: tuple[float, float]) -> str:
-    """A finished trial of study ``s`` with two students; the id of its network."""
+def log_trial(workspace: Path, number: int, reached: tuple[float, float], answered: bool = False) -> str:
+    """A finished trial of study ``s`` with two students, which may keep their answers; the id of its network."""
     tracking = Tracking.open(workspace)
     experiment = tracking.experiment("s")
     tags = {
@@ -37,10 +39,14 @@ def log_trial(workspace: Path, number: int, reached: tuple[float, float]) -> str
         for value in reached:
             with tracking.run(experiment, "seed", "seed", {"asc.corpus": "c0ffee"}, trial.run_id) as student:
                 student.metrics({"accuracy/overall": value})
+                if answered:
+                    log_evidence(student, {"test": answers_of([value])})
                 torch.manual_seed(number)
                 network = SceneNetwork(make_recipe("cp_mobile", base_channels=8), SCENES)
                 model_id = log_network(student, network)
         trial.tags({"asc.model_id": model_id})
+        if answered:
+            log_evidence(trial, {"test": answers_of(reached)})
         mean, spread = sum(reached) / 2, abs(reached[0] - reached[1]) / 2**0.5
         trial.metrics({"objective": mean, "accuracy/overall": mean, "std/accuracy/overall": spread})
     return model_id
@@ -75,6 +81,7 @@ def test_a_student_is_registered_and_its_measures_are_shown(asc: Callable, works
     assert accuracy == {
         "name": "accuracy", "option": "min_accuracy", "value": 0.6, "mean": 0.55,
         "std": pytest.approx(0.0707, abs=1e-4), "limit": 0.55, "passed": True,
+        "clips": "", "low": None, "high": None, "floor": None,
     }  # fmt: skip
 
 
@@ -104,6 +111,32 @@ def test_a_gate_in_percent_is_one_kind_line(asc: Callable, workspace: Path, opti
     assert refused.code == 2
     assert len(refused.err.splitlines()) == 1
     assert "is not a part of one" in refused.err
+
+
+def test_a_student_at_chance_is_refused_in_one_line_unless_allowed(asc: Callable, workspace: Path) -> None:
+    log_trial(workspace, 0, (0.33, 0.34), answered=True)
+    refused = asc("register", "s", "--workspace", workspace)
+    assert refused.code == 2
+    assert len(refused.err.splitlines()) == 1
+    assert "nothing was learned that can be told from guessing" in refused.err
+    assert "--allow-chance" in refused.err
+    assert Tracking.open(workspace).client.search_registered_models() == []
+    allowed = asc("register", "s", "--allow-chance", "--workspace", workspace)
+    assert allowed.code == 0
+    assert "Nothing was learned" in allowed.out
+    assert "No winner: nothing was learned." in allowed.out
+
+
+def test_what_is_measured_is_said_with_clips_places_and_interval(asc: Callable, workspace: Path) -> None:
+    log_trial(workspace, 0, (0.5, 0.6), answered=True)
+    shown = asc("register", "s", "--min-accuracy", 0.59, "--workspace", workspace)
+    assert shown.code == 0, shown.err
+    assert "accuracy: on 540 test clips of 27 places; the 95 % interval over places [0." in shown.out
+    assert "holds the limit" in shown.out
+    facts = json.loads(asc("register", "s", "--workspace", workspace, "--json").out)
+    assert facts["learned"].startswith("accuracy/macro is 60.0 % (95 % interval from ")
+    assert facts["winner"].startswith("No winner yet: one trial has finished")
+    assert facts["doubts"] == []
 
 
 def test_a_student_within_noise_is_challenger_with_a_line_how_to_override(asc: Callable, workspace: Path) -> None:

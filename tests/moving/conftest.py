@@ -26,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, synth_corpus: Path, cache: Pa
     study.write_text(HOME_STUDY)
     where = ("--workspace", folder / "laptop")
     command("study", "run", study, "--corpus", synth_corpus, *where)
-    command("register", "tiny", *where)
+    command("register", "tiny", "--allow-chance", *where)
     return Home(folder / "laptop", synth_corpus, study)
 
 

@@ -106,7 +106,7 @@ def test_nothing_that_is_stored_holds_the_password(
     shown = ""
     for command in (
         ["study", "run", study_file(), "--corpus", synth_corpus, "--trials", 1],
-        ["register", "tiny"],
+        ["register", "tiny", "--allow-chance"],
         ["model", "card", "models:/asc-student@champion"],
         ["report", "tiny", "--format", "html", "-o", tmp_path / "page.html"],
         ["report", "tiny", "--json"],

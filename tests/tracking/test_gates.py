@@ -89,3 +89,32 @@ def test_every_value_passes_as_most_or_as_least_and_at_its_limit_as_both(value: 
 def test_a_value_that_is_no_number_passes_nothing() -> None:
     assert not Measured("x", "max_dg", math.nan, limit=1.0).passed
     assert not Measured("x", "min_accuracy", math.nan, limit=0.0).passed
+
+
+def test_a_gate_says_on_what_it_was_measured_and_where_the_limit_is_within_the_noise_of_clips(
+    candidate: Candidate,
+) -> None:
+    measured = {each.option: each for each in measure(candidate, Gates(min_accuracy=0.69))}
+    accuracy = measured["min_accuracy"]
+    assert accuracy.clips == "540 test clips of 27 places"
+    assert accuracy.low is not None
+    assert accuracy.high is not None
+    assert accuracy.low < 0.69 < 0.7 < accuracy.high
+    assert accuracy.is_close
+    said = "accuracy 0.7000 ≥ 0.6900 (on 540 test clips of 27 places; the 95 % interval over places [0."
+    assert accuracy.statement.startswith(said)
+    far = {each.option: each for each in measure(candidate, Gates(min_accuracy=0.4))}["min_accuracy"]
+    assert far.statement == "accuracy 0.7000 ≥ 0.4000 (on 540 test clips of 27 places)"
+    assert measured["max_parameters"].statement == measured["max_parameters"].name + " 13,648"
+
+
+def test_dg_has_what_chance_alone_shows_beside_it(candidate: Candidate) -> None:
+    (dg,) = (each for each in measure(candidate, Gates(max_dg=0.2)) if each.option == "max_dg")
+    assert dg.floor == pytest.approx(math.sqrt(0.7 * 0.3 / 270 / 2), abs=0.001)
+    assert "a network equally good on every device shows about 0.0197" in dg.statement
+
+
+def test_older_run_has_its_number_of_clips_beside_its_accuracy(tracking: Tracking, log_trial: object) -> None:
+    log_trial(0, [0.6], keeps_answers=False)  # type: ignore[operator]
+    (accuracy,) = (each for each in measure(Candidate.best_of(tracking, "s"), Gates()) if each.option == "min_accuracy")
+    assert (accuracy.clips, accuracy.low) == ("540 test clips", None)

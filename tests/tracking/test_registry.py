@@ -9,9 +9,12 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.candidate import Candidate
+from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.gates import Gates, GatesFailedError
 from asc_experiments.tracking.networks import fetch_network
 from asc_experiments.tracking.registry import register_best, stored_card
+from tests.tracking.conftest import answers_of
 
 LogTrial = Callable[..., RunRecord]
 
@@ -82,8 +85,16 @@ def test_a_better_student_becomes_champion(tracking: Tracking, log_trial: LogTri
     assert (registered.version, registered.alias) == (2, "champion")
     assert aliases(tracking) == {"champion": 2}
     assert registered.tags["decision/against"] == "1"
-    assert float(registered.tags["decision/difference"]) == pytest.approx(0.4)
-    assert "Version 2 replaces champion 1: accuracy/overall on the test split" in registered.decision
+    expected = {
+        "metric": "accuracy/overall, test fold",
+        "difference": "0.4000",
+        "students": "2 against 2",
+        "places": "27",
+    }
+    assert {name: registered.tags[f"decision/{name}"] for name in expected} == expected
+    assert 0 < float(registered.tags["decision/low"]) < 0.4 < float(registered.tags["decision/high"])
+    said = "Version 2 replaces champion 1: it is better by more than noise in accuracy/overall on 540 test clips of 27 "
+    assert registered.decision.startswith(said)
 
 
 def test_a_student_within_noise_becomes_challenger_and_is_promoted_on_demand(
@@ -105,13 +116,76 @@ def test_a_student_within_noise_becomes_challenger_and_is_promoted_on_demand(
     assert versions(tracking) == 2
 
 
+def test_one_student_on_a_side_never_becomes_champion_unless_asked(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.4])
+    register_best(tracking, "s")
+    log_trial(1, [0.9])
+    kept = register_best(tracking, "s")
+    assert kept.alias == "challenger"
+    assert "not known with one seed" in kept.decision
+    assert register_best(tracking, "s", replace=True).alias == "champion"
+
+
+def test_a_student_at_chance_is_refused_and_leaves_nothing_behind(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.34])
+    with pytest.raises(AscError) as refused:
+        register_best(tracking, "s")
+    line = refused.value.line()
+    assert line.startswith(
+        "trial 0 of study 's': nothing was learned that can be told from guessing: accuracy/macro is 3"
+    )
+    assert "on 540 test clips of 27 places, where guessing gives 33.3 %; nothing was registered" in line
+    assert line.endswith("or give --allow-chance")
+    assert tracking.client.search_registered_models() == []
+
+
+def test_a_shipped_network_at_chance_is_refused_though_its_trial_is_not(
+    tracking: Tracking, log_trial: LogTrial
+) -> None:
+    trial = log_trial(0, [0.9, 0.8])
+    own = Candidate.of(tracking, trial).own
+    log_evidence(tracking.writer(own.run_id, own.experiment_id), {"test": answers_of([0.33])})
+    with pytest.raises(AscError, match=r"nothing was learned.*guessing gives 33\.3 %"):
+        register_best(tracking, "s")
+
+
+def test_a_student_at_chance_that_is_registered_all_the_same_says_so(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.34])
+    registered = register_best(tracking, "s", allow_chance=True)
+    assert registered.tags["learned"].startswith("Nothing was learned that can be told from guessing")
+    assert registered.tags["winner"] == "No winner: nothing was learned."
+    assert registered.doubts[0].startswith("Nothing was learned")
+    assert "**Nothing was learned that can be told from guessing" in stored_card(tracking, "models:/asc-student/1")
+
+
+def test_an_older_student_is_judged_by_its_accuracy_and_its_number_of_clips(
+    tracking: Tracking, log_trial: LogTrial
+) -> None:
+    scenes = {f"accuracy/scene/{scene}": 0.36 for scene in ("bus", "park", "tram")}
+    log_trial(0, [0.36], metrics={"accuracy/macro": 0.36} | scenes, keeps_answers=False)
+    with pytest.raises(AscError, match=r"accuracy/macro is 36\.0 % .* on 540 test clips, where guessing gives 33\.3 %"):
+        register_best(tracking, "s")
+
+
+def test_a_version_says_whether_its_trial_is_the_winner_of_its_study(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.70, 0.71])
+    assert "nothing to compare it with" in register_best(tracking, "s").winner
+    log_trial(1, [0.72, 0.73])
+    registered = register_best(tracking, "s")
+    assert registered.winner.startswith("No winner yet: trial 1 cannot be told apart from 1 of 1 other trial")
+    assert "To settle it: " in registered.tags["winner"]
+    log_trial(2, [0.95, 0.96])
+    assert register_best(tracking, "s").winner.startswith("Trial 2 is better by more than noise than 2 other trials")
+
+
 def test_a_student_of_another_corpus_does_not_take_the_champions_place(tracking: Tracking, log_trial: LogTrial) -> None:
     log_trial(0, [0.5, 0.51])
     register_best(tracking, "s")
     log_trial(0, [0.9, 0.91], study="t", corpus="decaf")
     registered = register_best(tracking, "t")
     assert registered.alias == "challenger"
-    assert "the two do not compare" in registered.decision
+    assert "the two do not compare: their corpora" in registered.decision
+    assert not [tag for tag in registered.tags if tag.startswith("decision/") and tag != "decision/against"]
 
 
 def test_a_champion_whose_trial_is_gone_is_kept(tracking: Tracking, log_trial: LogTrial) -> None:
