@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -142,10 +143,19 @@ class Evidence:
         Raises:
             ValueError: if the metric concerns no clip.
         """
+        if metric in self._known:
+            return self._known[metric]
         cells = self._cells(metric)
         values = self.loss if metric.startswith("loss/") else self.correct
         belongs = cells[None] == np.arange(int(cells.max()) + 1)[:, None, None]
-        return np.einsum("spd,kpd->spk", values, belongs), np.einsum("pd,kpd->pk", self.clips, belongs)
+        found = np.einsum("spd,kpd->spk", values, belongs), np.einsum("pd,kpd->pk", self.clips, belongs)
+        self._known[metric] = found
+        return found
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """What was summed before: one table is compared with many others."""
+        return {}
 
     def _cells(self, metric: str) -> np.ndarray:
         """The cell of each place and device, ``(places, devices)`` int64; -1 counts for nothing."""
