@@ -1,6 +1,7 @@
 """Differences between recipes and how sure they are: over places and over students."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -145,6 +146,65 @@ def test_interval_holds_the_truth_as_often_as_it_says(seed_deviation: float) -> 
         found = margin(ours, theirs, "accuracy/overall")
         held += found.low <= 0.1 <= found.high
     assert 0.91 <= held / simulations <= 1.0
+
+
+def seeds_alone(rng: np.random.Generator, students: int, deviation: float) -> Evidence:
+    """Students who differ by their luck and by nothing else: of so many clips at each place nothing is chance."""
+    right = np.rint(1e6 * (0.5 + deviation * rng.normal(size=(students, 1, 1)))).astype(np.int64)
+    return Evidence(
+        places=tuple("abcdef"),
+        scene_of=np.arange(6) % 3,
+        scenes=SCENES,
+        devices=("a",),
+        groups=GROUPS,
+        clips=np.full((6, 1), 1_000_000),
+        correct=np.broadcast_to(right, (students, 6, 1)),
+        loss=np.zeros((students, 6, 1)),
+        answers=np.zeros((students, 3), dtype=np.int64),
+    )
+
+
+@pytest.mark.parametrize(("students", "deviations"), [((2, 10), (0.013, 0.013)), ((3, 10), (0.01, 0.019))])
+def test_interval_holds_where_one_side_has_far_fewer_students(
+    students: tuple[int, int], deviations: tuple[float, float]
+) -> None:
+    """Welch's interval alone misses in 10 % of all comparisons of two students with ten."""
+    held, simulations = 0, 400
+    rng = np.random.default_rng(0)
+    for _ in range(simulations):
+        sides = [seeds_alone(rng, *each) for each in zip(students, deviations, strict=True)]
+        found = margin(sides[0], sides[1], "accuracy/overall")
+        held += found.low <= 0 <= found.high
+    assert 0.94 <= held / simulations <= 1.0
+
+
+@pytest.mark.parametrize("metric", ["accuracy/overall", "accuracy/macro"])
+def test_error_of_places_is_that_of_a_stratified_mean(metric: str) -> None:
+    """Two places a scene, each with as many clips: the textbook's √(Σ (m/M)² s²/m) over scenes of m of M places."""
+    rng = np.random.default_rng(0)
+    table = replace(
+        seeds_alone(rng, 2, 0.0), clips=np.full((6, 1), 100), correct=rng.integers(20, 90, (1, 6, 1)).repeat(2, axis=0)
+    )
+    shares = table.correct[0, :, 0] / 100
+    of_scenes = [shares[table.scene_of == scene].var(ddof=1) / 2 / 9 for scene in range(3)]
+    assert level(table, metric, fixed_students=True).error == pytest.approx(np.sqrt(sum(of_scenes)))
+
+
+def test_what_these_students_happen_to_answer_at_these_places_counts_once() -> None:
+    """Students alike, places alike, every answer a coin's: the error is that of so many coins, not of twice as many."""
+    rng = np.random.default_rng(0)
+    squares = []
+    for _ in range(40):
+        ours, theirs = (
+            replace(
+                seeds_alone(rng, 5, 0.0),
+                clips=np.full((6, 1), 100),
+                correct=rng.binomial(100, 0.6, (5, 6, 1)),
+            )
+            for _ in range(2)
+        )
+        squares.append(margin(ours, theirs, "accuracy/overall").error ** 2)
+    assert np.mean(squares) == pytest.approx(2 * 0.6 * 0.4 / (5 * 600), rel=0.4)
 
 
 def test_network_that_gives_one_answer_has_learned_nothing() -> None:
