@@ -1,5 +1,6 @@
 # make demo   a synthetic corpus, a study on it, the best student registered; ends with the comparison
 # make test   style, types, layers and the whole test suite; `make nightly`: faults, longer and more often
+# make calibrate   how often the statistics are wrong, by simulation: tables as Markdown, minutes on two cores
 # make release-check   what must hold before a release; `make audit`: known faults of pinned packages; `make fuzz`
 # All install what they need into .venv first. `make clean` removes what the demo made.
 
@@ -10,7 +11,7 @@ CORPUS := demo_corpus
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
             $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: install demo test lint browser postgres nightly fuzz audit release-check clean
+.PHONY: install demo test lint browser postgres nightly fuzz calibrate audit release-check clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -60,6 +61,12 @@ nightly: install postgres
 # What the readers of study files, tables and sound files make of ten thousand inputs: a few minutes.
 fuzz: install
 	ASC_FUZZ=1200 $(VENV)/bin/python -m pytest tests/fuzz --timeout 3600
+
+# How often intervals and tests of significance are wrong, where the truth is known: docs/explanation/statistics.md.
+# REPETITIONS=2000 simulates each setting more often.
+REPETITIONS := 500
+calibrate: install
+	@$(VENV)/bin/python -m asc_experiments.statistics.calibration --repetitions $(REPETITIONS)
 
 # Fails on a pin with a known fault; says so where no database of faults answers.
 audit: install
