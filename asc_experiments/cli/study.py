@@ -202,16 +202,17 @@ def watch(
     """Watch a study live: trainings under way, epochs, accuracy so far, the best trial, the time left."""
     from asc_experiments.base.progress import live, show
     from asc_experiments.study.storage import load_study, open_storage
-    from asc_experiments.study.watch import view_study, watch_table
+    from asc_experiments.study.watch import Watch, watch_table
 
     study, tracking = load_study(open_storage(settings.workspace, settings.storage), name), settings.tracking()
-    view = view_study(study, tracking)
+    watching = Watch(study, tracking)
+    view = watching.look()
     if as_json:
         print_json(view.facts())
     elif once:
         show(watch_table(view))
     else:
-        live(lambda: watch_table(view_study(study, tracking)), every)
+        live(lambda: watch_table(watching.look()), every)
 
 
 @app.command("list", epilog="Example: asc study list")

@@ -48,7 +48,8 @@ def describe_study(file: StudyFile, study: optuna.Study, bench: Workbench, exper
     records = finished_trials(tracking, file.name)
     tested = sorted(set(bench.corpus.device_of[bench.corpus.test_rows].tolist()))
     leading = (OBJECTIVE_VALUE, spread_of("accuracy/overall")) if file.seeds > 1 else (OBJECTIVE_VALUE,)
-    tags = page_view(TRIAL_KIND, _PARAMS, tested, OBJECTIVE_VALUE, leading)
+    lowest_first = file.objective.direction == "minimize"
+    tags = page_view(TRIAL_KIND, _PARAMS, tested, OBJECTIVE_VALUE, leading, lowest_first)
     tags[DEVICE_GROUPS] = json.dumps({device: bench.device_groups[device] for device in tested})
     tags[SAMPLER] = file.sampler
     measured = [found for objective in file.objectives if (found := objective_clips(objective, bench))]

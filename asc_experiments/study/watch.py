@@ -13,6 +13,7 @@ from rich.table import Table
 from asc_experiments.report.text import duration
 from asc_experiments.study.status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.many import runs_of_kinds
 from asc_experiments.tracking.run import KIND
 from asc_experiments.tracking.trials import (
     EPOCH,
@@ -28,6 +29,8 @@ from asc_experiments.tracking.trials import (
 )
 
 _BAR_WIDTH = 16
+_CLOCKS_APART_S = 600.0
+"""By how much the clocks of two hosts may differ that end trials of one study."""
 _TRAININGS = (SEED_KIND, REPLICATE_KIND, "teacher")
 
 
@@ -81,25 +84,75 @@ class StudyView:
 
 
 def view_study(study: optuna.Study, tracking: Tracking) -> StudyView:
-    """Look at a study in Optuna's storage and in the tracking server.
+    """Look at a study in Optuna's storage and in the tracking server, once.
 
     Raises:
         AscError: if the tracking server knows no such study.
     """
-    status = study_status(study)
-    own = study_experiment(tracking, study.study_name)
-    bank = [tracking.experiment("teachers")] if tracking.has_experiment("teachers") else []
-    running = tracking.search([own, *bank], "attributes.status = 'RUNNING'")
-    trials = tracking.search([own], f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'")
-    used = [key for trial in trials for key in keys_of(trial)]
-    return StudyView(
-        status=status,
-        trainings=tuple(_training(record) for record in running if record.tags.get(KIND) in _TRAININGS),
-        teachers=len(set(used)),
-        uses=len(used),
-        found=len(_older(tracking, bank, set(used), trials)),
-        seconds_left=_seconds_left(status, trials, running),
-    )
+    return Watch(study, tracking).look()
+
+
+class Watch:
+    """Looks at a study again and again, and asks the tracking server only for what has changed since the last look.
+
+    Args:
+        study: in Optuna's storage.
+        tracking: the server.
+    """
+
+    def __init__(self, study: optuna.Study, tracking: Tracking) -> None:
+        self._study, self._tracking = study, tracking
+        self._finished: dict[str, RunRecord] = {}
+        self._looked: float | None = None
+        self._teachers_began: dict[str, int | None] = {}
+
+    def look(self) -> StudyView:
+        """The study as it is now.
+
+        Raises:
+            AscError: if the tracking server knows no such study.
+        """
+        tracking = self._tracking
+        status = study_status(self._study)
+        own = study_experiment(tracking, self._study.study_name)
+        bank = [tracking.experiment("teachers")] if tracking.has_experiment("teachers") else []
+        running = tracking.search([own, *bank], "attributes.status = 'RUNNING'")
+        self._finished |= {trial.run_id: trial for trial in self._finished_since(own)}
+        trials = list(self._finished.values())
+        used = [key for trial in trials for key in keys_of(trial)]
+        return StudyView(
+            status=status,
+            trainings=tuple(_training(record) for record in running if record.tags.get(KIND) in _TRAININGS),
+            teachers=len(set(used)),
+            uses=len(used),
+            found=len(self._older(bank, set(used), trials)),
+            seconds_left=_seconds_left(status, trials, running),
+        )
+
+    def _finished_since(self, own: str) -> list[RunRecord]:
+        """The trials that have finished since the last look; at the first look all of them."""
+        now, last = time.time(), self._looked
+        if last is None:
+            runs = runs_of_kinds(self._tracking, own, [TRIAL_KIND], tags_alone=True)
+            found = [run for run in runs if run.status == "FINISHED"]
+        else:
+            query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'"
+            since = int(1_000 * (last - _CLOCKS_APART_S))
+            found = self._tracking.search([own], f"{query} AND attributes.end_time > {since}")
+        self._looked = now
+        return found
+
+    def _older(self, bank: Sequence[str], used: set[str], trials: Sequence[RunRecord]) -> set[str]:
+        """The keys of teachers that had been made before the study's first trial began."""
+        if not bank or not trials:
+            return set()
+        began = self._teachers_began
+        if new := used - began.keys():
+            runs = runs_of_kinds(self._tracking, bank[0], ["teacher"], tags_alone=True)
+            made = {run.tags.get(TEACHER_KEY): run.start_time for run in reversed(runs) if run.status == "FINISHED"}
+            began |= {key: made.get(key) for key in new}
+        first = min(trial.start_time for trial in trials)
+        return {key for key in used if (start := began[key]) is not None and start < first}
 
 
 def _training(record: RunRecord) -> Training:
@@ -116,15 +169,6 @@ def _training(record: RunRecord) -> Training:
         accuracy=metrics.get("validation/accuracy/overall"),
         seconds_left=None if pace is None else pace * (epochs - epoch),
     )
-
-
-def _older(tracking: Tracking, bank: Sequence[str], used: set[str], trials: Sequence[RunRecord]) -> set[str]:
-    """The keys of teachers that had been made before the study's first trial began."""
-    if not bank or not trials:
-        return set()
-    began = min(trial.start_time for trial in trials)
-    teachers = tracking.search(bank, "attributes.status = 'FINISHED'")
-    return {t.tags[TEACHER_KEY] for t in teachers if t.tags.get(TEACHER_KEY) in used and t.start_time < began}
 
 
 def _seconds_left(status: StudyStatus, trials: Sequence[RunRecord], running: Sequence[RunRecord]) -> float | None:

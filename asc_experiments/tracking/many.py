@@ -35,15 +35,25 @@ _TAGS, _PARAMS, _METRICS = (select(*_COLUMNS).select_from(table(name)) for name 
 _NANS = select(*_COLUMNS[:2]).select_from(table("latest_metrics")).where(column("is_nan").is_(sqlalchemy.true()))
 
 
-def runs_of_kinds(tracking: Tracking, experiment_id: str, kinds: Sequence[str]) -> list[RunRecord]:
-    """The active runs of an experiment that are of these kinds, of any status, oldest first."""
+def runs_of_kinds(
+    tracking: Tracking, experiment_id: str, kinds: Sequence[str], tags_alone: bool = False
+) -> list[RunRecord]:
+    """The active runs of an experiment that are of these kinds, of any status, oldest first.
+
+    Args:
+        tracking: the server.
+        experiment_id: the experiment's.
+        kinds: of runs.
+        tags_alone: whether nobody asks for their metrics and parameters, which a database is not read for then.
+    """
     if tracking.uri.partition(":")[0].partition("+")[0] in _BACKENDS:
-        return list(patiently(partial(_read, tracking.uri, int(experiment_id), list(kinds)), tracking.uri))
+        read = partial(_read, tracking.uri, int(experiment_id), list(kinds), tags_alone)
+        return list(patiently(read, tracking.uri))
     found = [run for kind in kinds for run in tracking.search([experiment_id], f"tags.`{KIND}` = '{kind}'")]
     return sorted(found, key=lambda run: run.start_time)
 
 
-def _read(uri: str, experiment_id: int, kinds: list[str]) -> list[RunRecord]:
+def _read(uri: str, experiment_id: int, kinds: list[str], tags_alone: bool) -> list[RunRecord]:
     wanted = (
         select(_RUNS)
         .join(_KINDS, _KINDS.c.run_uuid == _RUNS.c.run_uuid)
@@ -53,8 +63,9 @@ def _read(uri: str, experiment_id: int, kinds: list[str]) -> list[RunRecord]:
     with _snapshot(uri) as connection:
         runs = connection.execute(wanted.order_by(_RUNS.c.start_time, _RUNS.c.run_uuid)).all()
         ids = wanted.with_only_columns(_RUNS.c.run_uuid)
-        tags, params, metrics = (_by_run(connection, each, ids) for each in (_TAGS, _PARAMS, _METRICS))
-        for run_id, key in connection.execute(_of(_NANS, ids)):
+        tables = (_TAGS,) if tags_alone else (_TAGS, _PARAMS, _METRICS)
+        tags, params, metrics = (*(_by_run(connection, each, ids) for each in tables), {}, {})[:3]
+        for run_id, key in () if tags_alone else connection.execute(_of(_NANS, ids)):
             metrics.setdefault(run_id, {})[key] = float("nan")
     return [
         RunRecord(

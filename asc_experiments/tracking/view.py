@@ -22,7 +22,12 @@ _LONGEST_TAG = 4_900
 
 
 def page_view(
-    kind: str, params: Sequence[str], devices: Sequence[str], order: str, leading: Sequence[str] = ()
+    kind: str,
+    params: Sequence[str],
+    devices: Sequence[str],
+    order: str,
+    leading: Sequence[str] = (),
+    lowest_first: bool = False,
 ) -> dict[str, str]:
     """The tags of an experiment whose runs of one kind are compared.
 
@@ -30,8 +35,9 @@ def page_view(
         kind: of the runs in the table; others stay out of it.
         params: the parameters that are columns, the first one in front of the metrics.
         devices: those of the test fold.
-        order: the metric that the table is sorted by, highest first, and that charts begin with.
+        order: the metric that the table is sorted by, and that charts begin with.
         leading: metrics that stand before the accuracies.
+        lowest_first: whether the table begins with the lowest value of that metric, as where a lower one is better.
     """
     scores = ["accuracy/overall", *(f"accuracy/group/{group}" for group in _GROUPS), "device_generalization"]
     per_device = [f"accuracy/device/{device}" for device in devices]
@@ -42,7 +48,7 @@ def page_view(
     state = {
         "searchFilter": f"tags.`{KIND}` = '{kind}'",
         "orderByKey": f"metrics.`{order}`",
-        "orderByAsc": False,
+        "orderByAsc": lowest_first,
         "selectedColumns": columns,
         "columnOrder": columns,
         "columnWidths": {column: _PIXELS_PER_LETTER * len(column) for column in columns} | {columns[0]: _FIRST_PIXELS},

@@ -54,6 +54,15 @@ def test_study_whose_students_guess_names_no_best_trial(
     assert said in note
 
 
+@pytest.mark.parametrize(("metric", "ascending"), [("accuracy/overall", False), ("loss/overall", True)])
+def test_table_of_mlflow_begins_with_the_best_trial_whichever_way_is_better(
+    driver: Callable[..., Driver], answers: Answers, tracking: Tracking, metric: str, ascending: bool
+) -> None:
+    driver({"trials": 1, "objective": {"metric": metric}})
+    state = json.loads(tracking.experiment_tags(tracking.experiment("tiny"))["mlflow.sharedViewState.compare"])
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`objective`", ascending)
+
+
 def test_study_without_finished_trials_has_its_description_and_what_it_is_chosen_on(
     driver: Callable[..., Driver], answers: Answers, tracking: Tracking
 ) -> None:

@@ -1,17 +1,19 @@
 """The live view tells what is under way, how far it is, and what was reused."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.status import StudyStatus
 from asc_experiments.study.storage import load_study, open_storage
-from asc_experiments.study.watch import StudyView, Training, view_study, watch_table
-from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, STUDY, TRIAL
+from asc_experiments.study.watch import StudyView, Training, Watch, view_study, watch_table
+from asc_experiments.tracking import Tracking, many
+from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, STUDY, TEACHER_KEY, TEACHERS, TRIAL, finished_trials
 from tests.study.conftest import Answers
 
 
@@ -60,6 +62,43 @@ def test_nothing_under_way_is_said(half_done: Driver, tracking: Tracking, worksp
     view = view_study(load_study(open_storage(workspace, None), "tiny"), tracking)
     assert view.trainings == ()
     assert "nothing is being trained" in shown(view)
+
+
+def test_second_look_asks_only_for_what_has_changed(
+    half_done: Driver, tracking: Tracking, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trials that are long finished, and the bank, are read at the first look, and without their metrics."""
+    own = tracking.experiment("tiny")
+    with tracking.run(tracking.experiment("teachers"), "cp_resnet", "teacher", {TEACHER_KEY: "k1"}):
+        pass
+    for number, trial in enumerate(finished_trials(tracking, "tiny")):
+        tracking.writer(trial.run_id, own).tags({TEACHERS: f"k1,k{number + 2}"})
+    with sqlite3.connect(workspace / "mlruns" / "mlflow.db") as connection:
+        connection.execute("UPDATE runs SET start_time = start_time - 7200000, end_time = end_time - 7200000")
+    watch = Watch(load_study(open_storage(workspace, None), "tiny"), tracking)
+    tables, read = [], many._by_run
+    monkeypatch.setattr(many, "_by_run", lambda *of: tables.append(str(of[1])) or read(*of))
+    first = watch.look()
+    assert (first.teachers, first.uses) == (3, 4)
+    assert tables
+    assert not any("metrics" in table or "params" in table for table in tables)
+    tables.clear()
+    answered: list[str] = []
+    search = tracking.now.search_runs
+
+    def note(*arguments: Any, **named: Any) -> Any:
+        found = search(*arguments, **named)
+        answered.extend(run.info.run_name for run in found)
+        return found
+
+    monkeypatch.setattr(tracking.now, "search_runs", note)
+    assert watch.look() == first
+    assert (tables, answered) == ([], [])
+    with tracking.run(own, "trial 2", "trial", {STUDY: "tiny", TRIAL: "2", TEACHERS: "k2,k3"}):
+        pass
+    again = watch.look()
+    assert (tables, answered) == ([], ["trial 2"])
+    assert (again.teachers, again.uses, again.found) == (3, 6, first.found)
 
 
 def test_time_left_is_that_of_the_finished_trials_shared_by_those_under_way() -> None:
