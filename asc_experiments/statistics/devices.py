@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 
 from asc_experiments.statistics.evidence import Evidence
-from asc_experiments.statistics.margin import ONE_PLACE, Margin, _interval, _student_part, _unknown
+from asc_experiments.statistics.margin import CONFIDENCE, ONE_PLACE, Margin, Part
 
 
 def between_devices(table: Evidence, first: str, second: str, comparisons: int = 1) -> Margin:
@@ -31,10 +32,14 @@ def between_devices(table: Evidence, first: str, second: str, comparisons: int =
     places = int(((table.clips[:, [table.devices.index(first), table.devices.index(second)]]).sum(axis=1) > 0).sum())
     value, students = float(values.mean()), (table.students, table.students)
     if places < 2:
-        return _unknown(metric + first, value, ONE_PLACE, students, places, comparisons)
-    parts = [(float((len(changes) - 1) * np.mean((changes - changes.mean()) ** 2)), len(changes) - 1)]
-    parts += [_student_part(values)] if len(values) > 1 else []
-    return _interval(metric + first, value, parts, students, places, comparisons)
+        unknown = (math.nan, -math.inf, math.inf, ONE_PLACE)
+        return Margin(metric + first, value, *unknown, students, places, comparisons)
+    parts = [Part(float((len(changes) - 1) * np.mean((changes - changes.mean()) ** 2)), len(changes) - 1)]
+    parts += [Part(float(values.var(ddof=1)) / len(values), len(values) - 1)] if len(values) > 1 else []
+    whole = Part.total(parts)
+    reach = whole.reach(1 - (1 - CONFIDENCE) / comparisons)
+    error = math.sqrt(whole.variance)
+    return Margin(metric + first, value, error, value - reach, value + reach, "", students, places, comparisons)
 
 
 def extremes(table: Evidence) -> tuple[str, str, Margin] | None:

@@ -134,14 +134,14 @@ def level(table: Evidence, metric: str, fixed_students: bool = False) -> Margin:
     return found if unknown else _with_interval(found, [side], fixed_students)
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """A part of the variance of a difference, and with how many degrees of freedom it is known."""
 
     variance: float
     freedom: float
 
     @classmethod
-    def total(cls, parts: Sequence[_Part]) -> _Part:
+    def total(cls, parts: Sequence[Part]) -> Part:
         """Their sum, with the degrees of freedom of Welch and Satterthwaite."""
         squares = sum(part.variance**2 / part.freedom for part in parts)
         variance = sum(part.variance for part in parts)
@@ -221,21 +221,21 @@ def _with_interval(found: Margin, sides: Sequence[_Side], fixed_students: bool) 
     left_out = [side.left_out() for side in sides]
     means = [each.mean(axis=0) for each in left_out]
     strata = sides[0].jackknife(means[0] - means[1] if len(means) > 1 else means[0])
-    places = _Part.total([_Part(*each) for each in zip(strata, sides[0].strata_places - 1, strict=True)])
+    places = Part.total([Part(*each) for each in zip(strata, sides[0].strata_places - 1, strict=True)])
     values = [] if fixed_students else [side.values() for side in sides]
     apart = [float(each.var(ddof=1)) for each in values]
-    parts = [_Part(variance / len(each), len(each) - 1) for variance, each in zip(apart, values, strict=True)]
+    parts = [Part(variance / len(each), len(each) - 1) for variance, each in zip(apart, values, strict=True)]
     in_both = sum(
         float(sides[0].jackknife(each - each.mean(axis=0)).sum()) / (len(each) * (len(each) - 1))
         for each in left_out
         if not fixed_students
     )
-    whole, of_students = _Part.total([places, *parts]), sum(part.variance for part in parts)
+    whole, of_students = Part.total([places, *parts]), sum(part.variance for part in parts)
     # freedom is that of the parts as they are estimated: taking off what is in both makes nothing better known
     variance = max(whole.variance - in_both, places.variance, of_students)
-    whole = _Part(variance, whole.freedom * (variance / whole.variance) ** 2 if whole.variance else math.inf)
+    whole = Part(variance, whole.freedom * (variance / whole.variance) ** 2 if whole.variance else math.inf)
     confidence = 1 - (1 - CONFIDENCE) / found.comparisons
-    of_places = _Part(max(0.0, places.variance - in_both), places.freedom)
+    of_places = Part(max(0.0, places.variance - in_both), places.freedom)
     reach = max(
         whole.reach(confidence), math.hypot(of_places.reach(confidence), _alike(apart, values).reach(confidence))
     )
@@ -243,8 +243,8 @@ def _with_interval(found: Margin, sides: Sequence[_Side], fixed_students: bool) 
     return replace(found, error=error, low=found.value - reach, high=found.value + reach)
 
 
-def _alike(apart: Sequence[float], values: Sequence[np.ndarray]) -> _Part:
+def _alike(apart: Sequence[float], values: Sequence[np.ndarray]) -> Part:
     """The part of students, if those of all sides scatter alike; none where they are as they are."""
     freedom = sum(len(each) - 1 for each in values)
     squares = sum(variance * (len(each) - 1) for variance, each in zip(apart, values, strict=True))
-    return _Part(squares / max(1, freedom) * sum(1 / len(each) for each in values), freedom or math.inf)
+    return Part(squares / max(1, freedom) * sum(1 / len(each) for each in values), freedom or math.inf)
