@@ -106,6 +106,8 @@ def show_teacher(settings: Settings, key: Key, as_json: Json = False) -> None:
         return
     facts = {name: value for name, value in teacher_facts(teacher).items() if name != "metrics"} | _whereabouts(teacher)
     facts["recipe"] = [f"{name}={value}" for name, value in teacher.recipe.flat().items()] if teacher.recipe else "none"
+    facts["number_format"] = teacher.number_format or "not known"
+    facts["reference_device"] = teacher.reference_device or "none"
     facts["split"] = [f"{name}={value}" for name, value in facts["split"].items()]
     facts["used_by"] = [f"{use} ({use.status.lower()})" for use in uses] or "nobody"
     print_facts(facts, f"teacher {teacher.name}")
@@ -121,6 +123,8 @@ def _whereabouts(teacher: Teacher) -> dict[str, Any]:
         "recipe": teacher.recipe.model_dump(mode="json") if teacher.recipe else None,
         "split": teacher.split.model_dump(mode="json"),
         "corpus": teacher.record.tags[CORPUS],
+        "number_format": teacher.number_format,
+        "reference_device": teacher.reference_device,
         "logits": f"runs:/{teacher.record.run_id}/{LOGITS}",
         "model": f"models:/{teacher.model_id}" if teacher.model_id else None,
     }

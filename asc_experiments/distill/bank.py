@@ -11,9 +11,10 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
 from asc_experiments.base.progress import say
 from asc_experiments.distill.figures import bars_of, log_figures
+from asc_experiments.distill.keys import key_of_schema_1, teacher_key
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.mending import has_whole_logits, logits_again
-from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of, teacher_key
+from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
@@ -25,6 +26,7 @@ from asc_experiments.training import Recipe
 
 EXPERIMENT = "teachers"
 _NOTE = "Every teacher that was trained or imported, once. Students of all studies learn from their logits."
+_REFERENCE_OF_SCHEMA_1 = "a"
 _COLUMNS = ("arch", "size", "augment", "epochs", "seed")
 
 
@@ -40,13 +42,12 @@ class TeacherBank:
         self.experiment_id = tracking.experiment(EXPERIMENT)
 
     def key(self, recipe: Recipe, bench: Workbench) -> str:
-        """The key that this Recipe's Teacher has on this corpus and split.
+        """The key that this Recipe's Teacher has on this corpus and split, trained by this process.
 
         Raises:
-            AscError: if the Recipe needs impulse responses and there are none.
+            AscError: if the Recipe cannot be trained here.
         """
-        responses = bench.responses_for(recipe)
-        return teacher_key(recipe, bench.store.corpus_digest, bench.split, responses.digest if responses else None)
+        return teacher_key(recipe, bench.store.corpus_digest, bench.split, bench.conditions(recipe))
 
     def get(self, recipe: Recipe, bench: Workbench) -> Teacher:
         """The Teacher of a Recipe, trained now if it has not been before; another process asking for it waits.
@@ -142,6 +143,7 @@ class TeacherBank:
 
     def _train(self, recipe: Recipe, key: str, bench: Workbench) -> None:
         bench.weights_for(recipe)  # refuse before there is a run
+        self._say_of_earlier(recipe, bench)
         responses = bench.responses_for(recipe)
         tags = {
             KEY: key,
@@ -162,6 +164,31 @@ class TeacherBank:
             run.tags({LOGITS_DIGEST: digest, MODEL_ID: model_id})
         accuracy = 100 * metrics["accuracy/overall"]
         say(f"teacher {key} {recipe.name}: trained, accuracy {accuracy:.1f} % on the test fold")
+
+    def _say_of_earlier(self, recipe: Recipe, bench: Workbench) -> None:
+        """Say why a Recipe is trained of which an earlier version left a Teacher."""
+        responses = bench.responses_for(recipe)
+        digest = responses.digest if responses else None
+        key = key_of_schema_1(recipe, bench.store.corpus_digest, bench.split, digest)
+        if self.records(key):
+            why = "an earlier version's, which does not say in which numbers it was trained"
+            say(f"teacher {key} {recipe.name}: {why}; trained again (who gives that key learns from it as it is)")
+
+
+def check_learnable(teacher: Teacher, bench: Workbench) -> None:
+    """Refuse a Teacher that was not trained on this corpus as it says it was.
+
+    Raises:
+        AscError: if it was trained on another one; or by an earlier version with DIR, which augmented device a alone,
+            where that is not the corpus's reference device.
+    """
+    where = f"teacher {teacher.key}"
+    if teacher.record.tags[CORPUS] != bench.store.corpus_digest:
+        raise AscError(where, "was trained on another corpus", "give --corpus that one, or other keys")
+    has_dir = teacher.recipe is not None and teacher.recipe.needs_impulse_responses
+    if has_dir and teacher.is_of_earlier_version and bench.corpus.reference_device != _REFERENCE_OF_SCHEMA_1:
+        what = f"is an earlier version's, whose DIR left clips of '{bench.corpus.reference_device}' as they were"
+        raise AscError(where, what, "train it again")
 
 
 def log_logits(run: Run, table: LogitTable, name: str = LOGITS) -> str:

@@ -14,8 +14,9 @@ from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.progress import progress, say
 from asc_experiments.distill.bank import TeacherBank, log_logits
 from asc_experiments.distill.figures import bars_of, log_figures
+from asc_experiments.distill.keys import teacher_key
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, Teacher, lock_of, teacher_key
+from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, Teacher, lock_of
 from asc_experiments.distill.train import log_corpus, log_setting
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
@@ -50,7 +51,7 @@ def import_network(
     network = SceneNetwork(recipe, bench.corpus.scenes)
     load_weights(network, weights, path)
     digest = weights_digest(network)
-    key = teacher_key(recipe, bench.store.corpus_digest, bench.split, None, digest)
+    key = teacher_key(recipe, bench.store.corpus_digest, bench.split, weights=digest)
 
     def store() -> None:
         logits = _evaluate(bench, network, path.name)
@@ -81,7 +82,7 @@ def import_logits(bench: Workbench, path: Path, name: str = "") -> Teacher:
     """
     table = _table(bench, path)
     digest = digest_bytes(np.ascontiguousarray(table.values).tobytes())
-    key = teacher_key(None, bench.store.corpus_digest, bench.split, None, digest)
+    key = teacher_key(None, bench.store.corpus_digest, bench.split, weights=digest)
     _warn_of_order(bench, table, path)
 
     def store() -> None:

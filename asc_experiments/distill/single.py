@@ -8,13 +8,13 @@ from typing import Any
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import say
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill.bank import TeacherBank
+from asc_experiments.distill.bank import TeacherBank, check_learnable
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.known_students import find_student, log_found, scores_of, student_lock
 from asc_experiments.distill.student import Distillation, log_ensemble, soft_targets, student_identity, train_student
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.trials import CORPUS, IDENTITY, ORIGINAL, SEED
+from asc_experiments.tracking.trials import IDENTITY, ORIGINAL, SEED
 from asc_experiments.training import Recipe
 from asc_experiments.training.loop import check_learns_from_logits
 
@@ -70,8 +70,7 @@ def train_single_student(
     bench.weights_for(recipe)
     if ensemble is not None:
         for teacher in ensemble.teachers:
-            if teacher.record.tags[CORPUS] != bench.store.corpus_digest:
-                raise AscError(f"teacher {teacher.key}", "was trained on another corpus", "give --corpus that one")
+            check_learnable(teacher, bench)
         ensemble.logits(bench.corpus.filenames, bench.untaught)  # refuse missing clips before there is a run
     key = student_identity(bench, recipe, soft_targets(bench, ensemble, settings))
     experiment, tags = tracking.experiment(EXPERIMENT), {IDENTITY: key, SEED: str(recipe.seed)}

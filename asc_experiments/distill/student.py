@@ -11,8 +11,9 @@ from asc_experiments.base.hashing import digest_bytes, digest_json
 from asc_experiments.base.settings import Settings
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.distill.ensemble import Ensemble
+from asc_experiments.distill.keys import training_identity
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import LOGITS_DIGEST, SCHEMA
+from asc_experiments.distill.teacher import LOGITS_DIGEST
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
@@ -113,25 +114,16 @@ def student_identity(bench: Workbench, recipe: Recipe, targets: SoftTargets | No
     """What identifies a Student's training: everything that decides how it comes out, and nothing else.
 
     Args:
-        bench: corpus, split and impulse responses.
+        bench: corpus, split, and what the training depends on besides.
         recipe: the student's.
         targets: what it learns from besides the labels; its logits tell teachers and rules apart by what they give.
     """
-    responses = bench.responses_for(recipe)
-    distillation = None
-    if targets is not None:
-        logits = digest_bytes(np.ascontiguousarray(targets.logits).tobytes())
-        distillation = [logits, targets.temperature, targets.label_weight]
-    return digest_json(
-        {
-            "schema": SCHEMA,
-            "student": recipe.model_dump(mode="json"),
-            "corpus": bench.store.corpus_digest,
-            "split": bench.split.normalised().model_dump(mode="json"),
-            "impulse_responses": responses.digest if responses else None,
-            "distillation": distillation,
-        }
-    )
+    identity = training_identity(recipe, bench.store.corpus_digest, bench.split, bench.conditions(recipe))
+    if targets is None:
+        return digest_json({"student": identity})
+    logits = digest_bytes(np.ascontiguousarray(targets.logits).tobytes())
+    distillation = {"logits": logits, "temperature": targets.temperature, "label_weight": targets.label_weight}
+    return digest_json({"student": identity, "distillation": distillation})
 
 
 def log_ensemble(bench: Workbench, run: Run, ensemble: Ensemble) -> None:

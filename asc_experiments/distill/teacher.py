@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.hashing import digest_file, digest_json
+from asc_experiments.base.hashing import digest_file
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, MODEL_ID, RECIPE, TEACHER_KEY
+from asc_experiments.tracking.trials import (
+    HELD_OUT,
+    IMPORTED,
+    MODEL_ID,
+    NUMBER_FORMAT,
+    RECIPE,
+    REFERENCE_DEVICE,
+    TEACHER_KEY,
+)
 from asc_experiments.training import Recipe
 
-SCHEMA = 1
-"""Part of every key: raised when the code changes what a Recipe means, so that no stale Teacher is used again."""
 KEY, LOGITS_DIGEST = TEACHER_KEY, "asc.logits_digest"
 RESPONSES = "asc.impulse_responses"
 LOGITS = "logits/logits.npz"
@@ -24,34 +30,6 @@ LOGITS = "logits/logits.npz"
 def lock_of(key: str) -> str:
     """The name of the lock under which the Teacher of this key is made."""
     return f"teacher-{key}"
-
-
-def teacher_key(
-    recipe: Recipe | None,
-    corpus_digest: str,
-    split: ValidationSplit,
-    responses_digest: str | None,
-    weights: str | None = None,
-) -> str:
-    """What identifies a Teacher: everything that decides how it comes out, and nothing else.
-
-    Args:
-        recipe: fully resolved; None for logits that came without a network.
-        corpus_digest: of the corpus's content.
-        split: which clips were held out.
-        responses_digest: of the impulse responses, where the Recipe has DIR.
-        weights: the digest of what was imported, instead of a promise to train.
-    """
-    identity = {
-        "schema": SCHEMA,
-        "recipe": recipe.model_dump(mode="json") if recipe else None,
-        "corpus": corpus_digest,
-        "split": split.normalised().model_dump(mode="json"),
-        "impulse_responses": responses_digest,
-    }
-    if weights is not None:  # only then, so that the keys of trained Teachers stay what they are
-        identity["weights"] = weights
-    return digest_json(identity, length=16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +71,21 @@ class Teacher:
     def source(self) -> str:
         """The name of the file it was imported from; empty for one that was trained here."""
         return self.record.tags.get(IMPORTED, "").partition(" ")[2]
+
+    @property
+    def number_format(self) -> str | None:
+        """In which numbers it was trained; None where that is not known: imported, or trained by an earlier version."""
+        return self.record.tags.get(NUMBER_FORMAT)
+
+    @property
+    def reference_device(self) -> str | None:
+        """The device whose clips DIR augmented; None without DIR, or where that is not known."""
+        return self.record.tags.get(REFERENCE_DEVICE)
+
+    @property
+    def is_of_earlier_version(self) -> bool:
+        """Whether it has the key of a version that did not know in which numbers it trained."""
+        return self.number_format is None and IMPORTED not in self.record.tags
 
     @property
     def model_id(self) -> str | None:

@@ -11,10 +11,18 @@ from functools import partial
 import numpy as np
 
 from asc_experiments.base.progress import progress
+from asc_experiments.distill.keys import Conditions
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.run import Stopped
-from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, MACHINE, TRAINING_SECONDS
+from asc_experiments.tracking.trials import (
+    EPOCH,
+    EPOCH_SECONDS,
+    MACHINE,
+    NUMBER_FORMAT,
+    REFERENCE_DEVICE,
+    TRAINING_SECONDS,
+)
 from asc_experiments.training import (
     Checkpoint,
     EpochRecord,
@@ -70,6 +78,7 @@ def train_network(
     make = partial(bench.trainer, recipe, soft_targets)
     trainer, history = checkpoint.resume(make) if checkpoint else (make(), [])
     log_setting(bench, run, recipe)
+    log_conditions(run, bench.conditions(recipe))
 
     def tell(epoch: int) -> None:
         run.curve(history[epoch].curves, epoch + 1, history[epoch].ended_ms)
@@ -98,6 +107,12 @@ def train_network(
     run.metrics({TRAINING_SECONDS: sum(record.seconds for record in history)})
     every_row = np.arange(len(bench.corpus.clips))
     return Trained(network, predict_logits(network, bench.clips, every_row))
+
+
+def log_conditions(run: Run, conditions: Conditions) -> None:
+    """Log what a training depends on, as far as no other tag says it: the numbers it computes in, DIR's device."""
+    told = {NUMBER_FORMAT: conditions.number_format, REFERENCE_DEVICE: conditions.reference_device}
+    run.tags({name: value for name, value in told.items() if value is not None})
 
 
 def log_setting(bench: Workbench, run: Run, recipe: Recipe) -> None:

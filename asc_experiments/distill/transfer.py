@@ -17,10 +17,19 @@ from asc_experiments.base.locks import lock_path
 from asc_experiments.base.settings import Settings
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank, log_logits
+from asc_experiments.distill.keys import Conditions, key_of_schema_1, teacher_key
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, RESPONSES, Teacher, lock_of, teacher_key
+from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, RESPONSES, Teacher, lock_of
 from asc_experiments.tracking.networks import fetch_network, log_network
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
+from asc_experiments.tracking.trials import (
+    CORPUS,
+    HELD_OUT,
+    IMPORTED,
+    MODEL_ID,
+    NUMBER_FORMAT,
+    RECIPE,
+    REFERENCE_DEVICE,
+)
 from asc_experiments.training import Recipe, SceneNetwork, load_network, save_network
 
 DESCRIPTION, _LOGITS = "teacher.json", "logits.npz"
@@ -32,22 +41,25 @@ class TeacherFile(Settings):
     """What ``teacher.json`` says.
 
     Attributes:
-        format: of the folder.
+        format: of the folder; 1 is an earlier version's, which did not say in which numbers a Teacher was trained.
         key, name, recipe, split: the Teacher's; no recipe where there is no network.
         corpus, impulse_responses: the digests of what it was trained on.
+        number_format, reference_device: what else decided how it came out; None where it was imported.
         imported: the tag of a Teacher that was itself imported, else empty.
         scorecard: its metrics.
         files: the digest of every other file of the folder.
         checksum: the digest of everything else in here.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     key: str = Field(pattern=r"^[0-9a-f]{16}$")
     name: str = Field(min_length=1, max_length=250)
     recipe: Recipe | None
     split: ValidationSplit
     corpus: str = Field(pattern=r"^[0-9a-f]{32}$")
     impulse_responses: str | None = None
+    number_format: str | None = None
+    reference_device: str | None = None
     imported: str = ""
     scorecard: dict[str, float]
     files: dict[str, str]
@@ -56,11 +68,15 @@ class TeacherFile(Settings):
     def true_key(self) -> str:
         """The key that belongs to everything else in here; another version may have hashed it differently."""
         weights = self.imported.partition(" ")[0] or None
-        return teacher_key(self.recipe, self.corpus, self.split, self.impulse_responses, weights)
+        if self.format == 1:
+            return key_of_schema_1(self.recipe, self.corpus, self.split, self.impulse_responses, weights)
+        conditions = Conditions(self.number_format, self.impulse_responses, self.reference_device)
+        return teacher_key(self.recipe, self.corpus, self.split, conditions, weights)
 
-    def digest(self) -> str:
-        """What the checksum must be."""
-        return digest_json(self.model_dump(mode="json", exclude={"checksum"}))
+    def written(self) -> str:
+        """The text of ``teacher.json``, with its checksum."""
+        entries = self.model_dump(mode="json", exclude={"checksum"})
+        return json.dumps(entries | {"checksum": digest_json(entries)}, indent=1, ensure_ascii=False)
 
 
 def export_teacher(teacher: Teacher, folder: Path, force: bool = False) -> None:
@@ -125,13 +141,14 @@ def read_teacher_file(folder: Path) -> TeacherFile:
     """
     path = folder / DESCRIPTION
     try:
-        about = TeacherFile.model_validate_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        about, entries = TeacherFile.model_validate_json(text), json.loads(text)
     except FileNotFoundError:
         raise AscError(folder, f"holds no {DESCRIPTION}", "give a folder that `asc teacher export` wrote") from None
     except (OSError, ValueError) as error:
         what = f"cannot be read ({type(error).__name__})"
         raise AscError(path, what, "export the teacher again, with this version") from None
-    if about.checksum != about.digest():
+    if entries.pop("checksum", None) != digest_json(entries):  # of what is written there, whatever was added since
         raise AscError(path, "was changed since it was written", "export the teacher again")
     if about.key != about.true_key() or _LOGITS not in about.files:
         raise AscError(path, "its key does not belong to what it describes", "export it again, with this version")
@@ -154,12 +171,15 @@ def _write(teacher: Teacher, folder: Path) -> None:
         split=teacher.split,
         corpus=teacher.record.tags[CORPUS],
         impulse_responses=teacher.record.tags.get(RESPONSES),
+        number_format=teacher.number_format,
+        reference_device=teacher.reference_device,
         imported=teacher.record.tags.get(IMPORTED, ""),
         scorecard={name: value for name, value in sorted(teacher.metrics.items()) if math.isfinite(value)},
         files={name: digest_file(folder / name) for name in names},
     )
-    whole = about.model_copy(update={"checksum": about.digest()})
-    (folder / DESCRIPTION).write_text(json.dumps(whole.model_dump(mode="json"), indent=1, ensure_ascii=False))
+    if about.true_key() != about.key:
+        about = about.model_copy(update={"format": 1})
+    (folder / DESCRIPTION).write_text(about.written())
 
 
 def _check_free(folder: Path, force: bool) -> None:
@@ -188,4 +208,6 @@ def _tags(about: TeacherFile) -> dict[str, str]:
     tags = {KEY: about.key, CORPUS: about.corpus, HELD_OUT: about.split.model_dump_json()}
     tags |= {RECIPE: about.recipe.model_dump_json()} if about.recipe else {}
     tags |= {RESPONSES: about.impulse_responses} if about.impulse_responses else {}
+    tags |= {NUMBER_FORMAT: about.number_format} if about.number_format else {}
+    tags |= {REFERENCE_DEVICE: about.reference_device} if about.reference_device else {}
     return tags | ({IMPORTED: about.imported} if about.imported else {})

@@ -24,6 +24,7 @@ from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepa
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
 from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_FILE
 from asc_experiments.corpus.segments import Segments, find_segments
+from asc_experiments.distill.keys import Conditions
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import (
@@ -35,6 +36,7 @@ from asc_experiments.training import (
     score,
 )
 from asc_experiments.training.loop import best_device
+from asc_experiments.training.precision import training_format
 from asc_experiments.training.pretrained import audioset_weights
 from asc_experiments.training.understanding import calibration
 
@@ -84,7 +86,7 @@ class Workbench:
     def __reduce__(self) -> tuple[Any, ...]:
         """A worker process opens the corpus by itself, once, and shares the store's memory map."""
         address = (self.corpus.root.absolute(), self.tracking, self.cache.absolute(), self.split, self.dirs)
-        return _reopened, (*address, self.store.corpus_digest, self.locks)
+        return _reopened, (*address, self.store.corpus_digest, self.corpus.reference_device, self.locks)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -159,6 +161,26 @@ class Workbench:
         if recipe.augmentation.segment_crop > 0 and self._segments.length.max() < 2:
             what = "segment_crop finds no two training clips that follow each other in one recording"
             raise AscError(recipe.name, what, "set segment_crop to 0, or name clips as TAU22 does")
+
+    @property
+    def number_format(self) -> str:
+        """In which numbers this process trains networks: ``float32`` or ``bfloat16``.
+
+        Raises:
+            AscError: if ``ASC_PRECISION`` is neither ``auto`` nor ``float32``.
+        """
+        return training_format(best_device())
+
+    def conditions(self, recipe: Recipe) -> Conditions:
+        """What a training of a Recipe by this process depends on besides corpus and split.
+
+        Raises:
+            AscError: if the Recipe cannot be trained here.
+        """
+        responses = self.responses_for(recipe)
+        if responses is None:
+            return Conditions(self.number_format)
+        return Conditions(self.number_format, responses.digest, self.corpus.reference_device)
 
     @cached_property
     def _audioset_weights(self) -> Mapping[str, Tensor]:
@@ -235,9 +257,10 @@ def _reopened(
     split: ValidationSplit,
     dirs: Path | None,
     digest: str,
+    reference_device: str,
     locks: Locks | None,
 ) -> Workbench:
     bench = Workbench.open(root, tracking, cache, split, dirs)
-    if bench.store.corpus_digest != digest:
+    if (bench.store.corpus_digest, bench.corpus.reference_device) != (digest, reference_device):
         raise AscError(root, "the corpus was changed while it was in use", "start again with the corpus as it is now")
     return replace(bench, locks=locks)

@@ -13,6 +13,7 @@ from asc_experiments.base.hashing import digest_json
 from asc_experiments.base.settings import Settings
 from asc_experiments.base.yaml import read_yaml
 from asc_experiments.corpus import ValidationSplit
+from asc_experiments.distill.keys import differing
 from asc_experiments.study.ensembles import EnsembleSpace
 from asc_experiments.study.searchable import Scalar, Searchables, candidates
 from asc_experiments.study.shipped import find_study
@@ -72,6 +73,16 @@ class Published(Settings):
     metrics: dict[str, float]
 
 
+_FROZEN: dict[str, Any] = {
+    "objective": {"metric": "accuracy/macro", "split": "validation"},
+    "seeds": 1,
+    "sampler": "tpe",
+    "population": 12,
+    "validation": {"fraction": 0.2, "hold_out_devices": [], "seed": 0},
+    "ensemble": {"size": None, "rule": "mean_logits"},
+}
+"""What a study file's settings are compared with for its digest, whatever the defaults in force are; never edited.
+Settings that are not named here count where they are not off. See :mod:`asc_experiments.distill.keys`."""
 _NOT_PART_OF_THE_DEFINITION = {"trials", "description", "citation", "published", "replicate", "scales"}
 
 
@@ -153,7 +164,8 @@ class StudyFile(Settings):
 
     def definition_digest(self) -> str:
         """The digest of everything that must not change while a study goes on; the number of trials may."""
-        return digest_json(self.model_dump(mode="json", exclude=_NOT_PART_OF_THE_DEFINITION))
+        settings = self.model_dump(mode="json", exclude=_NOT_PART_OF_THE_DEFINITION)
+        return digest_json(differing(settings, _FROZEN))
 
 
 def read_study(path: Path, overrides: dict[str, Any] | None = None, scale: str | None = None) -> StudyFile:

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field, JsonValue
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.status import CORPUS, DEFINITION, DIRS, OWNER, was_interrupted
+from asc_experiments.study.status import CORPUS, DEFINITION, DIRS, KEY_SCHEMA, OWNER, was_interrupted
 from asc_experiments.tracking.moving_records import Record, StudyName
 
 _SAME, _AHEAD, _BEHIND, _PARTED = "same", "ahead", "behind", "parted"
@@ -139,7 +139,8 @@ class StudyImport:
             f"study '{self.entry.name}'",
         )
         known = study.user_attrs
-        for key, what in ((DEFINITION, "settings"), (CORPUS, "corpus content"), (DIRS, "impulse responses")):
+        parts = ((KEY_SCHEMA, "keys, by another version"), (DEFINITION, "settings"), (CORPUS, "corpus content"))
+        for key, what in (*parts, (DIRS, "impulse responses")):
             if known.get(key) != self.entry.user_attrs.get(key) and key in known:
                 raise AscError(where, f"is there already with other {what}", "import into another --storage")
         self._known = study.get_trials(deepcopy=False)

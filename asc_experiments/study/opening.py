@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import optuna
 from optuna.storages import BaseStorage
@@ -9,13 +12,14 @@ from optuna.storages import BaseStorage
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill.bank import check_learnable
+from asc_experiments.distill.keys import SCHEMA
 from asc_experiments.study.file import Objective, StudyFile
 from asc_experiments.study.search import pruner
 from asc_experiments.study.space import SearchSpace
-from asc_experiments.study.status import ASKED, CORPUS, DEFINITION, DIRS, METRIC
+from asc_experiments.study.status import ASKED, CORPUS, DEFINITION, DIRS, KEY_SCHEMA, METRIC
 from asc_experiments.tracking.objective import ObjectiveClips, count_objective
-from asc_experiments.tracking.trials import CORPUS as TEACHER_CORPUS
-from asc_experiments.tracking.trials import IMPORTED, OBJECTIVE_CLIPS
+from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_CLIPS, REFERENCE_DEVICE
 from asc_experiments.training.scorecard import metric_names
 
 
@@ -39,7 +43,8 @@ def open_study(space: SearchSpace, asked: int, bench: Workbench, storage: BaseSt
     """Create the study in Optuna's storage, or find it there.
 
     Raises:
-        AscError: if a study of that name was begun with another definition, corpus or impulse responses.
+        AscError: if a study of that name was begun with another definition, corpus or impulse responses, or by an
+            earlier version.
     """
     file = space.study
     wanted = refuse_changed(space, bench, storage)
@@ -51,6 +56,10 @@ def open_study(space: SearchSpace, asked: int, bench: Workbench, storage: BaseSt
         load_if_exists=True,
     )
     told = {ASKED: asked, METRIC: file.objective.logged_name}
+    told[NUMBER_FORMAT] = study.user_attrs.get(NUMBER_FORMAT, bench.number_format)
+    if told[NUMBER_FORMAT] != bench.number_format:
+        began = f"was begun in {told[NUMBER_FORMAT]} and resumes in {bench.number_format}"
+        say(f"study {file.name}: {began}: its networks have other keys, and differ in more than their settings")
     if measured := objective_clips(file.objective, bench):
         told[OBJECTIVE_CLIPS] = measured.tags()
     for key, value in (wanted | told).items():
@@ -63,19 +72,40 @@ def refuse_changed(space: SearchSpace, bench: Workbench, storage: BaseStorage) -
     """Refuse to go on with a study that was begun as another one; what identifies this one.
 
     Raises:
-        AscError: if a study of that name was begun with another definition, corpus or impulse responses.
+        AscError: if a study of that name was begun with another definition, corpus or impulse responses, or by an
+            earlier version.
     """
     file = space.study
     digests = {found.digest for recipe in space.recipes() if (found := bench.responses_for(recipe))}
-    dirs = digests.pop() if digests else "none"
-    wanted = {DEFINITION: file.definition_digest(), CORPUS: bench.store.corpus_digest, DIRS: dirs}
+    wanted = {
+        KEY_SCHEMA: str(SCHEMA),
+        DEFINITION: file.definition_digest(),
+        CORPUS: bench.store.corpus_digest,
+        DIRS: next(iter(digests), "none"),
+        REFERENCE_DEVICE: bench.corpus.reference_device if digests else "none",
+    }
     if file.name in optuna.get_all_study_names(storage):
         known = optuna.load_study(study_name=file.name, storage=storage).user_attrs
-        for key, what in ((DEFINITION, "settings"), (CORPUS, "corpus content"), (DIRS, "impulse responses")):
-            if known.get(key, wanted[key]) != wanted[key]:
-                where = f"study '{file.name}'"
-                raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
+        _refuse_other(f"study '{file.name}'", known, wanted)
     return wanted
+
+
+_WHAT = {
+    DEFINITION: "settings",
+    CORPUS: "corpus content",
+    DIRS: "impulse responses",
+    REFERENCE_DEVICE: "reference device",
+}
+
+
+def _refuse_other(where: str, known: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+    """Refuse what a study was begun with where it is not what is wanted."""
+    if DEFINITION in known and known.get(KEY_SCHEMA) != wanted[KEY_SCHEMA]:
+        what = "was begun by another version, whose networks have other keys"
+        raise AscError(where, what, "its report stays; begin it anew under another name: --set name=…")
+    for key, what in _WHAT.items():
+        if known.get(key, wanted[key]) != wanted[key]:
+            raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
 
 
 def objective_clips(objective: Objective, bench: Workbench) -> ObjectiveClips | None:
@@ -102,8 +132,7 @@ def _check_metric(study: str, objective: Objective, bench: Workbench) -> None:
 
 def _check_banked(key: str, study: StudyFile, bench: Workbench, bank: TeacherBank) -> None:
     teacher = bank.named(key)
-    if teacher.record.tags[TEACHER_CORPUS] != bench.store.corpus_digest:
-        raise AscError(f"teacher {key}", "was trained on another corpus", "give --corpus that one, or other keys")
+    check_learnable(teacher, bench)
     if IMPORTED in teacher.record.tags:
         say(f"teacher {key} was trained elsewhere, maybe on the clips held out here: validation scores may flatter it")
     elif teacher.split.normalised() != study.validation.normalised():

@@ -22,13 +22,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from asc_experiments import __version__
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process, work_for
-from asc_experiments.base.progress import plain_progress
+from asc_experiments.base.progress import plain_progress, say
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore
 from asc_experiments.corpus.impulse_responses import ImpulseResponses
 from asc_experiments.distill import Workbench
 from asc_experiments.study.executor import WorkError, whole
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import Stopped
+from asc_experiments.training.precision import want_precision, wanted_precision
 
 DONE, RAISED, NEEDS_CORPUS = "done", "raised", "needs corpus"
 _CACHE_VARIABLE = "ASC_CACHE"
@@ -36,7 +37,14 @@ _CACHE_VARIABLE = "ASC_CACHE"
 
 @dataclass(frozen=True)
 class BenchAddress:
-    """Where a node finds what a :class:`Workbench` has. ``digest`` is the corpus's."""
+    """Where a node finds what a :class:`Workbench` has, and what it must find there.
+
+    Attributes:
+        root, tracking, cache, split, dirs: the Workbench's.
+        digest, reference_device: of the corpus.
+        precision: what ``ASC_PRECISION`` says to the driver; a node's own environment may lack it.
+        number_format: in which numbers the driver's machine would train.
+    """
 
     root: Path
     tracking: Tracking
@@ -44,13 +52,18 @@ class BenchAddress:
     split: ValidationSplit
     dirs: Path | None
     digest: str
+    reference_device: str
+    precision: str
+    number_format: str
 
     @classmethod
     def of(cls, bench: Workbench) -> BenchAddress:
         """The address of a Workbench of this process."""
         dirs = bench.dirs.absolute() if bench.dirs else None
         root, cache = bench.corpus.root.absolute(), bench.cache.absolute()
-        return cls(root, bench.tracking, cache, bench.split, dirs, bench.store.corpus_digest)
+        corpus = bench.store.corpus_digest, bench.corpus.reference_device
+        numbers = wanted_precision(), bench.number_format
+        return cls(root, bench.tracking, cache, bench.split, dirs, *corpus, *numbers)
 
     @property
     def is_here(self) -> bool:
@@ -92,6 +105,7 @@ def _with_bench(argument: Any, shipment: Sequence[Any]) -> Any:
     """An argument, or the Workbench at an address."""
     if not isinstance(argument, BenchAddress):
         return argument
+    want_precision(argument.precision)
     cache = Path(os.environ.get(_CACHE_VARIABLE) or argument.cache)
     if shipment:
         return _shipped(argument, cache, shipment[0])
@@ -103,7 +117,8 @@ def _with_bench(argument: Any, shipment: Sequence[Any]) -> Any:
 @lru_cache(maxsize=2)
 def _opened(address: BenchAddress, cache: Path) -> Workbench:
     bench = Workbench.open(address.root, address.tracking, cache, address.split, address.dirs)
-    if bench.store.corpus_digest != address.digest:
+    _say_of_numbers(bench, address)
+    if (bench.store.corpus_digest, bench.corpus.reference_device) != (address.digest, address.reference_device):
         what = f"is another corpus on {os.uname().nodename} than where the study was begun"
         raise AscError(address.root, what, "make them the same, or give --ship-corpus")
     return bench
@@ -117,9 +132,21 @@ def _shipped(address: BenchAddress, cache: Path, shipment: Any) -> Workbench:
     # Ray's arrays are read-only, of which torch warns at every training; all but the clips are small enough to copy.
     corpus, responses = deepcopy((found.corpus, found.responses))
     store = WaveformStore(found.waveforms, address.digest, cache)
-    return _ShippedWorkbench(
+    bench = _ShippedWorkbench(
         corpus, store, address.split, address.tracking, cache, address.dirs, shipped_responses=responses
     )
+    _say_of_numbers(bench, address)
+    return bench
+
+
+def _say_of_numbers(bench: Workbench, address: BenchAddress) -> None:
+    """Say once where a worker computes in other numbers than its driver would: its networks have keys of their own."""
+    if bench.number_format != address.number_format:
+        here, there = (
+            f"{os.uname().nodename}: trains in {bench.number_format}",
+            f"its driver in {address.number_format}",
+        )
+        say(f"{here}, {there}: networks get keys of their own; with ASC_PRECISION=float32 all machines compute alike")
 
 
 @dataclass(frozen=True)

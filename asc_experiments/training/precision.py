@@ -13,6 +13,7 @@ import torch
 from asc_experiments.base.errors import AscError
 from asc_experiments.training.recipe import Recipe
 
+BFLOAT16, FLOAT32 = "bfloat16", "float32"
 _SETTING = "ASC_PRECISION"
 
 
@@ -33,14 +34,35 @@ def computes_in_bfloat16(recipe: Recipe, device: torch.device, training: bool) -
     Raises:
         AscError: if ``ASC_PRECISION`` is neither ``auto`` nor ``float32``.
     """
+    is_able = training_format(device) == BFLOAT16
+    return is_able and (training or device.type == "cuda" or recipe.arch == "passt")
+
+
+def training_format(device: torch.device) -> str:
+    """In which numbers networks are trained, which is part of their keys: :data:`BFLOAT16` or :data:`FLOAT32`.
+
+    Raises:
+        AscError: if ``ASC_PRECISION`` is neither ``auto`` nor ``float32``.
+    """
+    is_able = wanted_precision() == "auto" and (device.type == "cuda" or _multiplies_bfloat16())
+    return BFLOAT16 if is_able else FLOAT32
+
+
+def wanted_precision() -> str:
+    """What ``ASC_PRECISION`` says: ``auto``, also where it says nothing, or ``float32``.
+
+    Raises:
+        AscError: if it is neither.
+    """
     wanted = os.environ.get(_SETTING) or "auto"
     if wanted not in ("auto", "float32"):
         raise AscError(f"{_SETTING}={wanted}", "is no precision", "valid: auto, float32")
-    if wanted == "float32":
-        return False
-    if device.type == "cuda":
-        return True
-    return (training or recipe.arch == "passt") and _multiplies_bfloat16()
+    return wanted
+
+
+def want_precision(wanted: str) -> None:
+    """Have this process, and those that it starts, take another process's ``ASC_PRECISION``."""
+    os.environ[_SETTING] = wanted
 
 
 @functools.cache

@@ -11,7 +11,8 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Ensemble, TeacherBank, Workbench
-from asc_experiments.distill.teacher import LOGITS, teacher_key
+from asc_experiments.distill.keys import Conditions, teacher_key
+from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.training import Recipe, make_recipe
 
 Open = Callable[..., Workbench]
@@ -60,14 +61,14 @@ def test_processes_wanting_one_teacher_train_it_once(open_bench: Open, synth_cor
 
 def test_key_changes_with_what_matters_and_with_nothing_else() -> None:
     split = ValidationSplit(fraction=0.2)
-    base = teacher_key(tiny(), "corpus", split, None)
-    assert base == teacher_key(tiny(), "corpus", split, None)
+    base = teacher_key(tiny(), "corpus", split)
+    assert base == teacher_key(tiny(), "corpus", split)
     others = [
-        teacher_key(tiny(seed=1), "corpus", split, None),
-        teacher_key(tiny(learning_rate=0.5), "corpus", split, None),
-        teacher_key(tiny(), "another corpus", split, None),
-        teacher_key(tiny(), "corpus", ValidationSplit(fraction=0.3), None),
-        teacher_key(tiny(), "corpus", split, "impulse responses"),
+        teacher_key(tiny(seed=1), "corpus", split),
+        teacher_key(tiny(learning_rate=0.5), "corpus", split),
+        teacher_key(tiny(), "another corpus", split),
+        teacher_key(tiny(), "corpus", ValidationSplit(fraction=0.3)),
+        teacher_key(tiny(), "corpus", split, Conditions(impulse_responses="impulse responses")),
     ]
     assert len({base, *others}) == 6
 

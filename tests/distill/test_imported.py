@@ -14,8 +14,8 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Ensemble, Teacher, TeacherBank, Workbench
 from asc_experiments.distill.imported import import_logits, import_network
+from asc_experiments.distill.keys import teacher_key
 from asc_experiments.distill.single import train_single_student
-from asc_experiments.distill.teacher import teacher_key
 from asc_experiments.models import build_model
 from asc_experiments.tracking.trials import IMPORTED
 from asc_experiments.training import make_recipe
@@ -121,9 +121,9 @@ def test_imported_teacher_is_found_by_name_and_never_for_a_recipe(open_bench: Op
 def test_key_of_a_trained_teacher_is_what_it_was() -> None:
     recipe = make_recipe("cp_mobile")
     split = ValidationSplit(fraction=0.2)
-    plain = teacher_key(recipe, "corpus", split, None)
-    assert plain == teacher_key(recipe, "corpus", split, None, None)
-    assert plain != teacher_key(recipe, "corpus", split, None, "digest")
+    plain = teacher_key(recipe, "corpus", split)
+    assert plain == teacher_key(recipe, "corpus", split, weights=None)
+    assert plain != teacher_key(recipe, "corpus", split, weights="digest")
 
 
 def test_student_learns_from_imported_teachers(open_bench: Open, saved: Callable) -> None:

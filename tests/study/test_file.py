@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.yaml import parse_yaml
+from asc_experiments.corpus import ValidationSplit
 from asc_experiments.study.file import StudyFile, read_study
 from asc_experiments.study.space import SearchSpace
 
@@ -210,3 +211,33 @@ def test_any_text_is_a_study_or_a_clear_error(text: str) -> None:
         StudyFile.parse(values, "x")
     except AscError as error:
         assert "\n" not in error.line()
+
+
+def test_definition_of_a_study_keeps_its_digest_in_storages(study_file: Write) -> None:
+    assert read_study(study_file()).definition_digest() == "a5f91123b4a3b1a5ac1f37ea2d71acbb"
+
+
+def test_new_setting_of_study_files_that_is_off_changes_no_digest(study_file: Write) -> None:
+    class SplitToCome(ValidationSplit):
+        counts_all: bool = False
+
+    class StudyFileToCome(StudyFile):
+        warm_starts: tuple[str, ...] = ()
+        validation: SplitToCome = SplitToCome(fraction=0.2)
+
+    study = read_study(study_file())
+    values = study.model_dump()
+    assert StudyFileToCome(**values).definition_digest() == study.definition_digest()
+    assert StudyFileToCome(**values, warm_starts=("other",)).definition_digest() != study.definition_digest()
+    values["validation"]["counts_all"] = True
+    assert StudyFileToCome(**values).definition_digest() != study.definition_digest()
+
+
+def test_each_definition_has_a_digest_of_its_own(study_file: Write) -> None:
+    """Also those whose values look as if they were off, and are not what is meant without them."""
+    definitions: list[dict[str, object]] = [
+        {}, {"ensemble.size": None}, {"ensemble.size": 0}, {"ensemble.rule": "mean_probabilities"}, {"student": {}},
+        {"student": {"roll": 0}}, {"validation": {"fraction": 0.2}}, {"validation": {"fraction": 0.2, "seed": 1}},
+        {"seeds": 2}, {"sampler": "tpe"}, {"constraints": {"complexity/macs": 1.0}},
+    ]  # fmt: skip
+    assert len({read_study(study_file(), each).definition_digest() for each in definitions}) == len(definitions)

@@ -1,0 +1,48 @@
+"""A study resumes as it was begun, or says in what it does not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from asc_experiments.base.errors import AscError
+from asc_experiments.corpus.index import REFERENCE_FILE
+from asc_experiments.distill import Workbench
+from asc_experiments.study.driver import Driver
+from asc_experiments.study.file import read_study
+from asc_experiments.study.status import KEY_SCHEMA
+from asc_experiments.study.storage import open_storage
+from asc_experiments.tracking.trials import NUMBER_FORMAT
+from asc_experiments.training import precision
+
+
+def test_study_that_resumes_in_other_numbers_says_so(
+    driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(precision, "_multiplies_bfloat16", lambda: True)
+    assert driver().study.user_attrs[NUMBER_FORMAT] == "bfloat16"
+    driver()
+    assert "resumes in" not in capsys.readouterr().err
+    monkeypatch.setenv("ASC_PRECISION", "float32")
+    assert driver().study.user_attrs[NUMBER_FORMAT] == "bfloat16"
+    assert "study tiny: was begun in bfloat16 and resumes in float32: its networks have" in capsys.readouterr().err
+
+
+def test_study_of_dir_does_not_resume_with_another_reference_device(
+    open_bench: Callable[..., Workbench], study_file: Callable[..., Path], workspace: Path, corpus_copy: Path
+) -> None:
+    study = read_study(study_file())
+
+    def open_() -> Driver:
+        return Driver(study, open_bench(study.validation, corpus_copy), open_storage(workspace, None))
+
+    open_()
+    (corpus_copy / REFERENCE_FILE).write_text("b")
+    with pytest.raises(AscError, match=r"study 'tiny': was begun with other reference device; give it another name"):
+        open_()
+
+
+def test_study_with_keys_of_another_schema_is_not_continued(driver: Callable[..., Driver]) -> None:
+    driver().study.set_user_attr(KEY_SCHEMA, "3")
+    with pytest.raises(AscError, match="was begun by another version, whose networks have other keys; its report"):
+        driver()
