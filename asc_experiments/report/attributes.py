@@ -1,23 +1,27 @@
-"""What makes a good teacher here: which attributes of a trial's teachers go with a better student.
+"""What makes a good teacher here: which attributes of a trial's teachers go with a better student, beyond luck.
 
 The trials of a study, one row each: attributes of its teachers, its objective, its accuracy on unseen devices. Trials
-without teachers are left out; the attribute "any teacher" alone compares them with the rest.
+without teachers are left out; the attribute "any teacher" alone compares them with the rest. Attributes that part the
+trials alike, or put them in the same order, cannot be told apart: they are one row with all their names.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 from typing import Any
 
-from asc_experiments.report.effects import Effect, correlation, difference
-from asc_experiments.report.runs import StudyRuns
+import numpy as np
+
+from asc_experiments.report.design import ORDER, Design
+from asc_experiments.report.runs import recipe_of
+from asc_experiments.statistics.luck import ranks
+from asc_experiments.statistics.members import Aggregate, Floats
+from asc_experiments.statistics.permutation import Effect, Row, Sort, judge
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import OBJECTIVE_VALUE, RECIPE, keys_of
+from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 from asc_experiments.training.scorecard import DG
 
 UNSEEN = "accuracy/group/unseen"
@@ -40,186 +44,209 @@ _OF_MEMBERS = {
     "members: mean size (parameters)": "complexity/parameters",
 }
 """Attributes that are means over the members of a metric of theirs."""
+_OPPOSITE = " (the other way round)"
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of teachers and what goes with it.
+    """Attributes of teachers that the trials cannot tell apart, mostly one, and what goes with them.
 
     Attributes:
-        name: for people.
+        names: for people.
         is_category: whether its effects are differences of means, in parts of one; else rank correlations.
         on_objective, on_unseen: the effects; None where there is nothing to compare.
     """
 
-    name: str
+    names: tuple[str, ...]
     is_category: bool
     on_objective: Effect | None
     on_unseen: Effect | None
 
     @property
+    def name(self) -> str:
+        """All names."""
+        return " = ".join(self.names)
+
+    @property
     def strength(self) -> float:
-        """What attributes are ranked by: the stronger one comes first."""
+        """What attributes are ranked by: the stronger one comes first, and last those without a verdict."""
         return self.on_objective.strength if self.on_objective else -1.0
 
 
-def rank_attributes(study: StudyRuns) -> list[Attribute]:
-    """All attributes that vary over the study's trials, the strongest first."""
-    taught = [trial for trial in study.trials if keys_of(trial)]
-    found = [_number(name, values, taught) for name, values in _apart(_numbers(study, taught)).items()]
-    found += [_category(name, values, taught) for name, values in _categories(study, taught).items()]
-    if 0 < len(taught) < len(study.trials):
-        found.append(_category("any teacher at all", [bool(keys_of(t)) for t in study.trials], study.trials))
-    return sorted((each for each in found if each.on_objective), key=lambda each: (-each.strength, each.name))
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """An attribute before anything is known of its effect; ``settings`` are those that it is itself."""
+
+    name: str
+    values: Floats
+    sort: Sort
+    is_category: bool = False
+    of_units: Floats | None = None
+    aggregate: Aggregate = "mean"
+    settings: tuple[str, ...] = ()
 
 
-def _number(name: str, values: Sequence[float | None], trials: Sequence[RunRecord]) -> Attribute:
-    return _attribute(name, False, values, trials, correlation)
+def rank_attributes(design: Design) -> list[Attribute]:
+    """All attributes that vary over a study's trials, the strongest first."""
+    groups = _coinciding([*_of_members(design), *_of_ensembles(design)])
+    rows = [(tuple(names), _row(design, first, settings)) for first, names, settings in groups]
+    targets = [_metric(design.runs.trials, name) for name in (OBJECTIVE_VALUE, UNSEEN)]
+    effects = judge([row for _, row in rows], targets, design.members)
+    found = [
+        Attribute(names, row.is_category, *pair) for (names, row), pair in zip(rows, effects, strict=True) if pair[0]
+    ]
+    return sorted(found, key=lambda each: (-each.strength, each.name))
 
 
-def _category(name: str, values: Sequence[bool | None], trials: Sequence[RunRecord]) -> Attribute:
-    return _attribute(name, True, values, trials, difference)
+def teaching_effect(design: Design, part: str) -> Effect | None:
+    """How the ensemble's accuracy goes with its student's; None where there is nothing to compare.
+
+    Args:
+        design: of the study.
+        part: ``overall`` or ``group/unseen``.
+    """
+    trials = design.runs.trials
+    row = Row(_metric(trials, f"ensemble/accuracy/{part}"), "ensembles", held=design.held())
+    return judge([row], [_metric(trials, f"accuracy/{part}")], design.members)[0][0]
 
 
-def _attribute(
-    name: str,
-    is_category: bool,
-    values: Sequence[Any],
-    trials: Sequence[RunRecord],
-    effect: Callable[[list[Any], list[float]], Effect | None],
-) -> Attribute:
-    def on(metric: str) -> Effect | None:
-        pairs = [
-            (value, trial.metrics[metric])
-            for value, trial in zip(values, trials, strict=True)
-            if value is not None and metric in trial.metrics
-        ]
-        return effect([value for value, _ in pairs], [y for _, y in pairs]) if pairs else None
-
-    return Attribute(name, is_category, on(OBJECTIVE_VALUE), on(UNSEEN))
+def _row(design: Design, first: _Candidate, settings: Collection[str]) -> Row:
+    without = {*settings, ORDER} if first.sort == "members" else settings
+    held = design.held(taught=first.sort != "taught", without=without)
+    return Row(first.values, first.sort, first.is_category, held, first.of_units, first.aggregate)
 
 
-def _numbers(study: StudyRuns, taught: Sequence[RunRecord]) -> dict[str, list[float | None]]:
-    """Every attribute that is a number, a value for each trial; None where it is not known."""
-    found: dict[str, list[float | None]] = {"ensemble size": [float(len(keys_of(trial))) for trial in taught]}
-    for name, metric in _OF_TRIAL.items():
-        found[name] = [trial.metrics.get(metric) for trial in taught]
+def _coinciding(found: Sequence[_Candidate]) -> list[tuple[_Candidate, list[str], set[str]]]:
+    """Candidates that part the trials alike, or order them alike: the one to judge, all their names, their settings.
+
+    A difference between two kinds is told rather than a correlation, properties of teachers rather than of ensembles.
+    """
+    groups: dict[bytes, list[tuple[_Candidate, bool]]] = {}
+    for each in found:
+        if (order := _order(each.values)) is not None:
+            reverse = np.where(order < 0, order, order.max() - order)
+            is_reverse = reverse.tobytes() < order.tobytes()
+            groups.setdefault(min(order.tobytes(), reverse.tobytes()), []).append((each, is_reverse))
+    told = []
+    for group in groups.values():
+        most = 2 * sum(is_reverse for _, is_reverse in group) > len(group)  # have this way round
+        first, way = min(group, key=lambda e: (not e[0].is_category, e[0].sort != "members", e[1] != most))
+        names = [each.name + ("" if is_reverse == way else _OPPOSITE) for each, is_reverse in group]
+        names.sort(key=lambda name: (name != first.name, name.endswith(_OPPOSITE)))
+        told.append((first, names, {setting for each, _ in group for setting in each.settings}))
+    return told
+
+
+def _order(values: Floats) -> np.ndarray | None:
+    """The place of each value among the distinct ones, -1 where it is not known; None where they do not vary."""
+    known = np.isfinite(values)
+    if not known.any():
+        return None
+    _, places = np.unique(ranks(values[known][None])[0], return_inverse=True)
+    order = np.full(len(values), -1, dtype=np.int64)
+    order[known] = places
+    return order if places.max() > 0 else None
+
+
+def _metric(trials: Sequence[RunRecord], name: str) -> Floats:
+    return np.array([trial.metrics.get(name, np.nan) for trial in trials], dtype=np.float64)
+
+
+def _of_members(design: Design) -> list[_Candidate]:
+    """Every attribute that a trial has of its members."""
+    bank, found = design.runs.bank, []
+    recipes = {key: recipe_of(bank[key]) if key in bank else None for key in design.unit_of}
+    several = any(len(each) > 1 for each in design.keys)
+    archs = sorted({_arch(recipe) for recipe in recipes.values() if recipe})
+    found += [
+        _category(design, f"architecture: has {arch}", recipes, partial(_is, arch), "any")
+        for arch in (archs if len(archs) > 2 or several else archs[:1])
+    ]
+    if several:
+        found.append(
+            _category(design, "architecture: more than one", recipes, lambda r: archs.index(_arch(r)), "several")
+        )
+    for name, setting in (("DIR", "dir_probability"), ("FMS", "fms_probability")):
+        found.append(_category(design, f"{name}: a member has it", recipes, partial(_has, setting), "any"))
+        if several:
+            found.append(_category(design, f"{name}: every member has it", recipes, partial(_has, setting), "every"))
     for name, metric in _OF_MEMBERS.items():
-        found[name] = [_mean(study, trial, metric) for trial in taught]
-    for name in ("temperature", "label_weight"):
-        found[f"distillation: {name.replace('_', ' ')}"] = [_as_number(trial.params.get(name)) for trial in taught]
+        values = {key: bank[key].metrics.get(metric) if key in bank else None for key in design.unit_of}
+        found.append(_property(design, name, values, "mean", is_category=False))
     return found
 
 
-def _mean(study: StudyRuns, trial: RunRecord, metric: str) -> float | None:
-    """The mean of a metric over a trial's members; None where one of them is gone or was not measured."""
-    members = study.members(trial)
-    if len(members) < len(keys_of(trial)) or any(metric not in member.metrics for member in members):
-        return None
-    return fmean(member.metrics[metric] for member in members)
+def _category(
+    design: Design,
+    name: str,
+    recipes: Mapping[str, Mapping[str, Any] | None],
+    test: Callable[[Mapping[str, Any]], float],
+    aggregate: Aggregate,
+) -> _Candidate:
+    values = {key: None if recipe is None else float(test(recipe)) for key, recipe in recipes.items()}
+    return _property(design, name, values, aggregate, is_category=True)
 
 
-def _categories(study: StudyRuns, taught: Sequence[RunRecord]) -> dict[str, list[bool | None]]:
-    """Every attribute that is one of few kinds, as whether a trial has it; None where that is not known."""
-    recipes = {key: recipe_of(run) for key, run in study.teachers.items()}
-    found: dict[str, list[bool | None]] = {}
-    archs = sorted({recipe["network"]["arch"] for recipe in recipes.values() if recipe})
-    for arch in archs if len(archs) > 1 else ():
-        found[f"architecture: has {arch}"] = _any(recipes, taught, partial(_is, arch))
-    if len(archs) > 1:
-        found["architecture: more than one"] = [_is_mixed(recipes, trial) for trial in taught]
-    for name, setting in (("DIR", "dir_probability"), ("FMS", "fms_probability")):
-        has = partial(_has, setting)
-        found[f"{name}: a member has it"] = _any(recipes, taught, has)
-        found[f"{name}: every member has it"] = _every(recipes, taught, has)
-    rules = sorted({trial.params.get("ensemble_rule", "") for trial in taught if len(keys_of(trial)) > 1} - {""})
-    for rule in rules if len(rules) > 1 else ():
-        found[f"combined by {rule}"] = [
-            trial.params.get("ensemble_rule") == rule if len(keys_of(trial)) > 1 else None for trial in taught
-        ]
-    return _distinct(found)
+def _property(
+    design: Design, name: str, of_teachers: Mapping[str, float | None], aggregate: Aggregate, is_category: bool
+) -> _Candidate:
+    """An attribute that trials have of their members; not known where that of one member is not."""
+    makes: dict[Aggregate, Callable[[list[float]], float]] = {
+        "mean": fmean,
+        "any": max,
+        "every": min,
+        "several": lambda values: float(len(set(values)) > 1),
+    }
+    values = np.full(len(design.keys), np.nan)
+    for place, keys in enumerate(design.keys):
+        known = [value for key in keys if (value := of_teachers[key]) is not None]
+        if known and len(known) == len(keys):
+            values[place] = makes[aggregate](known)
+    in_unit: dict[int, list[float]] = {}
+    for key, value in of_teachers.items():
+        if value is not None:
+            in_unit.setdefault(design.unit_of[key], []).append(value)
+    of_units = np.full(1 + max(design.unit_of.values(), default=0), np.nan)
+    of_units[list(in_unit)] = [fmean(each) for each in in_unit.values()]
+    return _Candidate(name, values, "members", is_category, of_units, aggregate)
 
 
-def _apart(found: Mapping[str, list[float | None]]) -> dict[str, list[float | None]]:
-    """Without numbers that are those of an earlier one: an ensemble of one member is that member."""
-    kept: dict[str, list[float | None]] = {}
-    for name, values in found.items():
-        if not any(map(partial(_same, values), kept.values())):
-            kept[name] = values
-    return kept
+def _of_ensembles(design: Design) -> list[_Candidate]:
+    """Every attribute that is of an ensemble as a whole, or a setting."""
+    trials = design.runs.trials
+    taught = np.array([len(each) > 0 for each in design.keys], dtype=bool)
+    sizes = np.where(taught, [float(len(each)) for each in design.keys], np.nan)
+    found = [_Candidate("ensemble size", sizes, "ensembles")]
+    for name, metric in _OF_TRIAL.items():
+        found.append(_Candidate(name, np.where(taught, _metric(trials, metric), np.nan), "ensembles"))
+    for name in ("temperature", "label_weight"):
+        values = np.array([_as_number(trial.params.get(name)) for trial in trials], dtype=np.float64)
+        values[~taught] = np.nan
+        told = f"distillation: {name.replace('_', ' ')}"
+        found.append(_Candidate(told, values, "settings", settings=(f"distillation.{name}",)))
+    several = [trial.params.get("ensemble_rule", "") if len(keys_of(trial)) > 1 else "" for trial in trials]
+    rules = sorted(set(several) - {""})
+    for rule in rules if len(rules) > 2 else rules[1:]:
+        values = np.array([np.nan if each == "" else float(each == rule) for each in several])
+        found.append(_Candidate(f"combined by {rule}", values, "settings", is_category=True))
+    found.append(_Candidate("any teacher at all", taught.astype(np.float64), "taught", is_category=True))
+    return found
 
 
-def _same(ours: Sequence[float | None], theirs: Sequence[float | None]) -> bool:
-    return all(
-        a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-9))
-        for a, b in zip(ours, theirs, strict=True)
-    )
-
-
-def _distinct(found: Mapping[str, list[bool | None]]) -> dict[str, list[bool | None]]:
-    """Without attributes that say the same of every trial as an earlier one: with one member each, any is every."""
-    kept: dict[str, list[bool | None]] = {}
-    for name, values in found.items():
-        opposite = [None if value is None else not value for value in values]
-        if values not in kept.values() and opposite not in kept.values():
-            kept[name] = values
-    return kept
-
-
-Recipe = Mapping[str, Any]
-
-
-def recipe_of(run: RunRecord) -> Recipe | None:
-    """A network's Recipe as it was logged; None where there is none. (That of imported weights is what they are said
-    to have been trained with.)
-    """
-    try:
-        recipe = json.loads(run.tags[RECIPE])
-        return recipe if {"network", "augmentation", "optimisation"} <= set(recipe) else None
-    except (KeyError, ValueError, TypeError):
-        return None
-
-
-def _arch(recipe: Recipe) -> str:
+def _arch(recipe: Mapping[str, Any]) -> str:
     return str(recipe["network"]["arch"])
 
 
-def _is(arch: str, recipe: Recipe) -> bool:
+def _is(arch: str, recipe: Mapping[str, Any]) -> bool:
     return _arch(recipe) == arch
 
 
-def _has(setting: str, recipe: Recipe) -> bool:
+def _has(setting: str, recipe: Mapping[str, Any]) -> bool:
     return bool(recipe["augmentation"][setting] > 0)
 
 
-def _of_trial(recipes: Mapping[str, Recipe | None], trial: RunRecord) -> list[Recipe] | None:
-    """The Recipes of a trial's members; None where one is not known."""
-    found = [recipes.get(key) for key in keys_of(trial)]
-    known = [recipe for recipe in found if recipe is not None]
-    return known if len(known) == len(found) else None
-
-
-def _any(
-    recipes: Mapping[str, Recipe | None], trials: Sequence[RunRecord], test: Callable[[Recipe], bool]
-) -> list[bool | None]:
-    members = [_of_trial(recipes, trial) for trial in trials]
-    return [None if each is None else any(map(test, each)) for each in members]
-
-
-def _every(
-    recipes: Mapping[str, Recipe | None], trials: Sequence[RunRecord], test: Callable[[Recipe], bool]
-) -> list[bool | None]:
-    members = [_of_trial(recipes, trial) for trial in trials]
-    return [None if each is None else all(map(test, each)) for each in members]
-
-
-def _is_mixed(recipes: Mapping[str, Recipe | None], trial: RunRecord) -> bool | None:
-    members = _of_trial(recipes, trial)
-    return None if members is None else len(set(map(_arch, members))) > 1
-
-
-def _as_number(text: str | None) -> float | None:
+def _as_number(text: str | None) -> float:
     try:
-        return None if text is None else float(text)
+        return np.nan if text is None else float(text)
     except ValueError:
-        return None
+        return np.nan

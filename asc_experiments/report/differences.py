@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asc_experiments.report.attributes import recipe_of
 from asc_experiments.report.gains import student_recipe
-from asc_experiments.report.runs import StudyRuns, kind_of, number_of
+from asc_experiments.report.runs import StudyRuns, kind_of, number_of, recipe_of
 from asc_experiments.tracking.trials import IMPORTED, keys_of
 
 Settings = Mapping[str, Any]

@@ -9,17 +9,18 @@ from functools import cached_property
 from typing import Any
 
 from asc_experiments.report.answer import Answer, answer_of, ship_commands
-from asc_experiments.report.attributes import Attribute, rank_attributes
+from asc_experiments.report.attributes import Attribute, rank_attributes, teaching_effect
 from asc_experiments.report.commands import Command, student_command, teacher_command
 from asc_experiments.report.comparison import Comparison, compare_runs
 from asc_experiments.report.costs import Costs, costs_of
+from asc_experiments.report.design import Design
 from asc_experiments.report.differences import Differences, student_differences, teacher_differences
-from asc_experiments.report.effects import Effect, correlation
 from asc_experiments.report.fronts import accuracy_against_macs
 from asc_experiments.report.gains import Gain, gains_of
 from asc_experiments.report.runs import StudyRuns, number_of
 from asc_experiments.report.setting import setting_facts, setting_of
 from asc_experiments.statistics import learning_of
+from asc_experiments.statistics.permutation import Effect
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR
 from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, SEARCHED, keys_of
@@ -87,15 +88,14 @@ class Findings:
         return tuple(trial for trial in self.runs.best_first if keys_of(trial))
 
     def against_ensemble(self, part: str) -> tuple[list[RunRecord], Effect | None]:
-        """The taught trials with an accuracy of student and ensemble, and the rank correlation of the two.
+        """The taught trials with an accuracy of student and ensemble, and how the two go together beyond luck.
 
         Args:
             part: ``overall`` or ``group/unseen``.
         """
         names = (f"ensemble/accuracy/{part}", f"accuracy/{part}")
         trials = [trial for trial in self.taught if all(name in trial.metrics for name in names)]
-        xs, ys = ([trial.metrics[name] for trial in trials] for name in names)
-        return trials, correlation(xs, ys)
+        return trials, teaching_effect(self.design, part)
 
     @cached_property
     def gains(self) -> list[Gain]:
@@ -113,9 +113,14 @@ class Findings:
         return student_differences(self.runs)
 
     @cached_property
+    def design(self) -> Design:
+        """What the trials share."""
+        return Design(self.runs)
+
+    @cached_property
     def attributes(self) -> list[Attribute]:
         """What makes a good teacher here, the strongest first."""
-        return rank_attributes(self.runs)
+        return rank_attributes(self.design)
 
     @cached_property
     def costs(self) -> Costs:
@@ -171,6 +176,7 @@ class Findings:
                 "students": self.student_differences.facts(),
             },
             "attributes": [_attribute_facts(each) for each in self.attributes],
+            "attributes_from": self.design.facts(),
             "importances": self.importances,
             "history": _history(self),
             "costs": _cost_facts(self.costs),
@@ -238,12 +244,13 @@ def _answer_facts(answer: Answer, study: str, heading: str) -> dict[str, Any]:
 
 
 def _effect_facts(effect: Effect | None) -> dict[str, Any] | None:
-    return None if effect is None else asdict(effect)
+    return None if effect is None else asdict(effect) | {"is_clear": effect.is_clear}
 
 
 def _attribute_facts(attribute: Attribute) -> dict[str, Any]:
     return {
         "name": attribute.name,
+        "names": list(attribute.names),
         "is_category": attribute.is_category,
         "on_objective": _effect_facts(attribute.on_objective),
         "on_unseen": _effect_facts(attribute.on_unseen),

@@ -14,8 +14,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from asc_experiments.report.attributes import recipe_of
-from asc_experiments.report.runs import StudyRuns, number_of
+from asc_experiments.report.runs import StudyRuns, number_of, recipe_of
 from asc_experiments.statistics import Evidence, Margin, margin, pooled
 from asc_experiments.statistics.wording import margin_in_words
 from asc_experiments.tracking import RunRecord

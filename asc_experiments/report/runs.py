@@ -26,6 +26,7 @@ from asc_experiments.tracking.trials import (
     IMPORTED,
     OBJECTIVE,
     OBJECTIVE_VALUE,
+    RECIPE,
     REPLICATE_KIND,
     SEED,
     SEED_KIND,
@@ -275,6 +276,17 @@ def number_of(trial: RunRecord) -> int:
 def kind_of(teacher: RunRecord) -> str:
     """A teacher's name without its seed: teachers of one kind differ by that alone."""
     return teacher.name if IMPORTED in teacher.tags else re.sub(r"-s\d+$", "", teacher.name)
+
+
+def recipe_of(run: RunRecord) -> Mapping[str, Any] | None:
+    """A network's Recipe as it was logged; None where there is none. (That of imported weights is what they are said
+    to have been trained with.)
+    """
+    try:
+        recipe = json.loads(run.tags[RECIPE])
+        return recipe if {"network", "augmentation", "optimisation"} <= set(recipe) else None
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def device_names(runs: Iterable[RunRecord]) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asc_experiments.report.effects import FEWEST, Effect
+from asc_experiments.statistics.permutation import FEWEST, Effect
 from asc_experiments.training.scorecard import DG
 
 
@@ -32,24 +32,39 @@ def interval_of(metric: str, low: float, high: float) -> str:
     return f"[{low:+.4f}, {high:+.4f}]"
 
 
-def correlation_in_words(effect: Effect | None, cause: str, result: str) -> str:
-    """What a rank correlation says, with its interval, in a sentence or two.
+def correlation_in_words(effect: Effect | None, cause: str, result: str, unit: str = "teacher/teachers") -> str:
+    """What a rank correlation says, and what luck alone would give, in a sentence or two.
 
     Args:
         effect: the correlation; None where there is nothing to correlate.
         cause: the one thing, as a subject: ``the ensemble's accuracy``.
         result: the other: ``the student's``.
+        unit: what luck comes in, see :func:`units`.
     """
     if effect is None:
         return f"How {cause} goes with {result} cannot be said: that needs three trials in which both vary."
-    said = f"Spearman's rank correlation of {cause} with {result} is {effect.value:+.2f} over n = {effect.n} trials"
-    if effect.low is None or effect.high is None:
-        return f"{said}: too few for an interval (that needs {FEWEST}), so take it as a hint at most."
-    interval = f"95 % interval [{effect.low:+.2f}, {effect.high:+.2f}]"
+    over = f"over {counted(effect.n, 'trial')} with {units(effect.units, unit)}"
+    if effect.too_few == "trials":
+        return f"How {cause} goes with {result} cannot be said {over}: too few for a correlation (that needs {FEWEST})."
+    said = f"Spearman's rank correlation of {cause} with {result} is {effect.value:+.2f} {over}"
+    if effect.luck_low is None or effect.luck_high is None:
+        return f"{said}: too few {units(None, unit)} to tell it from their luck."
+    luck = f"luck alone gives {effect.luck_low:+.2f} to {effect.luck_high:+.2f}"
     if not effect.is_clear:
-        return f"{said}, {interval}. The interval holds 0: these trials do not show a connection."
+        return f"{said}; {luck}. These trials do not show a connection."
     way = "the higher the one, the higher the other" if effect.value > 0 else "the higher the one, the lower the other"
-    return f"{said}, {interval}: {way}."
+    return f"{said}; {luck}: {way}."
+
+
+def units(n: int | None, unit: str) -> str:
+    """A number of what luck comes in, or its name alone.
+
+    Args:
+        n: how many; None for the name.
+        unit: its name of one and of several, ``teacher/teachers``.
+    """
+    one, several = unit.split("/")
+    return several if n is None else counted(n, one, several)
 
 
 def counted(n: int, thing: str, things: str = "") -> str:

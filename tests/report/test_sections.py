@@ -102,19 +102,46 @@ def test_students_and_teachers_stand_under_the_same_columns(made: StudyRuns) -> 
     assert [cell.text for cell in published.rows[0]][:3] == ["a paper", "overall", "55.0"]
 
 
-def test_question_whether_better_teachers_teach_better_is_answered_with_an_interval() -> None:
+def test_question_whether_better_teachers_teach_better_is_answered_beside_what_luck_gives() -> None:
     told = sentences(section(chapter_of(Findings(make_study(n_trials=60))), "teaching"))
-    assert "over n = 50 trials, 95 % interval [+0." in told
+    assert "over 50 trials with 12 teachers; luck alone gives -0." in told
     assert "the higher the one, the higher the other" in told
 
 
-def test_too_few_trials_are_told_instead_of_an_interval() -> None:
+def test_too_few_trials_are_told_instead_of_a_correlation() -> None:
     chapter = chapter_of(Findings(make_study(n_trials=5)))
-    assert "too few for an interval" in sentences(section(chapter, "teaching"))
+    told = sentences(section(chapter, "teaching"))
+    assert "cannot be said over 4 trials with 8 teachers: too few for a correlation (that needs 8)" in told
+    assert "ρ" not in told
     attributes = section(chapter, "attributes")
     assert "not evidence" in sentences(attributes)
-    assert {row[3].text for row in table(attributes, "Attributes").rows} == {"too few trials"}
+    rows = table(attributes, "Attributes").rows
+    assert {(row[2].text, row[3].text, row[4].text) for row in rows} == {("", "too few trials", "")}
     assert not [block for block in attributes.blocks if isinstance(block, Chart)]
+
+
+def test_table_of_attributes_says_what_luck_gives_and_of_how_many_teachers(made: StudyRuns) -> None:
+    found = table(section(chapter_of(Findings(made)), "attributes"), "Attributes")
+    heads = [column.heading for column in found.columns]
+    assert heads[2:7] == ["objective", "luck alone", "p", "trials", "teachers"]
+    accuracy = next(row for row in found.rows if row[0].text.startswith("members: mean accuracy"))
+    assert accuracy[3].text.startswith("[-0.")
+    assert accuracy[6].text == "12"
+    assert found.marked == {place for place, row in enumerate(found.rows) if row[4].value and row[4].value <= 0.05}
+
+
+def test_pruned_trials_that_no_attribute_is_judged_by_are_counted(made: StudyRuns) -> None:
+    assert len(made.pruned) == 3
+    told = " ".join(section(chapter_of(Findings(made)), "attributes").points)
+    assert "3 pruned trials are not in this table" in told
+    without = section(chapter_of(Findings(make_study(n_pruned=0))), "attributes").points
+    assert "pruned" not in " ".join(without)
+
+
+def test_one_network_of_a_kind_is_said_not_to_tell_the_kind_from_luck(made: StudyRuns) -> None:
+    told = " ".join(section(chapter_of(Findings(made)), "attributes").points)
+    assert "Each of the 12 kinds of teachers is here as one network" in told
+    assert "3 networks of each, 24 teachers more, would tell" in told
 
 
 def test_associations_are_not_called_effects(made: StudyRuns) -> None:

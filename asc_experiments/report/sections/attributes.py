@@ -1,4 +1,4 @@
-"""The section of what makes a good teacher here: attributes of teachers by what goes with them."""
+"""The section of what makes a good teacher here: attributes of teachers by what goes with them beyond luck."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from asc_experiments.report.attributes import Attribute
 from asc_experiments.report.charts.attributes import effects
 from asc_experiments.report.charts.base import rows_height
+from asc_experiments.report.design import Design
 from asc_experiments.report.document import Block, Cell, Chart, Column, Section, Table, number, points, text
-from asc_experiments.report.effects import FEWEST, FEWEST_OF_A_KIND, Effect
 from asc_experiments.report.findings import Findings
 from asc_experiments.report.runs import StudyRuns, better_word, objective_name
-from asc_experiments.report.words import counted, difference_of, interval_of, is_part_of_one, listed
-from asc_experiments.tracking.trials import SAMPLER
+from asc_experiments.report.words import counted, difference_of, interval_of, is_part_of_one, listed, units
+from asc_experiments.statistics.permutation import FEWEST, FEWEST_UNITS, Effect
 
 _SHOWN = 12
 """Attributes in a chart; all are in the table."""
 _ROOM_PX = 22
-_ADAPTIVE = ("tpe", "gp", "nsga2")
-_FEWEST_FOR_SAMPLERS = 10
-"""Trials that Optuna's samplers draw at random before they learn."""
+_NETWORKS = 3
+"""Networks of a kind that tell what the kind is worth from their luck."""
 
 
 def attributes_section(findings: Findings) -> Section:
@@ -28,41 +27,93 @@ def attributes_section(findings: Findings) -> Section:
     if not found:
         why = "No attribute of the teachers varies. Three finished trials or more, of different teachers, show it."
         return Section("attributes", title, (why,))
-    objective = objective_name(runs.objective, runs.split)
     targets = (f"objective ({better_word(runs.objective)} is better)", "accuracy on unseen devices")
-    blocks: list[Block] = [_attributes_in_words(found, runs.objective, objective)]
-    is_sure = any(each.on_objective is not None and each.on_objective.low is not None for each in found)
+    blocks: list[Block] = [attributes_in_words(findings)]
     for is_category, what in ((False, "Numbers: rank correlations"), (True, "Kinds: differences of means")):
-        shown = [each for each in found if each.is_category == is_category][:_SHOWN]
-        if shown and is_sure and (not is_category or is_part_of_one(runs.objective)):
+        told = [each for each in found if each.on_objective is not None and not each.on_objective.too_few]
+        shown = [each for each in told if each.is_category == is_category][:_SHOWN]
+        if shown and (not is_category or is_part_of_one(runs.objective)):
             figure = effects(shown, is_category, targets, 100.0)
             unit = ", in points" if is_category else ""
-            alternative = "; ".join(
-                f"{each.name} {_effect(each, runs.objective, each.on_objective)}" for each in shown[:5]
-            )
+            alternative = "; ".join(_effect(each, runs.objective) for each in shown[:5])
             height = rows_height(len(shown)) + _ROOM_PX * len(shown)
             blocks.append(Chart(f"{what}{unit}", figure, f"Strongest first: {alternative}.", height))
-    blocks.append(_attribute_table(found, runs.objective))
-    cautions = (
-        f"{chosen_by(runs)} These are associations over trials, not effects of a single change.",
-        *_also_different(findings),
-        f"Of {len(found)} intervals about one in twenty misses by chance; below {FEWEST} trials "
-        f"(or {FEWEST_OF_A_KIND} of a kind) none is given, because it would be invented.",
+    blocks.append(_attribute_table(found, runs.objective, findings.design))
+    return Section("attributes", title, tuple(blocks), _cautions(findings))
+
+
+def attributes_in_words(findings: Findings) -> str:
+    """What can be said of what makes a good teacher, in a sentence."""
+    found, runs, design = findings.attributes, findings.runs, findings.design
+    objective = objective_name(runs.objective, runs.split)
+    told = [each.on_objective for each in found if each.on_objective is not None]
+    if not told:
+        return "No attribute of the teachers varies over the trials."
+    trials, luck = counted(max(each.n for each in told), "trial"), units(max(each.units for each in told), design.unit)
+    clear = [each for each in found if each.on_objective is not None and each.on_objective.is_clear]
+    if clear:
+        said = listed([_effect(each, runs.objective) for each in clear], 4)
+        return f"What goes with the student's {objective}, by more than the luck of {luck} in {trials} gives: {said}."
+    if all(each.too_few for each in told):
+        return f"With {trials} and {luck} this is a description of what was tried, not evidence of what helps."
+    return (
+        f"Nothing goes with the student's {objective} by more than luck gives: {trials} with {luck} do not show what "
+        "makes a good teacher."
     )
-    return Section("attributes", title, tuple(blocks), cautions)
 
 
-def chosen_by(runs: StudyRuns) -> str:
+def chosen_by(design: Design) -> str:
     """Why trials that differ are no experiment: they differ in many things, and a sampler has its favourites."""
-    sampler = runs.tags.get(SAMPLER, "")
-    if sampler == "grid":
+    if design.is_grid:
         return "The trials are the cells of a grid, fixed beforehand; most differ in several things at once."
-    if sampler in _ADAPTIVE:
+    if design.learns is None:
+        return "Trials differ in many things at once; a sampler that learns tries more often what has gone well."
+    if design.learns:
         return "Trials differ in many things at once, and the sampler tried more often what had gone well."
-    tried = len(runs.trials) + len(runs.pruned)
-    if sampler or tried <= _FEWEST_FOR_SAMPLERS:
-        return "Trials differ in many things at once."
-    return "Trials differ in many things at once; a sampler that learns tries more often what has gone well."
+    return "Trials differ in many things at once."
+
+
+def _cautions(findings: Findings) -> tuple[str, ...]:
+    design, runs = findings.design, findings.runs
+    held = design.held_names()
+    adjusted = f" They are what a linear fit of {listed(held, 8)} leaves." if held else ""
+    tests = sum(effect is not None for each in findings.attributes for effect in (each.on_objective, each.on_unseen))
+    return (
+        f"{chosen_by(design)} These are associations over trials, not effects of a single change.{adjusted}",
+        *_single_networks(design),
+        *_also_different(findings),
+        f"Trials share teachers, and with them their luck, so luck is dealt out among {units(None, design.unit)} anew. "
+        f"p is corrected for all {tests} effects in the table (the maximum of Westfall and Young): where nothing "
+        f"matters, one study in twenty calls anything clear. Below {FEWEST} trials, or {FEWEST_UNITS} of what luck "
+        "comes in, nothing is judged.",
+        *_left_out(runs),
+    )
+
+
+def _single_networks(design: Design) -> tuple[str, ...]:
+    kinds = design.single_kinds
+    if kinds < 2:
+        return ()
+    return (
+        f"Each of the {kinds} kinds of teachers is here as one network: how well a kind teaches cannot be told from "
+        f"the luck of that network. {_NETWORKS} networks of each, {counted((_NETWORKS - 1) * kinds, 'teacher')} more, "
+        "would tell; what several kinds have in common is judged against the luck of all.",
+    )
+
+
+def _left_out(runs: StudyRuns) -> tuple[str, ...]:
+    """Trials that are not in the table, counted."""
+    pruned, failed = len(runs.pruned), len(runs.failed)
+    said = []
+    if pruned:
+        was = counted(pruned, "pruned trial is", "pruned trials are")
+        said.append(
+            f"{was} not in this table: stopped for beginning badly, before there was an objective. Attributes that "
+            "begin badly are judged by those of their trials that did not."
+        )
+    if failed:
+        said.append(f"{counted(failed, 'failed trial is', 'failed trials are')} not in this table.")
+    return tuple(said)
 
 
 def _also_different(findings: Findings) -> tuple[str, ...]:
@@ -71,56 +122,59 @@ def _also_different(findings: Findings) -> tuple[str, ...]:
     return (f"The teachers also differ in {listed(names, 8)}, which is not ranked here.",) if names else ()
 
 
-def _attributes_in_words(found: Sequence[Attribute], metric: str, objective: str) -> str:
-    clear = [each for each in found if each.on_objective and each.on_objective.is_clear]
-    n = max(each.on_objective.n for each in found if each.on_objective)
-    if clear:
-        told = [f"{each.name} {_effect(each, metric, each.on_objective)}" for each in clear[:4]]
-        return f"What goes with the student's {objective}, with intervals that leave out 0: {listed(told)}."
-    if n < FEWEST:
-        return f"With {counted(n, 'trial')} this is a description of what was tried, not evidence of what helps."
-    return f"No interval leaves out 0: these {n} trials do not show what makes a good teacher for the {objective}."
-
-
-def _effect(attribute: Attribute, metric: str, effect: Effect | None) -> str:
+def _effect(attribute: Attribute, metric: str) -> str:
+    """An attribute's effect on the objective and what luck gives, in words."""
+    effect = attribute.on_objective
     if effect is None:
-        return ""
+        return attribute.name
     value = difference_of(metric, effect.value) if attribute.is_category else f"ρ = {effect.value:+.2f}"
-    if effect.low is None or effect.high is None:
-        return value
-    interval = f"[{effect.low:+.2f}, {effect.high:+.2f}]"
-    return f"{value} {interval_of(metric, effect.low, effect.high) if attribute.is_category else interval}"
+    luck = _luck(attribute.is_category, effect, metric)
+    return f"{attribute.name} {value}" + (f" (luck alone: {luck})" if luck else "")
 
 
-def _attribute_table(found: Sequence[Attribute], metric: str) -> Table:
-    rows = []
-    for each in found:
+def _luck(is_category: bool, effect: Effect, metric: str) -> str:
+    if effect.luck_low is None or effect.luck_high is None:
+        return ""
+    if is_category:
+        return interval_of(metric, effect.luck_low, effect.luck_high)
+    return f"[{effect.luck_low:+.2f}, {effect.luck_high:+.2f}]"
+
+
+def _attribute_table(found: Sequence[Attribute], metric: str, design: Design) -> Table:
+    rows, marked = [], []
+    for place, each in enumerate(found):
         cells = [text(each.name), text("difference" if each.is_category else "ρ")]
-        for effect, of in ((each.on_objective, metric), (each.on_unseen, "accuracy/group/unseen")):
-            cells += _effect_cells(each, effect, of)
-        rows.append(tuple(cells))
+        cells += _effect_cells(each, each.on_objective, metric)
+        effect = each.on_objective
+        trials = "" if effect is None else str(effect.n) if effect.sizes is None else "{} / {}".format(*effect.sizes)
+        cells += [Cell(trials, value=None if effect is None else float(effect.n))]
+        cells += [number(None if effect is None else effect.units)]
+        rows.append((*cells, *_effect_cells(each, each.on_unseen, "accuracy/group/unseen")))
+        marked += [place] if effect is not None and effect.is_clear else []
     heads = (
         Column("attribute", is_number=False),
         Column("measure", is_number=False),
         Column("objective"),
-        Column("95 % interval", "objective", is_number=False),
-        Column("n"),
+        Column("luck alone", "objective", is_number=False),
+        Column("p", "objective"),
+        Column("trials"),
+        Column(units(None, design.unit)),
         Column("unseen"),
-        Column("95 % interval", "unseen", is_number=False),
-        Column("n"),
+        Column("luck alone", "unseen", is_number=False),
+        Column("p", "unseen"),
     )
-    caption = "Attributes of teachers, strongest first; differences of accuracies in points"
-    return Table(caption, heads, tuple(rows))
+    caption = "Attributes of teachers, strongest first, bold where luck alone does not explain them; differences of "
+    caption += "accuracies in points"
+    return Table(caption, heads, tuple(rows), frozenset(marked))
 
 
 def _effect_cells(attribute: Attribute, effect: Effect | None, metric: str) -> list[Cell]:
+    """The value, what luck gives, p; of too few trials no value, which would look like one."""
     if effect is None:
         return [Cell(""), Cell(""), Cell("")]
+    told = f"too few {effect.too_few}" if effect.too_few else _luck(attribute.is_category, effect, metric)
+    if effect.too_few == "trials":
+        return [Cell(""), text(told), Cell("")]
     in_points = attribute.is_category and is_part_of_one(metric)
     value = points(effect.value) if in_points else number(effect.value, "+.4f" if attribute.is_category else "+.2f")
-    told = "too few trials"
-    if effect.low is not None and effect.high is not None:
-        interval = f"[{effect.low:+.2f}, {effect.high:+.2f}]"
-        told = interval_of(metric, effect.low, effect.high) if attribute.is_category else interval
-    n = str(effect.n) if effect.sizes is None else f"{effect.sizes[0]} / {effect.sizes[1]}"
-    return [value, text(told), Cell(n, value=float(effect.n))]
+    return [value, text(told), number(effect.p, ".3f")]

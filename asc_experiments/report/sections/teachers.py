@@ -50,7 +50,7 @@ def teaching_section(findings: Findings) -> Section:
             [spread(trial.metrics, f"accuracy/{part}") for trial in trials],
             [findings.runs.taught_by(trial) for trial in trials],
         )
-        said = correlation_in_words(effect, f"the ensemble's accuracy{devices}", "its student's")
+        said = correlation_in_words(effect, f"the ensemble's accuracy{devices}", "its student's", findings.design.unit)
         above = sum(s > e for s, e in zip(student, ensemble, strict=True))
         said += f" {above} of {counted(len(trials), 'student')} did better than the ensemble it learned from."
         blocks += [Chart(f"Ensemble and student{devices}", figure, said, height=400)]
