@@ -13,6 +13,9 @@ from asc_experiments.report.document import MOST_ROWS, first_of
 from asc_experiments.report.fronts import non_dominated
 from asc_experiments.report.runs import GROUPS, group_word
 
+_CELLS_SHOWN = 12
+"""How many of a grid's cells without a trial a plan names."""
+
 
 def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings and cells of a comparison; accuracies and DG in percent."""
@@ -140,7 +143,7 @@ def plan_table(facts: dict[str, Any]) -> Table:
     title = f"{facts['study']}: {facts['trials']} trials, {facts['finished']} of them finished"
     caption = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank; {about}"
     caption += f"{facts['trainings']} trainings, {duration(3600 * facts['hours'])} one after another on this machine"
-    caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"])])
+    caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"]), *_left_out(facts)])
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for heading in ("role", "network", "distinct", "in bank", "epochs", "each", "together"):
         table.add_column(heading, justify="left" if heading in ("role", "network") else "right", no_wrap=True)
@@ -148,6 +151,21 @@ def plan_table(facts: dict[str, Any]) -> Table:
         counts = (str(row[key]) for key in ("distinct", "in_bank", "epochs"))
         table.add_row(row["role"], row["name"], *counts, duration(row["seconds"]), duration(3600 * row["hours"]))
     return table
+
+
+def _left_out(facts: dict[str, Any]) -> list[str]:
+    """The cells of a grid that have no trial, and how evenly the others have each value."""
+    cells = facts["left_out"]
+    if not cells:
+        return []
+    shown = "; ".join(" ".join(f"{name}={value}" for name, value in cell.items()) for cell in cells[:_CELLS_SHOWN])
+    more = f"; and {len(cells) - _CELLS_SHOWN} more" if len(cells) > _CELLS_SHOWN else ""
+    counts = [
+        f"{name} " + ", ".join(f"{value}: {count}" for value, count in values.items())
+        for name, values in facts["values"].items()
+    ]
+    whole = facts["trials"] + len(cells)
+    return [f"left out {len(cells)} of {whole} cells: {shown}{more}", "trials with each value: " + "; ".join(counts)]
 
 
 def duration(seconds: float) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from asc_experiments.base.ownership import is_elsewhere, this_process
 from asc_experiments.study.database import silent_trials
-from asc_experiments.study.searchable import Scalar
+from asc_experiments.study.space import Queued
 from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, OWNER, SEEDS, counted, superseded, was_interrupted
 from asc_experiments.study.work import PRUNED_NOTE
 from asc_experiments.tracking import RunRecord, Tracking
@@ -104,12 +104,33 @@ def _queue_again(study: optuna.Study, number: int) -> None:
         study.enqueue_trial(params, user_attrs=kept | {AGAIN_OF: number})
 
 
-def enqueue(study: optuna.Study, trials: Sequence[Mapping[str, Scalar]]) -> None:
-    """Queue a study's own trials, each once, also where an earlier driver was killed while it did."""
-    queued = {trial.user_attrs.get(NUMBER_IN_FILE) for trial in study.get_trials(deepcopy=False)}
-    for number, params in enumerate(trials):
+def enqueue(study: optuna.Study, queue: Sequence[Queued], asked: int) -> None:
+    """Queue a study's own trials, each once, also where an earlier driver was killed while it did.
+
+    Args:
+        study: in Optuna.
+        queue: its own trials in the order they are run.
+        asked: how many trials it runs in total.
+    """
+    queued = queued_numbers(study)
+    for number, params in own_trials(queue, queued, asked):
         if number not in queued:
             study.enqueue_trial(dict(params), user_attrs={NUMBER_IN_FILE: number})
+
+
+def queued_numbers(study: optuna.Study) -> set[int]:
+    """The numbers of a study's own trials that were queued, whatever became of them."""
+    attributes = [trial.user_attrs for trial in study.get_trials(deepcopy=False)]
+    return {each[NUMBER_IN_FILE] for each in attributes if NUMBER_IN_FILE in each}
+
+
+def own_trials(queue: Sequence[Queued], queued: Collection[int], asked: int) -> list[Queued]:
+    """Those of a study's own trials that it runs: those that were queued already, then the next up to its total.
+
+    (A study that an earlier version began may have queued others first.)
+    """
+    there = [each for each in queue if each[0] in queued]
+    return (there + [each for each in queue if each[0] not in queued])[:asked]
 
 
 def _ended_run(tracking: Tracking, experiment_id: str, trial: FrozenTrial) -> RunRecord | None:

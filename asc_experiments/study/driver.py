@@ -104,7 +104,10 @@ class Driver:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock(f"study-{self.file.name}"):
             self._settle_lost()
-            enqueue(self.study, self.queue[: self.asked])
+            enqueue(self.study, self.queue, self.asked)
+            if self.file.sampler == "grid" and self.asked < len(self.queue):
+                left_out = f"{len(self.queue) - self.asked} of {len(self.queue)} cells"
+                say(f"study {self.file.name}: {left_out} are left out; asc study plan lists them")
             if self.context.measured is not None:
                 say(f"study {self.file.name}: {self.context.measured.note}")
             if retry_failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -12,12 +12,13 @@ from optuna.storages import BaseStorage
 
 from asc_experiments.base.progress import progress
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.attempts import NUMBER_IN_FILE
+from asc_experiments.study.attempts import NUMBER_IN_FILE, own_trials, queued_numbers
+from asc_experiments.study.balance import value_counts
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.opening import check_study, objective_clips, refuse_changed
 from asc_experiments.study.search import sampler
 from asc_experiments.study.searchable import Scalar
-from asc_experiments.study.space import SearchSpace, TrialPlan
+from asc_experiments.study.space import Queued, SearchSpace, TrialPlan
 from asc_experiments.study.status import counted, study_status
 from asc_experiments.study.suggest import Given
 from asc_experiments.tracking.objective import ObjectiveClips
@@ -63,6 +64,8 @@ class StudyPlan:
         is_exact: whether the trials are known; else what a sampler will choose was guessed here.
         trainings: one row per Recipe and role.
         measured: what each objective is measured on.
+        left_out: the parameters of a grid's cells that are more than there are trials.
+        values: where cells are left out, how many trials have each value of each parameter.
     """
 
     study: str
@@ -71,6 +74,8 @@ class StudyPlan:
     is_exact: bool
     trainings: tuple[PlannedTraining, ...]
     measured: tuple[ObjectiveClips, ...] = ()
+    left_out: tuple[Mapping[str, Scalar], ...] = ()
+    values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def hours(self) -> float:
@@ -89,6 +94,8 @@ class StudyPlan:
             "teachers_in_bank": sum(training.in_bank for training in teachers),
             "trainings": sum(training.distinct - training.in_bank for training in self.trainings),
             "hours": round(self.hours, 4),
+            "left_out": [dict(params) for params in self.left_out],
+            "values": {name: dict(counts) for name, counts in self.values.items()},
             "objectives": [vars(each) | {"note": each.note} for each in self.measured],
             "rows": [vars(training) | {"hours": round(training.hours, 4)} for training in self.trainings],
         }
@@ -103,15 +110,19 @@ def plan_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> Study
     space, bank = SearchSpace(file), TeacherBank(bench.tracking)
     check_study(space, bench, bank)
     refuse_changed(space, bench, storage)
-    finished, done = _finished(file, storage)
+    queued, finished, done = _finished(file, storage)
     queue, asked = space.queue()
-    known = [_planned(space, params) for params in queue[:asked]]
-    ahead = [each for number, each in enumerate(known) if number not in finished][: max(0, asked - done)]
+    chosen = own_trials(queue, queued, asked)
+    numbers = {number for number, _ in chosen}
+    left_out = [params for number, params in queue if number not in numbers] if file.sampler == "grid" else []
+    known = [_planned(space, params) for number, params in chosen if number not in finished]
+    ahead = known[: max(0, asked - done)]
     drawn = _drawn(space, asked - done - len(ahead))
     trainings = _trainings(file, bench, bank, [plan for plan, _ in ahead] + drawn, asked)
     is_exact = not drawn and all(is_whole for _, is_whole in ahead)
     measured = tuple(found for objective in file.objectives if (found := objective_clips(objective, bench)))
-    return StudyPlan(file.name, asked, done, is_exact, tuple(trainings), measured)
+    values = _values(queue, chosen) if left_out else {}
+    return StudyPlan(file.name, asked, done, is_exact, tuple(trainings), measured, tuple(left_out), values)
 
 
 def _planned(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[TrialPlan, bool]:
@@ -120,15 +131,22 @@ def _planned(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[TrialPla
     return space.plan(asked), asked.used <= params.keys()
 
 
-def _finished(file: StudyFile, storage: BaseStorage) -> tuple[set[int], int]:
-    """Which of the file's own trials, or of a grid's cells, need no more work, and how many trials do not at all."""
+def _values(queue: Sequence[Queued], chosen: Sequence[Queued]) -> dict[str, dict[str, int]]:
+    """How many of the chosen trials have each value of each parameter; none for a value that is left out."""
+    counts = value_counts([params for _, params in chosen])
+    every = value_counts([params for _, params in queue])
+    return {name: {value: counts.get(name, {}).get(value, 0) for value in values} for name, values in every.items()}
+
+
+def _finished(file: StudyFile, storage: BaseStorage) -> tuple[set[int], set[int], int]:
+    """Which of the file's own trials, or cells, were queued, which need no more work; how many trials need none."""
     if file.name not in optuna.get_all_study_names(storage):
-        return set(), 0
+        return set(), set(), 0
     study = optuna.load_study(study_name=file.name, storage=storage)
     trials = study.get_trials(deepcopy=False)
     over = [trial for trial in counted(trials) if trial.state.is_finished()]
     numbers = {trial.user_attrs[NUMBER_IN_FILE] for trial in over if NUMBER_IN_FILE in trial.user_attrs}
-    return numbers, study_status(study).done
+    return queued_numbers(study), numbers, study_status(study).done
 
 
 def _drawn(space: SearchSpace, number: int) -> list[TrialPlan]:

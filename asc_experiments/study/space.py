@@ -9,6 +9,7 @@ from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.distill import Distillation
+from asc_experiments.study.balance import balanced_order
 from asc_experiments.study.ensembles import Kind
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.searchable import Range, Scalar, Searchable, Searchables, candidates
@@ -25,6 +26,10 @@ FIRST_STUDENT_SEED = 1_000
 """Teachers begin at 0: a student must not begin as the same network, with the same augmentation, as one of them."""
 Wanted = Recipe | str
 """A teacher that a trial wants: by the Recipe it is trained by, or by the key it has in the bank."""
+
+
+Queued = tuple[int, dict[str, Scalar]]
+"""One of a study's own trials: its number among them, and the parameters that it is given."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +93,18 @@ class SearchSpace:
             distinct.setdefault(plan, params)
         return [(params, plan) for plan, params in distinct.items()]
 
-    def queue(self) -> tuple[list[dict[str, Scalar]], int]:
-        """The parameters of the study's own trials, a grid's cells or those that the file lists; how many to run."""
+    def queue(self) -> tuple[list[Queued], int]:
+        """The study's own trials as they are run, a grid's cells or those that the file lists; how many to run.
+
+        A grid's cells are in :func:`balanced_order`; each keeps its number among all of them.
+        """
         if self.study.sampler != "grid":
-            return [dict(params) for params in self.study.enqueue], self.study.asked
+            return [(number, dict(params)) for number, params in enumerate(self.study.enqueue)], self.study.asked
         cells = [params for params, _ in self.cells()]
-        return cells, min(self.study.trials or len(cells), len(cells))
+        asked = min(self.study.trials or len(cells), len(cells))
+        first = balanced_order(cells, asked)
+        order = first + sorted(set(range(len(cells))) - set(first))
+        return [(number, cells[number]) for number in order], asked
 
     def recipes(self, where: str = "study") -> list[Recipe]:
         """A Recipe for every choice and both ends of every range: of the teachers, then of the student.

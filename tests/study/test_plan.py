@@ -118,6 +118,58 @@ def test_teachers_in_the_bank_are_counted(make: Callable[..., Planned], quick_pa
     assert (facts["teachers"], facts["teachers_in_bank"], facts["trainings"]) == (3, 1, 2 + 3)
 
 
+GRID = {"sampler": "grid", "distillation": {"temperature": [1.0, 2.0, 4.0]}}
+"""Seven cells: two ensembles at three temperatures, and labels alone."""
+
+
+def test_cells_of_a_grid_that_have_no_trial_are_listed(make: Callable[..., Planned], quick_pace: list[str]) -> None:
+    plan = make(trials=5, **GRID).plan()
+    facts = plan.facts()
+    assert facts["left_out"] == [
+        {"team": "two", "distillation.temperature": 2.0},
+        {"team": "both", "distillation.temperature": 4.0},
+    ]
+    assert facts["values"] == {
+        "team": {"none": 1, "two": 2, "both": 2},
+        "distillation.temperature": {"1.0": 2, "2.0": 1, "4.0": 1},
+    }
+    caption = str(plan_table(facts).caption)
+    assert "left out 2 of 7 cells: team=two distillation.temperature=2.0; team=both distillation" in caption
+    assert "trials with each value: team none: 1, two: 2, both: 2; distillation.temperature 1.0: 2" in caption
+    assert make(**GRID).plan().facts()["left_out"] == []
+    assert "left out" not in str(plan_table(make(**GRID).plan().facts()).caption)
+
+
+def test_raised_total_of_a_grid_goes_on_with_the_next_cells(
+    make: Callable[..., Planned], quick_pace: list[str], answers: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[list[str]] = []
+    for total in (2, 5, 7):
+        driver = make(trials=total, **GRID).driver()
+        driver.run()
+        ran.append([repr(trial.params) for trial in driver.study.get_trials()])
+    assert ran[0] == ran[1][:2]
+    assert ran[1] == ran[2][:5]
+    assert len(set(ran[2])) == 7
+    assert "study tiny: 5 of 7 cells are left out; asc study plan lists them" in capsys.readouterr().err
+
+
+def test_grid_that_an_earlier_version_began_in_another_order_runs_each_cell_once(
+    make: Callable[..., Planned], quick_pace: list[str], answers: object
+) -> None:
+    driver = make(trials=2, **GRID).driver()
+    in_file = dict(driver.queue)
+    for number in (0, 6):
+        driver.study.enqueue_trial(in_file[number], user_attrs={"asc.enqueued": number})
+    driver.run()
+    assert {trial.user_attrs["asc.enqueued"] for trial in driver.study.get_trials()} == {0, 6}
+    plan = make(**GRID, trials=4).plan()
+    assert (plan.finished, len(plan.left_out)) == (2, 3)
+    driver = make(**GRID).driver()
+    driver.run()
+    assert len({repr(trial.params) for trial in driver.study.get_trials()}) == len(driver.study.get_trials()) == 7
+
+
 def test_finished_trials_are_left_out(make: Callable[..., Planned], quick_pace: list[str], answers: object) -> None:
     made = make(sampler="grid", trials=1)
     assert made.driver().run().finished == 1
