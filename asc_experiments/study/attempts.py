@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -11,7 +12,7 @@ from asc_experiments.base.ownership import is_elsewhere, this_process
 from asc_experiments.study.database import silent_trials
 from asc_experiments.study.space import Queued
 from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, OWNER, SEEDS, counted, superseded, was_interrupted
-from asc_experiments.study.work import PRUNED_NOTE
+from asc_experiments.study.work import PRUNED_NOTE, TakenOver, has_ended, unless_taken_over
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import DRIVER, ERROR, KIND, PARENT
 from asc_experiments.tracking.run import OWNER as RUN_OWNER
@@ -59,12 +60,17 @@ def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple
         swept += end_runs_of(tracking, DRIVER, driver, _LOST)
     for frozen in abandoned:
         swept += _end_runs(tracking, experiment_id, frozen)
-        settle_trial(study, tracking, experiment_id, Trial(study, frozen._trial_id))
+        with suppress(TakenOver):  # its driver has woken up meanwhile, and told it
+            settle_trial(study, tracking, experiment_id, Trial(study, frozen._trial_id))
     return len(abandoned), swept
 
 
 def settle_trial(study: optuna.Study, tracking: Tracking, experiment_id: str, trial: Trial) -> None:
-    """End a trial that nobody works on any more: as its run ended, if it did; else it is asked again."""
+    """End a trial that nobody works on any more: as its run ended, if it did; else it is asked again.
+
+    Raises:
+        TakenOver: if it has ended by somebody else's doing.
+    """
     run = None
     trials = study.get_trials(deepcopy=False)
     if trial.number not in superseded(trials):
@@ -72,19 +78,48 @@ def settle_trial(study: optuna.Study, tracking: Tracking, experiment_id: str, tr
     if run is None:
         ask_again(study, trial)
     elif run.status == "FINISHED":  # stopped between the last line in MLflow and the first in Optuna
-        study.tell(trial, [run.metrics[name] for name in _VALUES[: len(study.directions)]])
+        tell(study, trial, [run.metrics[name] for name in _VALUES[: len(study.directions)]])
     else:
-        study.tell(trial, state=TrialState.PRUNED)
+        tell(study, trial, state=TrialState.PRUNED)
+
+
+def tell(
+    study: optuna.Study, trial: Trial, values: Sequence[float] | None = None, state: TrialState | None = None
+) -> None:
+    """Tell how a trial ended.
+
+    Raises:
+        TakenOver: if somebody else has told that already.
+    """
+    with unless_taken_over(trial):
+        study.tell(trial, values, state=state)
+
+
+def withdraw(tracking: Tracking, experiment_id: str, trial: Trial) -> None:
+    """Have the run of a trial that was taken over count no more where the trial was queued again: then another does.
+
+    Where the one who took it over told it by this run, it stays.
+    """
+    frozen = trial.storage.get_trial(trial._trial_id)
+    run = _ended_run(tracking, experiment_id, frozen) if frozen.state == TrialState.FAIL else None
+    if run is not None and run.status == "FINISHED":
+        tracking.writer(run.run_id, experiment_id).end("KILLED", str(TakenOver()))
 
 
 def ask_again(study: optuna.Study, trial: Trial) -> None:
     """Queue a trial's parameters again, those it was queued with and those it was given, and end it as interrupted.
 
     Queueing names the trial that it supersedes: killed in between, nothing is lost and nothing asked twice.
+
+    Raises:
+        TakenOver: if it has ended by somebody else's doing.
     """
+    if has_ended(trial):
+        raise TakenOver
     _queue_again(study, trial.number)
-    trial.set_user_attr(INTERRUPTED, True)
-    study.tell(trial, state=TrialState.FAIL)
+    with unless_taken_over(trial):
+        trial.set_user_attr(INTERRUPTED, True)
+    tell(study, trial, state=TrialState.FAIL)
 
 
 def ask_failed_again(study: optuna.Study) -> int:

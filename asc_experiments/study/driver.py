@@ -24,6 +24,8 @@ from asc_experiments.study.attempts import (
     enqueue,
     settle,
     settle_trial,
+    tell,
+    withdraw,
 )
 from asc_experiments.study.cells import TrialSeeds
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
@@ -38,8 +40,8 @@ from asc_experiments.study.storage import locks_of, study_lock
 from asc_experiments.study.suggest import exact_params
 from asc_experiments.study.summary import describe_study
 from asc_experiments.study.trial import Steps, TrialContext, run_trial
-from asc_experiments.study.under_way import TakenOver, UnderWay
-from asc_experiments.study.work import Pruned, Reporter
+from asc_experiments.study.under_way import UnderWay
+from asc_experiments.study.work import Pruned, Reporter, TakenOver
 from asc_experiments.training.network import complexity_of
 
 _AHEAD = 2
@@ -203,29 +205,44 @@ class Driver:
 
     def _advance(self, each: UnderWay) -> None:
         """Take a trial's next steps, until it waits for something or is over."""
-        trial = each.trial
         try:
-            each.advance()
-            return
-        except StopIteration as end:
-            self.study.tell(trial, end.value)
+            if not self._has_ended(each):
+                return
         except TakenOver as reason:  # the one who took it over has told it
-            say(f"trial {trial.number}: {reason}")
-        except Pruned as reason:
-            self.study.tell(trial, state=TrialState.PRUNED)
-            say(f"trial {trial.number}: {reason}")
-        except Exception as error:  # whatever a trial dies of, the study goes on and says so
-            if (outage := study_outage(error, self.file.name)) is not None:
-                raise outage from None
-            self.bench.tracking.check_answers()  # else the next would fail as well: stop, and ask all again later
-            self.study.tell(trial, state=TrialState.FAIL)
-            _say_failed(trial.number, error)
+            say(f"trial {each.trial.number}: {reason}")
+            withdraw(self.bench.tracking, self.context.experiment_id, each.trial)
         self._under_way.remove(each)
         status = study_status(self.study)
         best = "" if status.best_value is None else f", best {status.metric} {status.best_value:.4f}"
         if best and status.measured is not None and status.measured.warning:
             best += f" on only {status.measured.clips} clips"
         say(f"study {self.file.name}: {status.done} of {status.asked} trials done{best}")
+
+    def _has_ended(self, each: UnderWay) -> bool:
+        """Take a trial's next steps and, where it ends by them, tell how; whether it has.
+
+        Raises:
+            Outage: if it ended by no fault of its own.
+            TakenOver: if another driver told it.
+        """
+        trial = each.trial
+        try:
+            each.advance()
+            return False
+        except StopIteration as end:
+            tell(self.study, trial, end.value)
+        except TakenOver:
+            raise
+        except Pruned as reason:
+            tell(self.study, trial, state=TrialState.PRUNED)
+            say(f"trial {trial.number}: {reason}")
+        except Exception as error:  # whatever a trial dies of, the study goes on and says so
+            if (outage := study_outage(error, self.file.name)) is not None:
+                raise outage from None
+            self.bench.tracking.check_answers()  # else the next would fail as well: stop, and ask all again later
+            tell(self.study, trial, state=TrialState.FAIL)
+            _say_failed(trial.number, error)
+        return True
 
     def _stop(self, reason: BaseException) -> None:
         """End what is under way: first the trainings, then their trials; all are asked again."""
@@ -239,7 +256,10 @@ class Driver:
         try:
             with self._lock(f"study-{self.file.name}"):
                 for each in self._under_way:
-                    self._settle(each.trial)
+                    try:
+                        self._settle(each.trial)
+                    except TakenOver as reason:
+                        say(f"trial {each.trial.number}: {reason}")
         except Exception as error:  # the storage is gone: the next call asks them again
             say(f"study {self.file.name}: what was under way will be asked again ({type(error).__name__})")
         self._under_way.clear()

@@ -20,7 +20,7 @@ from asc_experiments.moving.export import STUDENTS_EXPERIMENT, TEACHERS_EXPERIME
 from asc_experiments.moving.imports import Import, Imported
 from asc_experiments.moving.unpacking import Archive
 from asc_experiments.study.moving import StudyEntry, StudyImport, is_ours, study_entry
-from asc_experiments.study.storage import load_study, study_names
+from asc_experiments.study.storage import load_study, study_lock, study_names
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import KIND
 from asc_experiments.tracking.trials import TRIAL_KIND, study_experiment
@@ -96,8 +96,8 @@ def import_workspace(
         entries = [StudyEntry.read(archive.read(name), f"{path}: {name}") for name in names]
         tracking, storage = open_tracking(), open_studies()
         with ExitStack() as locks:
-            for entry in entries:
-                locks.enter_context(FileLock(lock_path(cache, f"study-{entry.name}")))
+            for name in sorted(entry.name for entry in entries):  # in order: two imports do not wait for each other
+                locks.enter_context(study_lock(storage, cache, f"study-{name}"))
             studies = [
                 StudyImport(entry, storage, f"{path}: {name}") for entry, name in zip(entries, names, strict=True)
             ]

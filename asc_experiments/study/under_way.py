@@ -9,11 +9,7 @@ from typing import Any
 from optuna.trial import Trial
 
 from asc_experiments.study.trial import Steps
-from asc_experiments.tracking.run import Stopped
-
-
-class TakenOver(Stopped):
-    """While this driver was silent, another one took its trial for lost and asked it again."""
+from asc_experiments.study.work import TakenOver, has_ended, unless_taken_over
 
 
 @dataclass(eq=False)
@@ -37,6 +33,7 @@ class UnderWay:
             TakenOver: if it was told by somebody else, while this process, or its host, slept.
         """
         while self.is_ready:
-            if self.trial.storage.get_trial(self.trial._trial_id).state.is_finished():
-                self.steps.throw(TakenOver("taken over by another driver while this one was silent"))
-            self.waits_for = tuple(next(self.steps))
+            if has_ended(self.trial):
+                self.steps.throw(TakenOver())
+            with unless_taken_over(self.trial):
+                self.waits_for = tuple(next(self.steps))

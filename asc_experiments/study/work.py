@@ -5,9 +5,11 @@ Each is a function of a Workbench and a small description, so that it runs in th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
 from asc_experiments.base.progress import say
@@ -39,6 +41,33 @@ class Pruned(Stopped):
     """The pruner stopped this trial, or its student is larger than the study allows."""
 
 
+class TakenOver(Stopped):
+    """While this driver was silent, another one took its trial for lost, and told how it ended or queued it again."""
+
+    def __init__(self) -> None:
+        super().__init__("taken over by another driver while this one was silent")
+
+
+@contextmanager
+def unless_taken_over(trial: Trial) -> Iterator[None]:
+    """Write into a trial that is this driver's, as far as it knows.
+
+    Raises:
+        TakenOver: if the trial has ended by somebody else's doing.
+    """
+    try:
+        yield
+    except (UpdateFinishedTrialError, ValueError):  # the latter is what `Study.tell` raises
+        if not has_ended(trial):
+            raise
+        raise TakenOver from None
+
+
+def has_ended(trial: Trial) -> bool:
+    """Whether a trial's end was told, as the storage knows now."""
+    return bool(trial.storage.get_trial(trial._trial_id).state.is_finished())
+
+
 class Reporter:
     """Tells Optuna how a trial's first student is doing, from whichever process trains it.
 
@@ -55,10 +84,12 @@ class Reporter:
 
         Raises:
             Pruned: if the trial is not worth going on with.
+            TakenOver: if it is another driver's now.
         """
         trial = self.trial
         if epoch not in trial.storage.get_trial(trial._trial_id).intermediate_values:  # else: a worker was killed
-            trial.report(metrics[self.metric], epoch)
+            with unless_taken_over(trial):
+                trial.report(metrics[self.metric], epoch)
         if trial.should_prune():
             raise Pruned(f"{PRUNED_NOTE} after epoch {epoch + 1}")
 

@@ -23,8 +23,9 @@ from asc_experiments.study.attempts import end_lost_replicates, settle
 from asc_experiments.study.database import DatabaseLocks, SharedStorage, open_database, silent_trials
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.file import StudyFile
-from asc_experiments.study.status import OWNER, study_status
+from asc_experiments.study.status import DEFINITION, OWNER, study_status
 from asc_experiments.study.storage import open_storage, study_lock
+from asc_experiments.study.transfer import export_workspace, import_workspace
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import DRIVER
 from asc_experiments.tracking.run import OWNER as RUN_OWNER
@@ -215,6 +216,27 @@ def test_driver_has_its_teachers_made_under_a_lock_that_holds_across_hosts(
             wait_until(lambda: rows.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (1,))
             assert not waiting.done()
         waiting.result(60)
+
+
+def test_import_waits_until_a_driver_has_let_go_of_the_study(
+    storage: SharedStorage, new_storage_url: str, tracking: Tracking, rows: psycopg.Connection, tmp_path: Path
+) -> None:
+    home = open_storage(tmp_path / "home", None)
+    for name in ("b", "a"):
+        study = optuna.create_study(study_name=name, storage=home)
+        study.set_user_attr(DEFINITION, "d")
+        study.tell(study.ask(), 0.5)
+        tracking.experiment(name)
+    archive = tmp_path / "both.tar"
+    export_workspace(lambda: tracking, home, tmp_path / "home's", archive, ["b", "a"])
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as pool:
+        with study_lock(open_storage(tmp_path, new_storage_url), tmp_path / "a driver's", "study-b"):
+            done = pool.submit(import_workspace, lambda: tracking, lambda: storage, tmp_path / "ours", archive)
+            wait_until(lambda: done.done() or rows.execute(waiting).fetchone() == (1,))
+            assert optuna.get_all_study_names(storage) == []
+        assert done.result(60).trials == 2
+    assert sorted(optuna.get_all_study_names(storage)) == ["a", "b"]
 
 
 def test_lock_of_a_killed_process_is_free(storage: SharedStorage, new_storage_url: str, tmp_path: Path) -> None:

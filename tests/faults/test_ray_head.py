@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("ray")
 
+from asc_experiments.study.storage import load_study, open_storage
 from asc_experiments.tracking import Tracking
 from tests.study.ray_nodes import RayNodes
 
@@ -64,3 +65,42 @@ def test_study_outlives_the_head_of_its_cluster(
         ("trial", "KILLED"): 1,
         ("seed", "KILLED"): 1,
     }
+
+
+def test_driver_that_waits_for_another_ones_teacher_when_the_head_is_lost_blames_no_trial(
+    new_cluster: Callable[[], RayNodes], synth_corpus: Path, workspace: Path, study_file: Callable[..., Path]
+) -> None:
+    cluster = new_cluster()
+    pool = "{size: 1, common: {epochs: 100_000, batch_size: 64}, pool: [{arch: cp_mobile, base_channels: 8}]}"
+
+    def run(name: str) -> subprocess.Popen[str]:
+        text = f"{{name: {name}, trials: 1, sampler: random, validation: {{fraction: 0.3}}, ensemble: {pool}}}"
+        file = workspace / f"{name}.yaml"
+        file.write_text(text)
+        command = [sys.executable, "-m", "asc_experiments", "study", "run", str(file), "--corpus", str(synth_corpus)]
+        command += ["--workspace", str(workspace), "--executor", "ray", "--ray-address", cluster.address]
+        return subprocess.Popen(command, env=cluster.environment, stdout=DEVNULL, stderr=PIPE, text=True)
+
+    def listen(driver: subprocess.Popen[str], words: str) -> None:
+        assert driver.stderr is not None
+        said = []
+        for line in driver.stderr:
+            said.append(line)
+            if words in line:
+                return
+        raise AssertionError(said)
+
+    trains = run("first")
+    listen(trains, "epochs")
+    waits = run("second")
+    listen(waits, "another driver has it trained; waits")
+    cluster.kill_all()
+    for driver in (waits, trains):
+        said = driver.communicate()[1]
+        assert driver.returncode == 2, said
+        assert said.splitlines()[-1].startswith("error: the Ray cluster: does not answer"), said
+        assert "Traceback" not in said
+    for name in ("first", "second"):
+        trials = load_study(open_storage(workspace, None), name).get_trials()
+        assert [trial.state.name for trial in trials] == ["FAIL", "WAITING"]
+        assert trials[0].user_attrs["asc.interrupted"]

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from asc_experiments.distill import Workbench
 from asc_experiments.report.reading import read_studies
 from asc_experiments.study.attempts import ask_again, ask_failed_again, settle
 from asc_experiments.study.driver import Driver
+from asc_experiments.study.executor import InProcess
 from asc_experiments.study.file import StudyFile
 from asc_experiments.study.status import OWNER, study_status
 from asc_experiments.study.storage import open_storage
-from asc_experiments.study.work import SeedJob, SeedResult
+from asc_experiments.study.work import Pruned, Reporter, SeedJob, SeedResult, TakenOver
 from asc_experiments.tracking.trials import TRIAL, finished_trials
 
 GRID = {
@@ -230,3 +233,113 @@ def test_trials_of_a_driver_that_dies_while_this_one_runs_are_done_by_this_one(
     status = driver.run()
     assert (status.finished, status.running) == (status.asked, 0)
     assert states(driver).count("FAIL") == 1, "the other's attempt"
+
+
+def taken_over(driver: Driver, number: int) -> None:
+    """What another driver does with a trial whose driver was silent for long."""
+    ask_again(driver.study, Trial(driver.study, driver.study.get_trials()[number]._trial_id))
+
+
+TAKEN_OVER = "trial 1: taken over by another driver while this one was silent"
+
+
+@pytest.mark.parametrize("ends", ["finished", "pruned", "failed"])
+def test_trial_that_is_taken_over_just_before_its_driver_tells_its_end_is_one_line_and_counts_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ends: str
+) -> None:
+    driver = make()
+    tell = driver.study.tell
+
+    def slept_through(trial: Trial, *values: Any, **state: Any) -> Any:
+        if trial.number == 1 and driver.study.get_trials()[1].state == TrialState.RUNNING:
+            with monkeypatch.context() as other:
+                other.setattr(driver.study, "tell", tell)
+                taken_over(driver, 1)
+        return tell(trial, *values, **state)
+
+    def fails(bench: Workbench, job: SeedJob) -> SeedResult:
+        if job.trial == 1:
+            raise RuntimeError("out of memory") if ends == "failed" else Pruned("pruned after epoch 1")
+        return real(bench, job)
+
+    from asc_experiments.study import trial as trial_module
+
+    real = trial_module.train_seed
+    monkeypatch.setattr(driver.study, "tell", slept_through)
+    if ends != "finished":
+        monkeypatch.setattr(trial_module, "train_seed", fails)
+    status = driver.run()
+    said = capsys.readouterr().err
+    assert said.count(TAKEN_OVER) == 1
+    assert "Traceback" not in said or ends == "failed"
+    assert (status.finished, status.interrupted, status.failed) == (3, 1, 0)
+    finished = finished_trials(driver.bench.tracking, "tiny")
+    assert [record.tags[TRIAL] for record in finished] == ["0", "2", "3"], "what was told first counts"
+
+
+@pytest.mark.parametrize("writes", ["suggests", "reports"])
+def test_trial_that_is_taken_over_before_its_driver_writes_into_it_is_one_line(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], writes: str
+) -> None:
+    from asc_experiments.study import trial as trial_module
+
+    driver = make(pruner="median")
+    plan, real = driver.space.plan, trial_module.train_seed
+
+    def planned(trial: Trial) -> Any:
+        if trial.number == 1 and writes == "suggests":
+            taken_over(driver, 1)
+        return plan(trial)
+
+    def trained(bench: Workbench, job: SeedJob) -> SeedResult:
+        if job.trial == 1 and writes == "reports":
+            taken_over(driver, 1)
+        if job.reporter is not None:
+            job.reporter(0, {"validation/accuracy/macro": 0.5})
+        return real(bench, job)
+
+    monkeypatch.setattr(driver.space, "plan", planned)
+    monkeypatch.setattr(trial_module, "train_seed", trained)
+    status = driver.run()
+    said = capsys.readouterr().err
+    assert said.count(TAKEN_OVER) == 1
+    assert "Traceback" not in said
+    assert (status.finished, status.interrupted, status.failed) == (3, 1, 0)
+
+
+def test_driver_that_is_stopped_settles_all_its_trials_also_where_some_were_taken_over(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driver = make()
+    monkeypatch.setattr("asc_experiments.study.driver._AHEAD", 3)
+    driver.executor = Never()
+    driver.context = replace(driver.context, executor=driver.executor)
+
+    def stopped(*_: object) -> None:
+        taken_over(driver, 0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("asc_experiments.study.driver.wait", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        driver.run()
+    assert states(driver) == ["FAIL", "FAIL", "FAIL", "WAITING", "WAITING", "WAITING"]
+    said = capsys.readouterr().err
+    assert said.count("trial 0: taken over by another driver while this one was silent") == 1
+    assert "will be asked again" not in said
+
+
+def test_report_of_a_trial_that_was_taken_over_ends_its_student_without_blame(make: Make) -> None:
+    study = make().study
+    trial = study.ask()
+    study.tell(trial, state=TrialState.FAIL)
+    with pytest.raises(TakenOver):
+        Reporter(trial, "accuracy")(0, {"accuracy": 0.5})
+
+
+class Never(InProcess):
+    """An executor whose work never ends."""
+
+    workers = 4
+
+    def submit(self, *_: object, **__: object) -> Future[Any]:  # type: ignore[override]
+        return Future()
