@@ -10,7 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -20,6 +22,7 @@ from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import Workbench
 from asc_experiments.tracking import Tracking
+from tests.faults.servers import Postgres
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -120,6 +123,31 @@ def empty_workspace(tmp_path: Path) -> Path:
 def tracking(workspace: Path) -> Tracking:
     """A tracking server's database, empty."""
     return Tracking.open(workspace)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """PostgreSQL with one database, ``template``, that has MLflow's tables; making them takes seconds."""
+    if not Postgres.is_here():
+        pytest.skip("needs PostgreSQL's programs (Debian: apt-get install postgresql)")
+    server = Postgres()
+    try:
+        server.start()
+        server.create("template")
+        Tracking.open(tmp_path_factory.mktemp("template"), server.url("template"))
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def on_postgres(postgres: Postgres, tmp_path: Path) -> Tracking:
+    """A tracking server's database in PostgreSQL, empty; it takes no text that is too long."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template'")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    return Tracking.open(tmp_path, postgres.url(name))
 
 
 @pytest.fixture

@@ -138,7 +138,8 @@ class Export:
                 finished.setdefault(run.data.tags[TEACHER_KEY], run)
         if everything:
             return [(experiment, run) for run in finished.values()]
-        wanted = {key for _, run in self._runs for key in _keys(run.data.tags)}
+        tags = [self._tracking.tags_of_run(run.info.run_id, run.data.tags) for _, run in self._runs]
+        wanted = {key for of_run in tags for key in _keys(of_run)}
         corpora = {run.data.tags[CORPUS] for _, run in self._runs if CORPUS in run.data.tags}
         learners = self._tracking.search(list(self._tracking.experiments()), f"tags.`{TEACHERS}` LIKE '%'")
         used = {key for record in learners for key in _keys(record.tags)}

@@ -27,12 +27,12 @@ from asc_experiments.tracking.trials import (
     REPLICATED,
     REPLICATED_STD,
     REPLICATES,
-    SEARCHED,
     SPLIT,
     STUDY,
     TEACHER_KEY,
     TRIAL,
     last_replicated,
+    searched_of,
 )
 from asc_experiments.training.scorecard import is_better_higher
 
@@ -154,7 +154,7 @@ def _ours(figure: Mapping[str, Any], trials: Sequence[RunRecord]) -> dict[str, f
 def stands_for(figure: Mapping[str, Any], trials: Sequence[RunRecord]) -> RunRecord | None:
     """The first trial with the parameters of a published figure; None if the figure names none, or none has them."""
     for record in trials:
-        searched = json.loads(record.tags.get(SEARCHED, "{}"))
+        searched = searched_of(record)
         if figure["params"] and figure["params"].items() <= searched.items():
             return record
     return None

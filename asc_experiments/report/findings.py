@@ -23,7 +23,7 @@ from asc_experiments.statistics import learning_of
 from asc_experiments.statistics.permutation import Effect
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR
-from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, SEARCHED, keys_of
+from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, keys_of, searched_of
 
 EXPLAINING = ("ece", "entropy", "agreement")
 """Measures that explain a network; each is there overall, per device and per group."""
@@ -139,7 +139,7 @@ class Findings:
     @cached_property
     def searched(self) -> dict[str, list[Any]]:
         """The value of each searched parameter in each finished trial, by number; None where a trial has it not."""
-        params = [json.loads(trial.tags.get(SEARCHED, "{}")) for trial in self.runs.trials]
+        params = [searched_of(trial) for trial in self.runs.trials]
         names = dict.fromkeys(name for each in params for name in each)
         return {name: [each.get(name) for each in params] for name in names}
 

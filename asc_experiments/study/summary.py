@@ -35,8 +35,6 @@ from asc_experiments.tracking.trials import (
 from asc_experiments.tracking.view import page_of_run, page_view
 from asc_experiments.training.scorecard import DG
 
-_LONGEST_TAG = 4_900
-"""In characters; a tracking server takes 5,000."""
 _FEWEST_FOR_IMPORTANCES = 5
 _SHOWN = 5
 _PARAMS = ("teachers", "ensemble_size", "student.size", "student.augment", "temperature", "label_weight")
@@ -54,9 +52,8 @@ def describe_study(file: StudyFile, study: optuna.Study, bench: Workbench, exper
     tags[SAMPLER] = file.sampler
     measured = [found for objective in file.objectives if (found := objective_clips(objective, bench))]
     tags |= measured[0].tags()
-    published = json.dumps([figure.model_dump(mode="json") for figure in file.published])
-    if file.published and len(published) <= _LONGEST_TAG:
-        tags[PUBLISHED] = published
+    if file.published:
+        tags[PUBLISHED] = json.dumps([figure.model_dump(mode="json") for figure in file.published])
     if importances := parameter_importances(study):
         tags[IMPORTANCES] = json.dumps(importances)
     verdict = verdict_on(tracking, records, file.name) if records else None
@@ -87,7 +84,7 @@ def study_note(
         parts.append(_table(file, records))
     if file.citation:
         parts.append(file.citation)
-    return "\n\n".join(parts)[:_LONGEST_TAG]
+    return "\n\n".join(parts)
 
 
 def parameter_importances(study: optuna.Study) -> dict[str, float]:

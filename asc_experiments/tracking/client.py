@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,15 @@ from asc_experiments.tracking.connecting import (
     probe,
     unreachable,
 )
-from asc_experiments.tracking.downloads import download_of_run, unreadable
+from asc_experiments.tracking.downloads import download_from, download_of_run, unreadable, upload_to
+from asc_experiments.tracking.limits import EXPERIMENT_TAG, RUN_LOCATION, TAG, cut_at_line
+from asc_experiments.tracking.long_values import split, whole
 from asc_experiments.tracking.paging import PER_PAGE, every
 from asc_experiments.tracking.patience import patience, patient
 from asc_experiments.tracking.run import DRIVER, KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
 
 LOST_FILES = "if the workspace was moved: asc workspace relocate; else delete the run, so that it is made again"
+_RUN_FOLDER = len(f"/{32 * '0'}/artifacts")
 _OLDEST_FIRST = ["attributes.start_time ASC"]
 _QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
 
@@ -125,7 +129,7 @@ class Tracking:
         if found is None:
             location = None
             if self._artifacts is not None:
-                location = (self._artifacts / re.sub(r"[^\w.-]+|^\.+", "_", name)).as_uri()
+                location = self._location(name)
             try:
                 return str(self.client.create_experiment(name, artifact_location=location))
             except MlflowException:
@@ -138,6 +142,20 @@ class Tracking:
         if self._artifacts and location.startswith("file:") and not location.startswith(self._artifacts.as_uri()):
             raise AscError(name, f"its files are in {location}", "if the workspace was moved: asc workspace relocate")
         return str(found.experiment_id)
+
+    def _location(self, name: str) -> str:
+        """Where the files of an experiment go, where no server keeps them.
+
+        Raises:
+            AscError: if that is longer than the server's database takes.
+        """
+        assert self._artifacts is not None
+        location = (self._artifacts / re.sub(r"[^\w.-]+|^\.+", "_", name)).as_uri()
+        too_long = len(location) + _RUN_FOLDER - RUN_LOCATION
+        if too_long > 0 and not self.uri.startswith("sqlite"):  # which takes any length
+            what = f"is {too_long} characters too long a path for the files of '{name}' in that database"
+            raise AscError(self._artifacts, what, "give a --workspace with a shorter path, or run an MLflow server")
+        return location
 
     def experiments(self) -> dict[str, str]:
         """The names of all active experiments, by their ids."""
@@ -155,14 +173,37 @@ class Tracking:
 
     def describe(self, experiment_id: str, note: str, tags: Mapping[str, str]) -> None:
         """Set an experiment's description, Markdown, and tags; what stands there already is not written again."""
-        known = self.client.get_experiment(experiment_id).tags
-        for key, value in ({NOTE: note} | dict(tags)).items():
-            if known.get(key) != value:
-                self.client.set_experiment_tag(experiment_id, key, value)
+        self.set_experiment_tags(experiment_id, {NOTE: cut_at_line(note, EXPERIMENT_TAG)} | dict(tags))
+
+    def set_experiment_tags(self, experiment_id: str, tags: Mapping[str, str], replace: bool = True) -> None:
+        """Set an experiment's tags; what is too long for one is kept as a file, and read back as the tag.
+
+        Args:
+            experiment_id: the experiment's.
+            tags: what stands there already is not written again.
+            replace: whether those it has are replaced.
+        """
+        found = self.client.get_experiment(experiment_id)
+        texts, long = split(tags, EXPERIMENT_TAG)
+        for key, value in (texts | {key: value.tag for key, value in long.items()}).items():
+            if found.tags.get(key) == value or (key in found.tags and not replace):
+                continue
+            if key in long:
+                upload_to(str(found.artifact_location), self.uri, long[key].path, long[key].content)
+            self.client.set_experiment_tag(experiment_id, key, value)
 
     def experiment_tags(self, experiment_id: str) -> Mapping[str, str]:
         """An experiment's tags."""
-        return dict(self.client.get_experiment(experiment_id).tags)
+        found = self.client.get_experiment(experiment_id)
+        return whole(dict(found.tags), partial(_content_at, self.uri, str(found.artifact_location)))
+
+    def tags_of_run(self, run_id: str, stored: Mapping[str, str]) -> Mapping[str, str]:
+        """A run's tags as they were set, those too that are kept as files."""
+        return whole(stored, partial(self._content, run_id))
+
+    def _content(self, run_id: str, path: str) -> bytes:
+        with self.artifacts(run_id, path) as found:
+            return found.read_bytes()
 
     def has_experiment(self, name: str) -> bool:
         """Whether there is an active experiment of that name."""
@@ -190,8 +231,11 @@ class Tracking:
         all_tags = {KIND: kind, OWNER: this_process(), DRIVER: this_driver(), **(tags or {})}
         if parent:
             all_tags[PARENT] = parent
-        run_id = str(self.client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id)
+        short, long = split(all_tags, TAG)
+        run_id = str(self.client.create_run(experiment_id, run_name=name, tags=short).info.run_id)
         with told_truthfully(self.writer(run_id, experiment_id)) as run:
+            if long:
+                run.tags({key: all_tags[key] for key in long})
             yield run
 
     def writer(self, run_id: str, experiment_id: str) -> Run:
@@ -205,12 +249,15 @@ class Tracking:
         ids, by, size = list(experiment_ids), [*order, *_OLDEST_FIRST], min(PER_PAGE, limit or PER_PAGE)
         active, search = ViewType.ACTIVE_ONLY, self.client.search_runs
         found = every(lambda token: search(ids, query, active, size, by, token))
-        records = {run.info.run_id: record_of(run) for run in islice(found, limit)}  # a page may repeat one that moved
-        return list(records.values())
+        runs = {run.info.run_id: run for run in islice(found, limit)}  # a page may repeat one that moved
+        return [self._record(run) for run in runs.values()]
 
     def get(self, run_id: str) -> RunRecord:
         """Read one run."""
-        return record_of(self.client.get_run(run_id))
+        return self._record(self.client.get_run(run_id))
+
+    def _record(self, run: Any) -> RunRecord:
+        return record_of(run, self.tags_of_run(run.info.run_id, run.data.tags))
 
     def sweep(self) -> int:
         """End, as KILLED, every RUNNING run of ours whose process is dead; returns how many there were."""
@@ -235,6 +282,15 @@ class Tracking:
             except (MlflowException, OSError) as error:
                 raise unreadable(error, f"run {run_id}", f"artifact {path}", LOST_FILES) from None
             yield found
+
+
+def _content_at(uri: str, location: str, path: str) -> bytes:
+    """The content of a file of an experiment."""
+    with tempfile.TemporaryDirectory(prefix="asc-") as folder:
+        try:
+            return download_from(location, uri, Path(folder), path).read_bytes()
+        except (MlflowException, OSError) as error:
+            raise unreadable(error, location, path, "the next `asc study run` writes it again") from None
 
 
 @functools.lru_cache(maxsize=8)

@@ -6,6 +6,7 @@ second, that there is no such file. So the files are asked for where they lie.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,27 @@ def download_of_run(client: MlflowClient, uri: str, run_id: str, path: str, fold
     return _patiently(once, uri, folder)
 
 
-def download_from(location: str, uri: str, folder: Path) -> Path:
-    """Copy what lies at an address into a folder; raises as :func:`download_of_run` does."""
-    return _patiently(
-        lambda: mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri), uri, folder
-    )
+def download_from(location: str, uri: str, folder: Path, path: str = "") -> Path:
+    """Copy what lies at an address, or below it, into a folder; raises as :func:`download_of_run` does."""
+    if not path:
+        return _patiently(
+            lambda: mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri), uri, folder
+        )
+    repository = get_artifact_repository(location, tracking_uri=uri)
+    return _patiently(lambda: repository.download_artifacts(path, str(folder)), uri, folder)
+
+
+def upload_to(location: str, uri: str, path: str, content: bytes) -> None:
+    """Write a file below an address.
+
+    Raises:
+        Outage: if the server is not back within the set time.
+    """
+    repository = get_artifact_repository(location, tracking_uri=uri)
+    with tempfile.TemporaryDirectory(prefix="asc-") as folder:
+        file = Path(folder, Path(path).name)
+        file.write_bytes(content)
+        patiently(lambda: repository.log_artifact(str(file), Path(path).parent.as_posix()), uri)
 
 
 def unreadable(error: Exception, where: str, what: str, remedy: str) -> AscError:

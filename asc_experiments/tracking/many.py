@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -48,7 +49,8 @@ def runs_of_kinds(
     """
     if tracking.uri.partition(":")[0].partition("+")[0] in _BACKENDS:
         read = partial(_read, tracking.uri, int(experiment_id), list(kinds), tags_alone)
-        return list(patiently(read, tracking.uri))
+        runs: list[RunRecord] = patiently(read, tracking.uri)
+        return [replace(run, tags=tracking.tags_of_run(run.run_id, run.tags)) for run in runs]
     found = [run for kind in kinds for run in tracking.search([experiment_id], f"tags.`{KIND}` = '{kind}'")]
     return sorted(found, key=lambda run: run.start_time)
 

@@ -15,12 +15,11 @@ from asc_experiments.statistics import dg_floor, level
 from asc_experiments.tracking.candidate import Candidate
 from asc_experiments.tracking.gates import BYTES_AT
 from asc_experiments.tracking.judgement import over_labels
+from asc_experiments.tracking.limits import DESCRIPTION
 from asc_experiments.tracking.run import RunRecord
 from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRIAL, keys_of
 from asc_experiments.training.scorecard import DG
 
-LONGEST_DESCRIPTION = 5_000
-"""In characters; longer ones a registry in PostgreSQL or MySQL refuses."""
 FILE = "model_card.md"
 CUT = f"\n\n*Cut here. The whole card is `{FILE}` among the artifacts of the trial's run.*\n"
 
@@ -48,10 +47,10 @@ def model_card(candidate: Candidate, about: About) -> str:
 
 def description(card: str) -> str:
     """A card as far as a registry takes it: whole sections, and where the rest is."""
-    if len(card) <= LONGEST_DESCRIPTION:
+    if len(card) <= DESCRIPTION:
         return card
-    end = card.rfind("\n\n## ", 0, LONGEST_DESCRIPTION - len(CUT))
-    return card[: end if end > 0 else LONGEST_DESCRIPTION - len(CUT)] + CUT
+    end = card.rfind("\n\n## ", 0, DESCRIPTION - len(CUT))
+    return card[: end if end > 0 else DESCRIPTION - len(CUT)] + CUT
 
 
 def _sections(candidate: Candidate, about: About) -> list[str]:

@@ -63,7 +63,8 @@ class Source:
         if folder is not None and not folder.is_dir() and self.client.search_runs([found.experiment_id], max_results=1):
             what = f"its files are not in {folder}"
             raise AscError(f"experiment '{name}'", what, "if the workspace was moved: asc workspace relocate")
-        return ExperimentEntry(id=str(found.experiment_id), name=name, tags=dict(found.tags))
+        tags = self.tracking.experiment_tags(found.experiment_id)
+        return ExperimentEntry(id=str(found.experiment_id), name=name, tags=dict(tags))
 
     def runs(self, experiment: ExperimentEntry) -> list[MlflowRun]:
         """The active runs of an experiment, oldest first."""

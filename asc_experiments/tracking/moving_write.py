@@ -17,14 +17,13 @@ from mlflow.entities import (
     LoggedModelOutput,
     LoggedModelStatus,
     Metric,
-    Param,
-    RunTag,
     ViewType,
 )
 from mlflow.entities import Run as MlflowRun
 
 from asc_experiments.base.ownership import this_process
 from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.limits import METRICS_PER_CALL, in_calls
 from asc_experiments.tracking.moving_records import (
     IMPORT_DIGEST,
     IMPORTED_FROM,
@@ -35,9 +34,8 @@ from asc_experiments.tracking.moving_records import (
     RunEntry,
 )
 from asc_experiments.tracking.paging import PER_PAGE, every
-from asc_experiments.tracking.run import ERROR, OWNER
+from asc_experiments.tracking.run import ERROR, OWNER, Run
 
-_METRICS_PER_CALL, _OTHERS_PER_CALL = 900, 90
 _ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -144,24 +142,17 @@ class Target:
 
     def describe(self, experiment_id: str, tags: Mapping[str, str], replace: bool) -> None:
         """Set an experiment's tags; those it has are replaced only if asked."""
-        known = self.client.get_experiment(experiment_id).tags
-        for key, value in tags.items():
-            if known.get(key) != value and (replace or key not in known):
-                self.client.set_experiment_tag(experiment_id, key, value)
+        self.tracking.set_experiment_tags(experiment_id, tags, replace)
 
     def text(self, run_id: str, text: str, name: str) -> None:
         """Write a text into a run's files."""
         self.client.log_text(run_id, text, name)
 
     def _params(self, run_id: str, params: Mapping[str, str]) -> None:
-        entries = [Param(key, value) for key, value in params.items()]
-        for first in range(0, len(entries), _OTHERS_PER_CALL):
-            self.client.log_batch(run_id, params=entries[first : first + _OTHERS_PER_CALL])
+        Run(self.client, run_id, "").params(params)
 
     def _tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        entries = [RunTag(key, value) for key, value in tags.items()]
-        for first in range(0, len(entries), _OTHERS_PER_CALL):
-            self.client.log_batch(run_id, tags=entries[first : first + _OTHERS_PER_CALL])
+        Run(self.client, run_id, "").tags(tags)
 
     def _metrics(
         self, run_id: str, metrics: Mapping[str, Sequence[Point]], of_models: Sequence[tuple[str, ModelPoint]]
@@ -177,8 +168,8 @@ class Target:
                 entries += (
                     [_metric(run_id, key, point, *each) for each in known] if known else [_metric(run_id, key, point)]
                 )
-        for first in range(0, len(entries), _METRICS_PER_CALL):
-            self.client.log_batch(run_id, metrics=entries[first : first + _METRICS_PER_CALL])
+        for batch in in_calls(entries, most=METRICS_PER_CALL):
+            self.client.log_batch(run_id, metrics=batch)
 
     def _relations(self, run_id: str, entry: RunEntry) -> None:
         """Log datasets and lineage that the run does not have yet."""

@@ -14,10 +14,8 @@ from mlflow.entities import Metric
 
 from asc_experiments.base.errors import without_secrets
 from asc_experiments.base.progress import say
+from asc_experiments.tracking.limits import METRICS_PER_CALL
 from asc_experiments.tracking.patience import SAY_AFTER_S, gave_up, may_pass, pause, that_stays, waits, what_is
-
-_PER_POST = 800
-"""A call takes 1,000 metrics."""
 
 
 class Outbox:
@@ -86,7 +84,7 @@ class Outbox:
                     self._changed.wait()
                 if self._closed:
                     return
-                batch = self._waiting[:_PER_POST]
+                batch = self._waiting[:METRICS_PER_CALL]
             if not self._delivers(batch):
                 return
             with self._changed:

@@ -18,6 +18,7 @@ from asc_experiments.base.progress import say
 from asc_experiments.tracking.answers import as_the_server_says, listen
 from asc_experiments.tracking.connecting import upgrade_of
 from asc_experiments.tracking.creating import OVERTAKEN, may_be_repeated, repeatable
+from asc_experiments.tracking.limits import made_to_fit
 
 _VARIABLE, _DEFAULT = "ASC_TRACKING_PATIENCE", "10m"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 10.0
@@ -127,7 +128,7 @@ def patiently(call: Callable[[], Any], uri: str, seconds: float | None = None) -
 
 
 class _PatientClient:
-    """An MLflow client whose calls wait for their server.
+    """An MLflow client whose calls wait for their server, and are cut to what a server takes.
 
     Every call may be made twice where the server answered and the answer was lost: the server takes a metric with the
     same time, step and value, a parameter, a tag, an artifact or an end a second time as the same one. Of calls that
@@ -144,7 +145,8 @@ class _PatientClient:
 
         @functools.wraps(found)
         def call(*arguments: Any, **named: Any) -> Any:
-            once = functools.partial(_unless_overtaken, repeatable(self._client, name, arguments, named))
+            fit, fit_named = made_to_fit(name, arguments, named)
+            once = functools.partial(_unless_overtaken, repeatable(self._client, name, fit, fit_named))
             return patiently(once, self._uri, None if may_be_repeated(name) else 0.0)
 
         return call

@@ -31,7 +31,6 @@ from asc_experiments.training.scorecard import DG
 CHAMPION, CHALLENGER = "champion", "challenger"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _ALIAS = re.compile(r"(?!(?i:v\d+|latest)$)[A-Za-z0-9_-]{1,80}")
-_LONGEST_TAG = 4_900
 _DECISION, _GATE, _CARD = "decision", "gate/", "asc.card"
 """Tags: why a version is champion or is not; a gate it passed; its card's digest, to tell a person's changes by."""
 
@@ -288,7 +287,7 @@ def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str
     tags |= {_GATE + each.option: each.statement for each in measured if each.limit is not None}
     tags |= {"learned": _learned_in_words(candidate), "winner": candidate.winner_in_words}
     tags |= {"doubts": " ".join(doubts)} if (doubts := candidate.judgement.doubts) else {}
-    return {key: value[:_LONGEST_TAG] for key, value in tags.items()}
+    return tags
 
 
 def _learned_in_words(candidate: Candidate) -> str:

@@ -17,6 +17,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, M
 from asc_experiments.base.errors import harmless
 from asc_experiments.base.outage import outage_of
 from asc_experiments.base.progress import say
+from asc_experiments.tracking.limits import METRICS_PER_CALL, TAG, cut_at_line, in_calls, size_of
+from asc_experiments.tracking.long_values import split
 from asc_experiments.tracking.outbox import Outbox
 from asc_experiments.tracking.patience import patience
 
@@ -26,7 +28,6 @@ DRIVER = "asc.driver"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 _TABLES = "mlflow.loggedArtifacts"
-_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 800, 90  # a call takes 1,000 entries, 100 of them params
 _LAST_WORDS_S = 3.0
 """How long a run that is stopped waits for the curves that are on their way."""
 
@@ -78,25 +79,35 @@ class Run:
         self, params: Mapping[str, object], metrics: Mapping[str, float], tags: Mapping[str, object], note: str
     ) -> None:
         """Log everything that is known of a run at its end in as few calls as the server takes."""
-        self.params(dict(list(params.items())[_PARAMS_PER_BATCH:]))
-        self.metrics(dict(list(metrics.items())[_METRICS_PER_BATCH:]))
         now = int(time.time() * 1000)
-        self.client.log_batch(
-            self.run_id,
-            metrics=[Metric(key, value, now, 0) for key, value in list(metrics.items())[:_METRICS_PER_BATCH]],
-            params=[Param(key, str(value)) for key, value in list(params.items())[:_PARAMS_PER_BATCH]],
-            tags=[RunTag(key, str(value)) for key, value in (dict(tags) | {NOTE: note}).items()],
-        )
+        calls: dict[str, list[Any]] = {
+            "params": list(in_calls(_params(params), size_of)),
+            "tags": list(in_calls(self._tags({**tags, NOTE: cut_at_line(note, TAG)}), size_of)),
+            "metrics": list(
+                in_calls([Metric(key, value, now, 0) for key, value in metrics.items()], most=METRICS_PER_CALL)
+            ),
+        }
+        for what, batches in calls.items():
+            for batch in batches[1:]:
+                self.client.log_batch(self.run_id, **{what: batch})
+        self.client.log_batch(self.run_id, **{what: batches[0] for what, batches in calls.items() if batches})
 
     def params(self, params: Mapping[str, object]) -> None:
         """Log parameters; they cannot be changed afterwards."""
-        entries = [Param(key, str(value)) for key, value in params.items()]
-        for first in range(0, len(entries), _PARAMS_PER_BATCH):
-            self.client.log_batch(self.run_id, params=entries[first : first + _PARAMS_PER_BATCH])
+        for batch in in_calls(_params(params), size_of):
+            self.client.log_batch(self.run_id, params=batch)
 
     def tags(self, tags: Mapping[str, object]) -> None:
-        """Set tags."""
-        self.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+        """Set tags; a value that is too long for one is kept as a file, and read back as the tag."""
+        for batch in in_calls(self._tags(tags), size_of):
+            self.client.log_batch(self.run_id, tags=batch)
+
+    def _tags(self, tags: Mapping[str, object]) -> list[RunTag]:
+        """Tags that may be set, after the files are there that some of them lead to."""
+        texts, long = split(tags, TAG)
+        for value in long.values():
+            self.content(value.content, value.path)
+        return [RunTag(key, value) for key, value in (texts | {key: value.tag for key, value in long.items()}).items()]
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0, model_id: str | None = None) -> None:
         """Log metrics in one call, optionally for a logged model too."""
@@ -104,8 +115,8 @@ class Run:
         entries = [
             Metric(key, value, now, step, model_id=model_id, run_id=self.run_id) for key, value in metrics.items()
         ]
-        for first in range(0, len(entries), _METRICS_PER_BATCH):
-            self.client.log_batch(self.run_id, metrics=entries[first : first + _METRICS_PER_BATCH])
+        for batch in in_calls(entries, most=METRICS_PER_CALL):
+            self.client.log_batch(self.run_id, metrics=batch)
 
     def curve(self, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
         """Send an epoch's metrics on their way: in order, each once, and all of them before the run is FINISHED.
@@ -211,8 +222,12 @@ def told_truthfully(run: Run) -> Iterator[Run]:
             run.close()
 
 
-def record_of(run: Any) -> RunRecord:
-    """Read back a run as MLflow returns it."""
+def record_of(run: Any, tags: Mapping[str, str]) -> RunRecord:
+    """Read back a run as MLflow returns it, with its tags as they were set."""
     info, data = run.info, run.data
     names = (info.run_id, info.experiment_id, info.run_name, info.status)
-    return RunRecord(*names, data.params, data.metrics, data.tags, info.start_time, info.end_time)
+    return RunRecord(*names, data.params, data.metrics, tags, info.start_time, info.end_time)
+
+
+def _params(params: Mapping[str, object]) -> list[Param]:
+    return [Param(key, str(value)) for key, value in params.items()]

@@ -5,7 +5,11 @@ A trial's run has a child run per seed, and, if it was among the best, one per r
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.tracking.client import Tracking
@@ -58,6 +62,8 @@ OBJECTIVE_DEVICES, OBJECTIVE_POINT = "asc.objective_devices", "asc.objective_poi
 """How many clips the objective is measured on, at how many places, of which devices, and how many points of an accuracy
 one clip is; of a study and of its trials. See :class:`asc_experiments.tracking.objective.ObjectiveClips`."""
 TRIAL_KIND, SEED_KIND, REPLICATE_KIND = "trial", "seed", "replicate"
+_SEARCHED = "search."
+"""What the names of a trial's parameters begin with that are Optuna's."""
 _EQUALS = 20
 """How many of the best trials are looked at for the earliest of equals."""
 _FINISHED = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'"
@@ -72,6 +78,25 @@ def spread_of(name: str) -> str:
 def keys_of(run: RunRecord) -> list[str]:
     """The keys of the teachers that a run learned from."""
     return [key for key in run.tags.get(TEACHERS, "").split(",") if key]
+
+
+def searched_of(run: RunRecord) -> dict[str, Any]:
+    """The parameters that a trial was given in Optuna.
+
+    Where an earlier version's tag was cut by a server, they are read from the run's parameters, where they stand too.
+    """
+    try:
+        return dict(json.loads(run.tags.get(SEARCHED, "{}")))
+    except ValueError:
+        logged = {key.removeprefix(_SEARCHED): value for key, value in run.params.items() if key.startswith(_SEARCHED)}
+        return {key: _scalar(value) for key, value in logged.items()}
+
+
+def _scalar(text: str) -> object:
+    """A number or truth value as Python writes it; else the text."""
+    with suppress(ValueError, SyntaxError):
+        return ast.literal_eval(text)
+    return text
 
 
 def study_experiment(tracking: Tracking, study: str) -> str:

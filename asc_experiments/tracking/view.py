@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 
 from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.limits import EXPERIMENT_TAG
 from asc_experiments.tracking.run import KIND
 
 _KEY = "compare"
@@ -17,8 +18,6 @@ _STATE = f"mlflow.sharedViewState.{_KEY}"
 _GROUPS = ("unseen", "seen", "real")
 _COSTS = ("complexity/macs", "complexity/parameters")
 _PIXELS_PER_LETTER, _FIRST_PIXELS = 6, 320
-_LONGEST_TAG = 4_900
-"""In characters; a server takes 5,000."""
 
 
 def page_view(
@@ -55,7 +54,7 @@ def page_view(
     }
     tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.experiment.primaryMetric.name": order}
     text = json.dumps(state, separators=(",", ":"))
-    return tags | ({_STATE: text} if len(text) <= _LONGEST_TAG else {})
+    return tags | ({_STATE: text} if len(text) <= EXPERIMENT_TAG else {})
 
 
 def page_of(experiment_id: str) -> str:

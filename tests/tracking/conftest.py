@@ -5,8 +5,7 @@ What they answered is made up to fit, on 540 clips of 27 places.
 
 import json
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -17,30 +16,9 @@ from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.evidence import REPLICATES, log_evidence
 from asc_experiments.tracking.networks import log_network
 from asc_experiments.training import SceneNetwork, make_recipe
-from tests.faults.servers import Postgres
 
 SCENES = ("bus", "park", "tram")
 LogTrial = Callable[..., RunRecord]
-
-
-@pytest.fixture(scope="session")
-def postgres_uri() -> Iterator[str]:
-    """A database for MLflow in PostgreSQL, shared by all tests: each has experiments of its own."""
-    if not Postgres.is_here():
-        pytest.skip("needs PostgreSQL's programs (Debian: apt-get install postgresql)")
-    server = Postgres()
-    try:
-        server.start()
-        server.create("mlflow")
-        yield server.url("mlflow")
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def on_postgres(postgres_uri: str, tmp_path: Path) -> Tracking:
-    """A tracking server's database in PostgreSQL, which takes no text that is too long."""
-    return Tracking.open(tmp_path, postgres_uri)
 
 
 def answers_of(reached: Sequence[float], seed: int = 0) -> Evidence:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.candidate import Candidate
-from asc_experiments.tracking.model_card import CUT, LONGEST_DESCRIPTION, About, description, model_card
+from asc_experiments.tracking.limits import DESCRIPTION
+from asc_experiments.tracking.model_card import CUT, About, description, model_card
 
 LogTrial = Callable[..., RunRecord]
 SCORES = {
@@ -101,7 +102,7 @@ def test_an_ensemble_of_twenty_fits_what_a_registry_takes(tracking: Tracking, lo
     metrics = {f"accuracy/device/{device}": 0.5 for device in ("a", "b", "c", *(f"s{n}" for n in range(1, 12)))}
     log_trial(0, [0.6, 0.7], teachers=keys, metrics=metrics)
     text = description(card_of(tracking))
-    assert len(text) <= LONGEST_DESCRIPTION
+    assert len(text) <= DESCRIPTION
     assert text.endswith(CUT)
     assert "## Limits" in text
 
@@ -110,8 +111,8 @@ def test_an_ensemble_of_twenty_fits_what_a_registry_takes(tracking: Tracking, lo
 def test_a_card_is_cut_between_sections(lengths: list[int]) -> None:
     card = "# name" + "".join(f"\n\n## {number}\n\n{'x' * length}" for number, length in enumerate(lengths)) + "\n"
     text = description(card)
-    assert len(text) <= LONGEST_DESCRIPTION
-    assert (text == card) == (len(card) <= LONGEST_DESCRIPTION)
+    assert len(text) <= DESCRIPTION
+    assert (text == card) == (len(card) <= DESCRIPTION)
     if text != card:
         kept = text.removesuffix(CUT)
         assert card.startswith(kept)
@@ -120,4 +121,4 @@ def test_a_card_is_cut_between_sections(lengths: list[int]) -> None:
 
 @pytest.mark.parametrize("length", [4_999, 5_000, 5_001, 20_000])
 def test_a_card_without_sections_is_cut_all_the_same(length: int) -> None:
-    assert len(description("x" * length)) == min(length, LONGEST_DESCRIPTION)
+    assert len(description("x" * length)) == min(length, DESCRIPTION)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from asc_experiments.report.charts import search as draw
@@ -14,7 +13,7 @@ from asc_experiments.report.runs import StudyRuns, number_of, objective_name
 from asc_experiments.report.words import counted, listed
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR
-from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEARCHED
+from asc_experiments.tracking.trials import OBJECTIVE_VALUE, searched_of
 
 _MOST_AXES = 14
 _FEWEST_FOR_LINES, _FEWEST_FOR_SHARES = 5, 20
@@ -124,7 +123,7 @@ def _trials(findings: Findings) -> Table:
     runs = findings.runs
     ended = [("finished", runs.finished), ("pruned", runs.pruned), ("failed", runs.failed)]
     trials = sorted(((number_of(t), state, t) for state, group in ended for t in group), key=lambda each: each[0])
-    params = {trial.run_id: json.loads(trial.tags.get(SEARCHED, "{}")) for _, _, trial in trials}
+    params = {trial.run_id: searched_of(trial) for _, _, trial in trials}
     names = list(dict.fromkeys(name for each in params.values() for name in each))
     rows = []
     for place, state, trial in trials:
