@@ -152,6 +152,11 @@ def is_full(error: BaseException) -> bool:
     return failure_of(error) is Failure.FULL
 
 
+def is_of_a_database(error: BaseException) -> bool:
+    """Whether an error is one of those by which databases tell that they are away, not a web server's."""
+    return any(type(each).__name__ in _AS_TEXT or str(each).startswith(_AS_TEXT) for each in chain(error))
+
+
 def outage_of(error: BaseException, where: object, away: str = "", upgrade: str = "") -> Outage | None:
     """The outage that an error tells of: itself, or one that whoever meets it cannot wait for; None where it is none.
 

@@ -246,6 +246,8 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
     found = list(answer.judgement.doubts)
     if answer.clips is not None and answer.clips.warning:
         found.append(f"It was chosen by {answer.clips.note}.")
+    if not answer.has_learned:
+        return found + _on_guessing(answer)
     if AGAINST in study.first:
         other = study.first[AGAINST]
         found.append(
@@ -268,13 +270,21 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
         found.append(note)
     if lead.worth is Worth.NO_REFERENCE:
         found.append("Nobody here learned from labels alone, so whether teachers help at all is not known.")
-    if objective.std is None:
+    if objective.n < 2:
         found.append("There is one student per trial, so how far its seed alone moves it is not known.")
-    elif objective.n < 5:
+    elif objective.std is not None and objective.n < 5:
         found.append(f"± is the standard deviation over {objective.n} seeds; from so few it is itself a rough figure.")
     if n == 1:
         found.append("One trial has finished: there is nothing to compare it with.")
     return found
+
+
+def _on_guessing(answer: Answer) -> list[str]:
+    """How many of the trials do no more than guess; what else may be said of noise and luck does not matter then."""
+    found = answer.guessing
+    if found.looked_at < 2:
+        return []
+    return [f"Of {found.looked_at} trials whose answers were looked at, {found.guessing} do no more than guess."]
 
 
 def _on_baseline(answer: Answer) -> list[str]:

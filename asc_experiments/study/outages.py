@@ -1,17 +1,18 @@
-"""Outages that a driver meets: its study's storage, its disk. Each is one line, and no trial is blamed."""
+"""Outages that a driver meets: its study's storage, its disk, its cluster. Each is one line, and no trial is blamed.
+
+What an error tells of is decided in :mod:`asc_experiments.base.outage`; here it is said of which study.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.outage import GOES_ON, Outage, chain, outage_of
+from asc_experiments.base.outage import Outage, is_of_a_database, outage_of
 
-_AWAY = (StorageInternalError, OperationalError, InterfaceError)
+_AWAY = "its storage does not answer"
+_UPGRADE = "run `optuna storage upgrade --storage URL`"
 
 
 def study_outage(error: BaseException, study: str) -> Outage | None:
@@ -23,14 +24,7 @@ def study_outage(error: BaseException, study: str) -> Outage | None:
     """
     if isinstance(error, AscError):
         return error if isinstance(error, Outage) else None
-    names = tuple(kind.__name__ for kind in _AWAY)
-    for each in chain(error):
-        if isinstance(each, _AWAY) or str(each).startswith(names):
-            kind = type(each).__name__ if isinstance(each, _AWAY) else str(each).partition(":")[0]
-            if outage_of(each, study) is None:
-                where = f"study '{study}'"
-                return Outage(where, f"its storage does not answer ({kind})", f"start the database; {GOES_ON}")
-    return outage_of(error, f"study '{study}'")
+    return outage_of(error, f"study '{study}'", _AWAY if is_of_a_database(error) else "", _UPGRADE)
 
 
 @contextmanager

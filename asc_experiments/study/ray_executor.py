@@ -136,7 +136,7 @@ class _Desk:
         key, what = claimed
         name = claim_to(key, self.bench.tracking)
         has_said = False
-        while not self.ray.get(self.claims.take.remote(name, self.name, self.mail)):
+        while not self._answer(self.claims.take.remote(name, self.name, self.mail)):
             if not has_said:
                 say(f"{what}: another driver has it trained; waits")
                 has_said = True
@@ -154,13 +154,21 @@ class _Desk:
         Raises:
             Outage: if it is not only a node that was lost.
         """
+        owner = self._answer(self.mail.owner.remote(attempt))
+        if owner is not None:
+            end_runs_of(self.bench.tracking, OWNER, owner, "its Ray worker or node was lost")
+
+    def _answer(self, answer: Any) -> Any:
+        """What one of the cluster's actors answers: they are lost with the cluster alone.
+
+        Raises:
+            Outage: if they are.
+        """
         try:
-            owner = self.ray.get(self.mail.owner.remote(attempt))
+            return self.ray.get(answer)
         except self.ray.exceptions.RayError as error:
             what = f"does not answer ({type(error).__name__})"
             raise Outage("the Ray cluster", what, f"start it; {GOES_ON}") from None
-        if owner is not None:
-            end_runs_of(self.bench.tracking, OWNER, owner, "its Ray worker or node was lost")
 
 
 class _RaySlot:

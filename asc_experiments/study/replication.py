@@ -22,6 +22,7 @@ from asc_experiments.study.attempts import NUMBER_IN_FILE
 from asc_experiments.study.cells import FIRST_FRESH
 from asc_experiments.study.conclusion import every_logit, names_of_all
 from asc_experiments.study.file import Objective, Replication
+from asc_experiments.study.outages import study_outage
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import standing
 from asc_experiments.study.trial import TrialContext, seed_job
@@ -79,6 +80,8 @@ def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, re
         try:
             finished.append((each, [student.result() for student in students]))
         except Exception as error:
+            if (outage := study_outage(error, study.study_name)) is not None:
+                raise outage from None
             context.bench.tracking.check_answers()  # else nothing can be logged: stop
             say(f"trial {each.job.trial}: trying again failed ({type(error).__name__}: {error})")
     _log(context, finished, chosen[0].number)

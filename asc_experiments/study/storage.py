@@ -16,11 +16,11 @@ from optuna.storages import BaseStorage, RDBStorage
 
 from asc_experiments.base.errors import AscError, nearest, without_secrets
 from asc_experiments.base.locks import FolderLocks, Locks, lock_path
+from asc_experiments.base.outage import outage_of
 from asc_experiments.study.database import SharedStorage, open_database
 from asc_experiments.study.journal import JournalFile
 
 JOURNAL = "optuna.journal"
-_REFUSED = ("password authentication failed", "no password supplied", "Access denied")
 
 
 def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
@@ -44,9 +44,9 @@ def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
             raise AscError(shown, f"needs a database driver ({error})", "pip install it, say psycopg[binary]") from None
         except Exception as error:  # SQLAlchemy and every driver have their own
             logging.getLogger(__name__).debug("storage", exc_info=error)
-            if any(text in str(error) for text in _REFUSED):
-                remedy = "name the user in --storage (ASC_STORAGE) and give the password as PGPASSWORD"
-                raise AscError(shown, "the database refuses this user or password", remedy) from None
+            upgrade = f"run `optuna storage upgrade --storage {shown}`"
+            if (outage := outage_of(error, shown, upgrade=upgrade)) is not None:
+                raise outage from None
             what = f"cannot be opened ({type(error).__name__})"
             raise AscError(shown, what, "start the database, or give another --storage (ASC_STORAGE)") from None
     path = Path(storage) if storage else workspace / "studies" / JOURNAL

@@ -40,11 +40,18 @@ def test_study_in_which_every_student_gives_one_answer_is_told_so_before_anythin
 ) -> None:
     text = words(render([Findings(guessing)], format))
     assert NOTHING in text
-    assert "every one of 2 networks answers 'airport' to everything (33.3 % on" in text
+    assert "every one of 2 networks answers 'airport' to everything (accuracy/macro is 33.3 % on" in text
     told = [word for word in UNFOUNDED if word in text.replace("Nothing was learned", "")]
     assert told == []
     table = text.find("accuracy in % on the test fold")
     assert table < 0 or text.index(NOTHING) < table
+
+
+def test_noise_of_who_guesses_is_no_matter(guessing: StudyRuns) -> None:
+    answer = answer_of(guessing)
+    assert answer is not None
+    assert answer.caveats[-1] == "Of 6 trials whose answers were looked at, 6 do no more than guess."
+    assert not any(word in " ".join(answer.caveats) for word in ("luck", "told apart", "fresh seeds"))
 
 
 def test_json_and_csv_say_so_too(guessing: StudyRuns) -> None:

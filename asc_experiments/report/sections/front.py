@@ -147,7 +147,8 @@ def _how_found(runs: StudyRuns, answer: Answer) -> str:
     others = [f"{len(t)} {word}" for t, word in ((runs.pruned, "pruned"), (runs.failed, "failed")) if t]
     if runs.pooled:
         others.append(f"{runs.pooled} more with the settings of another, pooled with it")
-    found = f"It is trial {answer.number}, the best of {counted(len(runs.trials), 'finished trial')}"
+    place = "the best of" if answer.has_learned else "which stands first among"
+    found = f"It is trial {answer.number}, {place} {counted(len(runs.trials), 'finished trial')}"
     found += f" ({', '.join(others)})" if others else ""
     goal = "highest" if runs.sign > 0 else "lowest"
     where = "fresh seeds" if answer.fresh else "its own seeds"
