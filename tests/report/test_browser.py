@@ -26,7 +26,7 @@ def asked_for(browser: WebDriver) -> list[str]:
     """The addresses that the browser asked for since the last look, but for the page itself and what is inside it."""
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    return [url for url in urls if not url.startswith(("file:", "data:", "blob:", "about:", "chrome:"))]
+    return [url for url in urls if not url.startswith(("file:", "data:", "blob:", "about:", "chrome"))]
 
 
 def complaints(browser: WebDriver) -> list[str]:
