@@ -11,7 +11,7 @@ CORPUS := demo_corpus
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
             $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: install demo test lint browser postgres nightly fuzz calibrate audit release-check clean
+.PHONY: install demo test lint browser postgres nightly fuzz calibrate findings audit release-check clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -67,6 +67,11 @@ fuzz: install
 REPETITIONS := 500
 calibrate: install
 	@$(VENV)/bin/python -m asc_experiments.statistics.calibration --repetitions $(REPETITIONS)
+	@$(VENV)/bin/python -m asc_experiments.study.calibration
+
+# Surprises about libraries and methods of this field, a line each; FINDINGS_VENV=.venv takes the packages from there.
+findings:
+	@for script in findings/*.sh; do sh $$script || exit 1; done
 
 # Fails on a pin with a known fault; says so where no database of faults answers.
 audit: install

@@ -7,7 +7,7 @@
 # Why it matters: a corpus of a few dozen recordings has a few places a scene; "1,000 clips" says nothing of that.
 # Seen:    2026-11-29: bootstrap_of_few_places: coverage: 6 percentile 0.859, 6 BCa 0.853, 6 t 0.949, 10 percentile 0.909,
 #          10 BCa 0.900, 10 t 0.951, 27 percentile 0.931, 27 BCa 0.929, 27 t 0.949
-. "$(dirname "$0")/in_venv.sh"
+. "$(dirname "$0")/venv.inc"
 in_venv scipy==1.17.1 numpy==2.4.6 <<'PYTHON'
 import numpy as np
 from scipy import stats

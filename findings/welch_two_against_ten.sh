@@ -6,7 +6,7 @@
 #          variance, and the degrees of freedom are then taken from the ten others. Student's pooled test keeps 5 % here.
 # Why it matters: a challenger with two seeds against a champion with ten is a usual comparison of networks.
 # Seen:    2026-11-29: welch_two_against_ten: level at 5 %: 2v2 0.023, 2v5 0.064, 2v10 0.099; pooled 2v10 0.050
-. "$(dirname "$0")/in_venv.sh"
+. "$(dirname "$0")/venv.inc"
 in_venv scipy==1.17.1 numpy==2.4.6 <<'PYTHON'
 import numpy as np
 from scipy import stats

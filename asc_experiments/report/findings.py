@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from asc_experiments.report.gains import Gain, gains_of
 from asc_experiments.report.runs import StudyRuns, number_of
 from asc_experiments.report.setting import setting_facts, setting_of
 from asc_experiments.statistics import learning_of
+from asc_experiments.statistics.importances import Importances
 from asc_experiments.statistics.permutation import Effect
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR
@@ -128,13 +128,9 @@ class Findings:
         return costs_of([self.runs])
 
     @cached_property
-    def importances(self) -> dict[str, float]:
-        """How much each parameter decides whether a trial is good, the largest first."""
-        try:
-            found = json.loads(self.runs.tags.get(IMPORTANCES, "{}"))
-            return {str(name): float(share) for name, share in sorted(found.items(), key=lambda each: -each[1])}
-        except (ValueError, AttributeError, TypeError):
-            return {}
+    def importances(self) -> Importances | None:
+        """How much each parameter decides the objective, by two methods; None where that was not logged."""
+        return Importances.from_text(self.runs.tags.get(IMPORTANCES, ""))
 
     @cached_property
     def searched(self) -> dict[str, list[Any]]:
@@ -177,7 +173,7 @@ class Findings:
             },
             "attributes": [_attribute_facts(each) for each in self.attributes],
             "attributes_from": self.design.facts(),
-            "importances": self.importances,
+            "importances": None if self.importances is None else self.importances.facts(),
             "history": _history(self),
             "costs": _cost_facts(self.costs),
             "metrics": self._metrics(),

@@ -67,7 +67,17 @@ def _parts(findings: Findings) -> list[Table | Text]:
     answer = findings.answer
     caveats = () if answer is None else answer.caveats
     said = [Text(f"{findings.study}: {findings.heading}", style="bold")]
-    return [*said, *as_tables(findings.comparison), *(Text(f"- {caveat}") for caveat in caveats)]
+    doubts = [*(Text(f"- {caveat}") for caveat in caveats), *(Text(line) for line in _said(findings))]
+    return [*said, *as_tables(findings.comparison), *doubts]
+
+
+def _said(findings: Findings) -> list[str]:
+    """What the tables leave open: what makes a good teacher, and which parameters matter."""
+    from asc_experiments.report.sections.attributes import attributes_in_words
+    from asc_experiments.report.sections.search import importances_in_words
+
+    said = [attributes_in_words(findings)] if findings.attributes else []
+    return [*said, *([importances_in_words(findings)] if findings.importances else [])]
 
 
 def _tables(findings: Sequence[Findings]) -> str:

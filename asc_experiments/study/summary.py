@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
 
 import optuna
-from optuna.study import StudyDirection
-from optuna.trial import TrialState
 
-from asc_experiments.base.progress import say
 from asc_experiments.distill import Workbench
 from asc_experiments.study.file import StudyFile
+from asc_experiments.study.importances import parameter_importances
 from asc_experiments.study.opening import objective_clips
 from asc_experiments.study.status import VERDICT, study_status
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.judgement import StudyVerdict, verdict_on
+from asc_experiments.tracking.limits import EXPERIMENT_TAG
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
     DEVICE_GROUPS,
@@ -35,7 +33,6 @@ from asc_experiments.tracking.trials import (
 from asc_experiments.tracking.view import page_of_run, page_view
 from asc_experiments.training.scorecard import DG
 
-_FEWEST_FOR_IMPORTANCES = 5
 _SHOWN = 5
 _PARAMS = ("teachers", "ensemble_size", "student.size", "student.augment", "temperature", "label_weight")
 
@@ -55,7 +52,7 @@ def describe_study(file: StudyFile, study: optuna.Study, bench: Workbench, exper
     if file.published:
         tags[PUBLISHED] = json.dumps([figure.model_dump(mode="json") for figure in file.published])
     if importances := parameter_importances(study):
-        tags[IMPORTANCES] = json.dumps(importances)
+        tags[IMPORTANCES] = importances.as_text(EXPERIMENT_TAG)
     verdict = verdict_on(tracking, records, file.name) if records else None
     if verdict is not None:
         judged = {"sentence": verdict.sentence, "has_learned": verdict.has_learned}
@@ -85,25 +82,6 @@ def study_note(
     if file.citation:
         parts.append(file.citation)
     return "\n\n".join(parts)
-
-
-def parameter_importances(study: optuna.Study) -> dict[str, float]:
-    """How much each parameter decides whether the first objective is good (PED-ANOVA); none where too little is known.
-
-    Only parameters that every finished trial has are compared.
-    """
-    finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
-    if len(finished) < _FEWEST_FOR_IMPORTANCES or len({trial.values[0] for trial in finished}) < 2:
-        return {}
-    sign = -1.0 if study.directions[0] == StudyDirection.MAXIMIZE else 1.0  # the evaluator asks what makes targets low
-    try:
-        with warnings.catch_warnings():  # of few trials, which the report says in words
-            warnings.simplefilter("ignore", UserWarning)
-            found = optuna.importance.get_param_importances(study, target=lambda trial: sign * trial.values[0])
-    except (ValueError, RuntimeError) as error:  # a space that the evaluator cannot take apart
-        say(f"study {study.study_name}: no parameter importances ({error})")
-        return {}
-    return {name: round(float(value), 6) for name, value in found.items()}
 
 
 def _winner(records: Sequence[RunRecord], verdict: StudyVerdict) -> str:

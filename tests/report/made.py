@@ -188,7 +188,12 @@ def make_study(
     tags = {
         "asc.device_groups": json.dumps(group_of or GROUP_OF),
         "asc.importances": json.dumps(
-            {"ensemble_size": 0.5, "student.base_channels": 0.3, "distillation.temperature": 0.2}
+            {
+                "trials": n_trials,
+                "fanova": {"ensemble_size": 0.5, "student.base_channels": 0.3, "student.augment": 0.2},
+                "ped_anova": {"ensemble_size": 0.6, "student.base_channels": 0.3, "student.augment": 0.1},
+                "left_out": {"distillation.temperature": n_trials * 5 // 6},
+            }
         ),
         "mlflow.note.content": "Which teachers make the best student?\n\nMore.",
         "asc.published": json.dumps(

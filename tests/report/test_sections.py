@@ -9,8 +9,10 @@ import pytest
 
 from asc_experiments.report.document import Chapter, Chart, Commands, Section, Table, Tiles
 from asc_experiments.report.findings import Findings
+from asc_experiments.report.formats import Format
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.report.sections import chapter_of, report_of
+from asc_experiments.report.writing import render
 from asc_experiments.statistics import Evidence
 from asc_experiments.training import make_recipe
 from tests.report.made import CORPUS, SPLIT, made_evidence, make_study, run
@@ -273,3 +275,33 @@ def test_studies_that_do_not_compare_have_no_best_of_all() -> None:
     together = report_of(list(map(Findings, studies))).front[0]
     assert "no best of all is named" in sentences(together)
     assert "Chosen on the test fold, so flattered there: other." in together.points
+
+
+def test_importances_say_by_what_and_on_which_trials(made: StudyRuns) -> None:
+    told = sentences(section(chapter_of(Findings(made)), "search"))
+    assert (
+        "By fANOVA over 24 finished trials, ensemble_size explains the most of the objective's variance, 50 %" in told
+    )
+    assert "by PED-ANOVA it also tells the best trials most from the others, 60 %" in told
+    assert "only some of these trials have them: distillation.temperature (20)" in told
+
+
+def test_importances_that_two_methods_do_not_agree_on_are_not_shown(made: StudyRuns) -> None:
+    logged = {"trials": 24, "fanova": {"x": 0.98, "y": 0.02}, "ped_anova": {"x": 0.03, "y": 0.97}, "left_out": {}}
+    study = replace(made, tags={**made.tags, "asc.importances": json.dumps(logged)})
+    found = section(chapter_of(Findings(study)), "search")
+    told = sentences(found)
+    assert (
+        "Which parameters matter is not said: over 24 finished trials, fANOVA gives x the largest share, 98 %" in told
+    )
+    assert "and PED-ANOVA y, 97 %" in told
+    assert not [block for block in found.blocks if isinstance(block, Chart) and "Importance" in block.title]
+    assert "Which parameters matter is not said" in " ".join(render([Findings(study)], Format.table).split())
+    assert json.loads(render([Findings(study)], Format.json))["importances"]["agree"] is False
+
+
+def test_importances_of_an_earlier_version_are_not_shown(made: StudyRuns) -> None:
+    study = replace(made, tags={**made.tags, "asc.importances": '{"x": 0.97, "y": 0.03}'})
+    told = sentences(section(chapter_of(Findings(study)), "search"))
+    assert "by PED-ANOVA alone" in told
+    assert "97" not in told.partition("Which parameters matter")[2].partition("Launch")[0]

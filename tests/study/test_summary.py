@@ -3,11 +3,10 @@
 import json
 from collections.abc import Callable
 
-import optuna
 import pytest
 
+from asc_experiments.statistics.importances import Importances
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.summary import parameter_importances
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import NOTE
 from asc_experiments.tracking.trials import IMPORTANCES
@@ -77,42 +76,9 @@ def test_importances_are_logged_once_enough_trials_tell_them(
 ) -> None:
     driver({"trials": 3}).run()
     assert IMPORTANCES not in tracking.experiment_tags(tracking.experiment("tiny"))
-    driver({"trials": 8}).run()
-    found = json.loads(tracking.experiment_tags(tracking.experiment("tiny"))[IMPORTANCES])
-    assert sum(found.values()) == pytest.approx(1, abs=1e-3)
-
-
-def study_of(*values: float) -> optuna.Study:
-    study = optuna.create_study(direction="maximize")
-    distributions = {"x": optuna.distributions.FloatDistribution(0, 1), "y": optuna.distributions.IntDistribution(0, 3)}
-    for number, value in enumerate(values):
-        params = {"x": number / len(values), "y": number % 4}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, values=[value]))
-    return study
-
-
-def test_parameter_that_decides_the_objective_is_the_important_one() -> None:
-    found = parameter_importances(study_of(*[number / 40 for number in range(40)]))
-    assert found["x"] > found["y"]
-
-
-@pytest.mark.parametrize("direction", ["maximize", "minimize"])
-def test_importance_is_for_good_values_in_the_direction_of_the_study(direction: str) -> None:
-    """What is good is decided by x alone, what is bad by y alone."""
-    study = optuna.create_study(direction=direction)
-    unit = optuna.distributions.FloatDistribution(0, 1)
-    sign = 1.0 if direction == "maximize" else -1.0
-    for place in range(100):
-        x, y = (place % 10) / 10, (place // 10) / 10
-        value = sign * (1.0 if x > 0.75 else -1.0 if y > 0.75 else 0.0)
-        params = {"x": x, "y": y}
-        study.add_trial(
-            optuna.trial.create_trial(params=params, distributions=dict.fromkeys(params, unit), value=value)
-        )
-    found = parameter_importances(study)
-    assert found["x"] > found["y"]
-
-
-@pytest.mark.parametrize("values", [(), (1.0, 2.0), (0.5,) * 12])
-def test_too_few_or_equal_values_have_no_importances(values: tuple[float, ...]) -> None:
-    assert parameter_importances(study_of(*values)) == {}
+    driver({"trials": 12}).run()
+    found = Importances.from_text(tracking.experiment_tags(tracking.experiment("tiny"))[IMPORTANCES])
+    assert found is not None
+    assert found.trials == 12
+    assert sum(found.fanova.values()) == pytest.approx(1, abs=1e-3)
+    assert sum(found.ped_anova.values()) == pytest.approx(1, abs=1e-3)

@@ -11,7 +11,6 @@ from asc_experiments.report.charts.base import (
     INK,
     MUTED,
     SERIES,
-    STUDENT,
     Figure,
     Trace,
     axis,
@@ -57,23 +56,32 @@ def front(students: Sequence[Student], several: bool, metric: str) -> Figure:
     )
 
 
-def importances(shares: Mapping[str, float]) -> Figure:
-    """The share of the objective's variation that each parameter explains, the largest on top."""
-    names = [safe(name, 40) for name in shares]
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "x": [100 * share for share in shares.values()],
-        "y": names,
-        "marker": {"color": STUDENT},
-        "text": [f"{100 * share:.0f}" for share in shares.values()],
-        "hovertext": [lines(name, f"{100 * share:.1f} %") for name, share in shares.items()],
-        "hoverinfo": "text",
-    }
+def importances(fanova: Mapping[str, float], ped_anova: Mapping[str, float]) -> Figure:
+    """The share of each parameter by two methods, the largest on top.
+
+    Args:
+        fanova: of the objective's variance.
+        ped_anova: in what tells the best trials from the others; of the same parameters.
+    """
+    bars = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": method,
+            "y": [safe(name, 40) for name in fanova],
+            "x": [100 * shares[name] for name in fanova],
+            "marker": {"color": SERIES[place], "pattern": {"shape": ("", "/")[place], "solidity": 0.2}},
+            "text": [f"{100 * shares[name]:.0f}" for name in fanova],
+            "hovertext": [lines(name, f"{method}: {100 * shares[name]:.1f} %") for name in fanova],
+            "hoverinfo": "text",
+        }
+        for place, (method, shares) in enumerate((("fANOVA", fanova), ("PED-ANOVA", ped_anova)))
+    ]
     return figure(
-        [bars],
-        xaxis=axis("share of the variation in %", rangemode="tozero"),
+        bars,
+        xaxis=axis("share in %", rangemode="tozero"),
         yaxis={"type": "category", "autorange": "reversed", "automargin": True},
+        legend=legend_above(),
     )
 
 

@@ -13,7 +13,7 @@ from asc_experiments.report.runs import StudyRuns, number_of, objective_name
 from asc_experiments.report.words import counted, listed
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR
-from asc_experiments.tracking.trials import OBJECTIVE_VALUE, searched_of
+from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, searched_of
 
 _MOST_AXES = 14
 _FEWEST_FOR_LINES, _FEWEST_FOR_SHARES = 5, 20
@@ -62,21 +62,45 @@ def search_section(findings: Findings) -> Section:
 
 
 def _importances(findings: Findings) -> list[Block]:
-    shares = findings.importances
-    if not shares:
-        return [
-            "Which parameters matter is not shown: Optuna's importances take five finished trials with different "
-            "objectives, and at least one parameter that all of them have."
-        ]
-    first = max(shares, key=lambda name: shares[name])
-    n = len(findings.runs.trials)
-    said = f"Optuna's PED-ANOVA over {counted(n, 'finished trial')}: {first} has the largest share, "
-    said += f"{100 * shares[first]:.0f} %, in whether a trial is among the best."
-    said += " From so few trials that is a hint at most." if n < _FEWEST_FOR_SHARES else ""
-    shown = {name: share for name, share in list(shares.items())[:_MOST_AXES] if share > 0}
-    left_out = len(shares) - len(shown)
+    found, said = findings.importances, importances_in_words(findings)
+    if found is None or not found.agree:
+        return [said]
+    shown = {name: share for name, share in list(found.shares.items())[:_MOST_AXES] if share > 0}
+    left_out = len(found.shares) - len(shown)
     said += f" {counted(left_out, 'parameter')} with the least are not drawn." if left_out else ""
-    return [Chart("Importance of parameters", draw.importances(shown), said, rows_height(len(shown)))]
+    beside = {name: found.ped_anova[name] for name in shown}
+    return [Chart("Importance of parameters", draw.importances(shown, beside), said, rows_height(len(shown)))]
+
+
+def importances_in_words(findings: Findings) -> str:
+    """Which parameter matters most, where two methods agree; else that neither is to be believed, and why."""
+    found = findings.importances
+    if found is None:
+        if findings.runs.tags.get(IMPORTANCES):
+            return (
+                "Which parameters matter is not shown: what was logged is by PED-ANOVA alone, of parameters too that "
+                "only some trials have. Launch the study again: that compares it with fANOVA."
+            )
+        return (
+            "Which parameters matter is not shown: importances take ten finished trials with different objectives, "
+            "and at least one parameter that differs and that all of them have."
+        )
+    over = counted(found.trials, "finished trial")
+    fanova, ped_anova = found.first
+    by_fanova, by_ped = f"{100 * found.fanova[fanova]:.0f} %", f"{100 * found.ped_anova[ped_anova]:.0f} %"
+    if found.agree:
+        said = f"By fANOVA over {over}, {fanova} explains the most of the objective's variance, {by_fanova}; by "
+        said += f"PED-ANOVA it also tells the best trials most from the others, {by_ped}. Shares add up to 100 % even "
+        said += "where nothing matters."
+        said += " From so few trials they are a hint at most." if found.trials < _FEWEST_FOR_SHARES else ""
+    else:
+        said = f"Which parameters matter is not said: over {over}, fANOVA gives {fanova} the largest share, "
+        said += f"{by_fanova}, and PED-ANOVA {ped_anova}, {by_ped}; they agree on {100 * found.overlap:.0f} % of the "
+        said += "shares. One of them is misled."
+    if found.left_out:
+        names = [f"{name} ({trials})" for name, trials in found.left_out.items()]
+        said += f" Not compared, because only some of these trials have them: {listed(names)}."
+    return said
 
 
 def _history(findings: Findings) -> list[Block]:
@@ -107,7 +131,7 @@ def _lines(findings: Findings) -> list[Block]:
             "Parallel coordinates are not drawn: they take five trials and two parameters that vary. All values are "
             "in the table."
         ]
-    shares = findings.importances
+    shares = findings.importances.shares if findings.importances else {}
     order = sorted(params, key=lambda name: (-shares.get(name, -1.0), params[name].count(None)))
     left_out = f"; {len(order) - _MOST_AXES} that fewer trials have are left out" if len(order) > _MOST_AXES else ""
     chosen = {name: params[name] for name in order[:_MOST_AXES]}
