@@ -191,7 +191,7 @@ def judge_trial(tracking: Tracking, trial: RunRecord, teachers: Sequence[RunReco
     doubts = [
         *_on_learning(on_test, on_validation),
         *_on_teachers(trial, weak),
-        *([_on_targets(trial, scenes)] if uniform else []),
+        *([_on_targets(trial, scenes, is_told=bool(weak) and len(weak) == len(keys_of(trial)))] if uniform else []),
     ]
     return Judgement(on_test, on_validation, tuple(weak), uniform, tuple(doubts))
 
@@ -398,7 +398,7 @@ def _on_learning(on_test: Learned | None, on_validation: Learned | None) -> list
         return [on_test.nothing, "Its DG and the accuracies of its devices then say nothing of devices."]
     found = []
     if on_validation is not None and on_validation.learning.is_at_chance:
-        found.append(f"The clips that chose it cannot tell it from guessing: it reached {on_validation.reached}.")
+        found.append(f"The clips that chose it cannot tell it from guessing: {on_validation.reached}.")
     if not on_test.is_counted:
         found.append(f"Its answers by place are not kept: noise was reckoned from {on_test.clips} as if independent.")
     return found
@@ -420,9 +420,10 @@ def _on_teachers(trial: RunRecord, weak: Mapping[str, Learned]) -> list[str]:
     return [f"{len(names)} of its {all_of_them} teachers are {beside}: {shown}."]
 
 
-def _on_targets(trial: RunRecord, scenes: int) -> str:
+def _on_targets(trial: RunRecord, scenes: int, is_told: bool) -> str:
+    """That its targets say next to nothing, and, unless that is told already, what it learned from then."""
     entropy = f"{trial.metrics[ENTROPY]:.2f} of at most {math.log(scenes):.2f} nats"
-    return f"Its targets are nearly uniform over the scenes ({entropy}): {_source(trial)}."
+    return f"Its targets are nearly uniform over the scenes ({entropy})" + ("." if is_told else f": {_source(trial)}.")
 
 
 def _source(trial: RunRecord) -> str:

@@ -135,6 +135,25 @@ def test_nearly_uniform_targets_taught_nothing(
     assert ("it had nothing else to learn from" in " ".join(judge_trial(tracking, without, ()).doubts)) == uniform
 
 
+def test_what_a_student_learned_from_is_told_once(tracking: Tracking, log_run: LogRun) -> None:
+    metrics = {f"accuracy/scene/{scene}": 0.6 for scene in SCENES} | {"targets/entropy": 1.09}
+    weak = log_run(answers([0.34], 1), name="weak")
+    doubts = judge_trial(tracking, log_run(answers([0.6]), teachers=["1f"], metrics=metrics), [weak]).doubts
+    assert len(doubts) == 2
+    assert " ".join(doubts).count("it learned from labels") == 1
+
+
+def test_clips_that_chose_a_trial_and_cannot_tell_it_from_guessing_are_doubtful(
+    tracking: Tracking, log_run: LogRun
+) -> None:
+    trial = log_run(answers([0.6]))
+    run = tracking.writer(trial.run_id, trial.experiment_id)
+    log_evidence(run, {"test": answers([0.6]), "validation": answers([0.34], 3)})
+    (doubt,) = judge_trial(tracking, trial, ()).doubts
+    assert doubt.startswith("The clips that chose it cannot tell it from guessing: accuracy/macro is 3")
+    assert "on 600 held-out clips of 30 places, where guessing gives 33.3 %." in doubt
+
+
 def test_there_is_a_winner_only_where_the_best_is_better_by_more_than_noise(
     tracking: Tracking, log_run: LogRun
 ) -> None:
