@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.settings import Settings
@@ -15,27 +17,49 @@ from asc_experiments.corpus.index import TRAIN_FOLD, Corpus
 class ValidationSplit(Settings):
     """How the validation clips are chosen.
 
+    A clip of a held-out device can only be validated on where its place is held out: a network that was trained on
+    other devices' clips of that place knows the place. Places drawn at random have few of them. So a split may prefer
+    the places where the held-out devices recorded, or hold out all of those; other devices' clips of these places are
+    validated on too, and not trained on.
+
     Attributes:
         fraction: about what part of the training fold is held out; 0 trains on the whole fold.
         hold_out_devices: training devices that are not trained on, as stand-ins for unseen ones.
+        held_out_device_clips: how many of those devices' clips are validated on: ``some``, those of places drawn at
+            random; ``most``, as many as fit into the fraction; ``all``, whatever fraction that takes.
         seed: decides which locations are held out.
     """
 
     fraction: float = Field(0.0, ge=0.0, le=0.5)
     hold_out_devices: tuple[str, ...] = Field((), strict=False)
+    held_out_device_clips: Literal["some", "most", "all"] = "some"
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _clips_are_of_devices(self) -> ValidationSplit:
+        if self.held_out_device_clips != "some" and not self.hold_out_devices:
+            raise ValueError("held_out_device_clips is of held-out devices; name some in hold_out_devices")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the choice of places where it is off: keys of teachers and students of before stay what they are."""
+        written: dict[str, Any] = write(self)
+        if self.held_out_device_clips == "some":
+            written.pop("held_out_device_clips", None)
+        return written
 
     def normalised(self) -> ValidationSplit:
         """The same split written in the one way that names it: sorted devices, no seed where nothing is held out."""
         devices = tuple(sorted(set(self.hold_out_devices)))
-        return ValidationSplit(fraction=self.fraction, hold_out_devices=devices, seed=self.seed if self.fraction else 0)
+        return self.model_copy(update={"hold_out_devices": devices, "seed": self.seed if self.fraction else 0})
 
 
 def split_training_fold(corpus: Corpus, split: ValidationSplit) -> tuple[np.ndarray, np.ndarray]:
     """Divide the training fold into rows to train on and rows to validate on.
 
     Whole locations are held out, so that no place is heard in both parts, of every scene about the same share. A
-    held-out device is dropped from training and kept in validation.
+    held-out device is dropped from training, and kept in validation at the locations that are held out.
 
     Returns:
         Training rows and validation rows, both sorted int64.
@@ -60,6 +84,9 @@ def split_training_fold(corpus: Corpus, split: ValidationSplit) -> tuple[np.ndar
         if absent:
             scene = corpus.scenes[min(absent)]
             what = f"scene '{scene}' would have no {part} clip at a validation fraction of {split.fraction:g}"
+            if split.held_out_device_clips == "all":
+                what = f"scene '{scene}' would have no {part} clip with all those of {_names(split)} held out"
+                raise AscError(where, what, "set validation.held_out_device_clips to most")
             raise AscError(where, what, "change the fraction, or record more locations of it")
     return rows[in_training], rows[held_out]
 
@@ -68,18 +95,37 @@ def _held_out_locations(corpus: Corpus, split: ValidationSplit) -> np.ndarray:
     """A mask over the training fold; True for clips at the locations that are held out.
 
     Of each scene, locations are taken in random order while that brings its held-out clips nearer to the fraction: at
-    least one, never all. (scikit-learn's StratifiedGroupKFold leaves scenes with few locations without any.)
+    least one, never all. (scikit-learn's StratifiedGroupKFold leaves scenes with few locations without any.) Where
+    most clips of held-out devices are asked for, those come first of which they recorded the largest part; where all
+    are, every location that they recorded at is taken.
     """
     rng = np.random.default_rng(split.seed)
-    locations = np.array([corpus.clips[row].location for row in corpus.train_rows])
-    labels = corpus.labels[corpus.train_rows]
+    locations, labels = corpus.place_of[corpus.train_rows], corpus.labels[corpus.train_rows]
+    is_of_device = np.isin(corpus.device_of[corpus.train_rows], split.hold_out_devices)
     held_out: list[str] = []
     for label in range(len(corpus.scenes)):
-        names, counts = np.unique(locations[labels == label], return_counts=True)
+        names, place_of, counts = np.unique(locations[labels == label], return_inverse=True, return_counts=True)
+        of_device = np.bincount(place_of, is_of_device[labels == label], minlength=len(names))
+        order = rng.permutation(len(names))
+        if split.held_out_device_clips != "some":
+            order = order[np.argsort(-(of_device / counts)[order], kind="stable")]
+        takes_all = split.held_out_device_clips == "all"
         wanted, taken = split.fraction * counts.sum(), 0
-        for place in rng.permutation(len(names))[: len(names) - 1]:
-            if taken and abs(taken + counts[place] - wanted) > abs(taken - wanted):
-                continue
-            held_out.append(str(names[place]))
-            taken += int(counts[place])
+        for turn, place in enumerate(order):
+            is_last = turn == len(names) - 1
+            is_too_much = is_last or (taken and abs(taken + counts[place] - wanted) > abs(taken - wanted))
+            if not is_too_much or (takes_all and of_device[place]):
+                held_out.append(str(names[place]))
+                taken += int(counts[place])
     return np.isin(locations, held_out)
+
+
+def held_out_device_clips(corpus: Corpus, split: ValidationSplit) -> dict[str, tuple[int, int]]:
+    """Of each held-out device, how many of its clips of the training fold are validated on, and how many there are."""
+    _, validation = split_training_fold(corpus, split)
+    used, every = (Counter(corpus.device_of[rows].tolist()) for rows in (validation, corpus.train_rows))
+    return {device: (used[device], every[device]) for device in split.normalised().hold_out_devices}
+
+
+def _names(split: ValidationSplit) -> str:
+    return " and ".join(split.hold_out_devices)

@@ -134,9 +134,9 @@ def _same_split(run: RunRecord, split: Mapping[str, Any] | None) -> bool:
     return not split.get("fraction") and "validation/accuracy/overall" not in run.metrics
 
 
-def _canonical(split: Mapping[str, Any]) -> tuple[float, tuple[str, ...], int]:
-    fraction = float(split.get("fraction", 0.0))
-    return fraction, tuple(sorted(split.get("hold_out_devices", ()))), int(split.get("seed", 0)) if fraction else 0
+def _canonical(split: Mapping[str, Any]) -> tuple[float, tuple[str, ...], str, int]:
+    fraction, devices = float(split.get("fraction", 0.0)), tuple(sorted(split.get("hold_out_devices", ())))
+    return fraction, devices, split.get("held_out_device_clips", "some"), int(split.get("seed", 0)) if fraction else 0
 
 
 def _without_seed(recipe: Mapping[str, Any]) -> str:

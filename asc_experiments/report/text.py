@@ -143,7 +143,8 @@ def plan_table(facts: dict[str, Any]) -> Table:
     title = f"{facts['study']}: {facts['trials']} trials, {facts['finished']} of them finished"
     caption = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank; {about}"
     caption += f"{facts['trainings']} trainings, {duration(3600 * facts['hours'])} one after another on this machine"
-    caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"]), *_left_out(facts)])
+    caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"])])
+    caption = "\n".join([caption, *_held_out(facts), *_left_out(facts)])
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for heading in ("role", "network", "distinct", "in bank", "epochs", "each", "together"):
         table.add_column(heading, justify="left" if heading in ("role", "network") else "right", no_wrap=True)
@@ -151,6 +152,17 @@ def plan_table(facts: dict[str, Any]) -> Table:
         counts = (str(row[key]) for key in ("distinct", "in_bank", "epochs"))
         table.add_row(row["role"], row["name"], *counts, duration(row["seconds"]), duration(3600 * row["hours"]))
     return table
+
+
+def _held_out(facts: dict[str, Any]) -> list[str]:
+    """How many clips of held-out devices a study validates on."""
+    lines = []
+    for device, clips in facts["held_out_devices"].items():
+        line = f"validates on {clips['validated']} of the {clips['of']} training clips of held-out device {device}"
+        if clips["validated"] < clips["of"]:
+            line += "; more of their places: validation.held_out_device_clips most or all"
+        lines.append(line)
+    return lines
 
 
 def _left_out(facts: dict[str, Any]) -> list[str]:

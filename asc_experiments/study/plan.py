@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
 
 from asc_experiments.base.progress import progress
+from asc_experiments.corpus.splits import held_out_device_clips
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.attempts import NUMBER_IN_FILE, own_trials, queued_numbers
 from asc_experiments.study.balance import value_counts
@@ -63,6 +64,7 @@ class StudyPlan:
         finished: how many of them need no more work.
         is_exact: whether the trials are known; else what a sampler will choose was guessed here.
         trainings: one row per Recipe and role.
+        held_out: of each held-out device, how many of its training clips are validated on, and how many there are.
         measured: what each objective is measured on.
         left_out: the parameters of a grid's cells that are more than there are trials.
         values: where cells are left out, how many trials have each value of each parameter.
@@ -74,6 +76,7 @@ class StudyPlan:
     is_exact: bool
     trainings: tuple[PlannedTraining, ...]
     measured: tuple[ObjectiveClips, ...] = ()
+    held_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     left_out: tuple[Mapping[str, Scalar], ...] = ()
     values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -94,6 +97,7 @@ class StudyPlan:
             "teachers_in_bank": sum(training.in_bank for training in teachers),
             "trainings": sum(training.distinct - training.in_bank for training in self.trainings),
             "hours": round(self.hours, 4),
+            "held_out_devices": {d: {"validated": used, "of": every} for d, (used, every) in self.held_out.items()},
             "left_out": [dict(params) for params in self.left_out],
             "values": {name: dict(counts) for name, counts in self.values.items()},
             "objectives": [vars(each) | {"note": each.note} for each in self.measured],
@@ -122,7 +126,9 @@ def plan_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> Study
     is_exact = not drawn and all(is_whole for _, is_whole in ahead)
     measured = tuple(found for objective in file.objectives if (found := objective_clips(objective, bench)))
     values = _values(queue, chosen) if left_out else {}
-    return StudyPlan(file.name, asked, done, is_exact, tuple(trainings), measured, tuple(left_out), values)
+    held_out = held_out_device_clips(bench.corpus, file.validation)
+    planned = StudyPlan(file.name, asked, done, is_exact, tuple(trainings), measured, held_out)
+    return replace(planned, left_out=tuple(left_out), values=values)
 
 
 def _planned(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[TrialPlan, bool]:

@@ -170,6 +170,21 @@ def test_grid_that_an_earlier_version_began_in_another_order_runs_each_cell_once
     assert len({repr(trial.params) for trial in driver.study.get_trials()}) == len(driver.study.get_trials()) == 7
 
 
+def test_clips_of_held_out_devices_that_a_study_validates_on_are_told(
+    make: Callable[..., Planned], quick_pace: list[str]
+) -> None:
+    held = {"fraction": 0.3, "hold_out_devices": ["s3"]}
+    told = {}
+    for choice in ("some", "most"):
+        made = make(trials=1, validation=held | {"held_out_device_clips": choice})
+        facts = made.plan().facts()
+        told[choice] = facts["held_out_devices"]["s3"]
+        used, every = told[choice]["validated"], told[choice]["of"]
+        line = f"validates on {used} of the {every} training clips of held-out device s3"
+        assert line in str(plan_table(facts).caption)
+    assert told["some"]["validated"] <= told["most"]["validated"] <= told["most"]["of"] == told["some"]["of"]
+
+
 def test_finished_trials_are_left_out(make: Callable[..., Planned], quick_pace: list[str], answers: object) -> None:
     made = make(sampler="grid", trials=1)
     assert made.driver().run().finished == 1
