@@ -14,6 +14,7 @@ from asc_experiments.report.findings import Findings
 from asc_experiments.report.formats import Format
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.report.sections import chapter_of
+from asc_experiments.report.sections.headline import headline
 from asc_experiments.report.writing import render
 from asc_experiments.tracking import RunRecord
 from tests.report.made import SCENES, STUDENTS, guessing_study, made_answers, make_study, with_answers
@@ -109,6 +110,7 @@ def test_teachers_that_say_nothing_get_no_credit(changed: Callable[[StudyRuns], 
     assert answer is not None
     assert answer.taught_nothing
     assert "what the student knows it learned from labels" in " ".join(answer.caveats)
+    assert headline(answer).endswith("and nothing beside it; its students learned from labels")
     assert answer_of(with_answers(study, answers)).taught_nothing is False  # type: ignore[union-attr]
 
 

@@ -24,7 +24,8 @@ def headline(answer: Answer) -> str:
         return _without_teachers(answer)
     who = _called(answer.taught_by)
     if not lead.others:
-        return _sentence(f"{who} was tried, and nothing beside it")
+        source = "; its students learned from labels" if answer.taught_nothing else ""
+        return _sentence(f"{who} was tried, and nothing beside it{source}")
     if (why := _undecided(answer)) or lead.contenders:
         return f"No winner yet: {who} is highest, {why or f'but {_named(lead.contenders, lead.others)} from it'}"
     if answer.taught_nothing:
