@@ -121,10 +121,12 @@ class _Desk:
                 say(f"Ray: the corpus goes into the object store: {clips.nbytes / 1e9:.2g} GB on each node that trains")
                 try:
                     self._shipment = [self.ray.put(Shipment(bench.corpus, clips, bench.responses))]
-                except self.ray.exceptions.RayError as error:
+                except (self.ray.exceptions.ObjectStoreFullError, self.ray.exceptions.OutOfDiskError) as error:
                     what = f"has no room for the corpus ({type(error).__name__})"
                     remedy = "put the corpus on a path that all nodes share"
                     raise AscError("Ray's object store", what, remedy) from None
+                except self.ray.exceptions.RayError as error:
+                    raise _lost(error) from None
 
     @contextmanager
     def claimed(self, fn: Callable[..., Any], args: Sequence[Any], is_over: threading.Event) -> Iterator[None]:
@@ -167,8 +169,7 @@ class _Desk:
         try:
             return self.ray.get(answer)
         except self.ray.exceptions.RayError as error:
-            what = f"does not answer ({type(error).__name__})"
-            raise Outage("the Ray cluster", what, f"start it; {GOES_ON}") from None
+            raise _lost(error) from None
 
 
 class _RaySlot:
@@ -237,6 +238,10 @@ class _RaySlot:
         finally:
             self._task = None
         return kind, outcome
+
+
+def _lost(error: Exception) -> Outage:
+    return Outage("the Ray cluster", f"does not answer ({type(error).__name__})", f"start it; {GOES_ON}")
 
 
 def _network_of(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, str] | None:
