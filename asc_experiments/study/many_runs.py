@@ -42,7 +42,7 @@ _STUDY = {
     "ensemble": {"common": {"epochs": 1}, "pool": [{"arch": "cp_mobile", "base_channels": [8, 12]}]},
     "student": {"base_channels": 8, "epochs": 1},
 }
-_OWN_TAGS = ("mlflow.", "asc.birth", "asc.owner", "asc.kind", "asc.identity")
+_OWN_TAGS = ("mlflow.", "asc.birth", "asc.owner", "asc.kind", "asc.identity", "asc.cell")
 """What belongs to one run alone, and is not written again."""
 
 
@@ -111,7 +111,7 @@ def time_commands(place: Place, rounds: int) -> dict[str, float]:
         "report": ["report", place.study],
         "report_html": ["report", place.study, "--output", page],
         "study_status": ["study", "status", place.study],
-        "register": ["register", place.study, "--model", place.study],
+        "register": ["register", place.study, "--model", place.study, "--allow-chance"],
     }
     return {
         f"many_runs.{name}_s": statistics.median(_seconds([*command, *place.options()]) for _ in range(rounds))

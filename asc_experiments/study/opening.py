@@ -113,7 +113,7 @@ def objective_clips(objective: Objective, bench: Workbench) -> ObjectiveClips | 
     if objective.is_complexity:
         return None
     rows = _rows_of(objective, bench)
-    return count_objective(objective.metric, objective.split, rows, bench.corpus, bench.device_groups)
+    return count_objective(objective.metric, objective.split, rows, bench.corpus, bench.groups_for(rows))
 
 
 def _rows_of(objective: Objective, bench: Workbench) -> np.ndarray:
