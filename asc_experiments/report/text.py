@@ -144,7 +144,7 @@ def plan_table(facts: dict[str, Any]) -> Table:
     caption = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank; {about}"
     caption += f"{facts['trainings']} trainings, {duration(3600 * facts['hours'])} one after another on this machine"
     caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"])])
-    caption = "\n".join([caption, *_held_out(facts), *_left_out(facts)])
+    caption = "\n".join([caption, *_held_out(facts), *_left_out(facts), *filter(None, [facts["luck"]])])
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for heading in ("role", "network", "distinct", "in bank", "epochs", "each", "together"):
         table.add_column(heading, justify="left" if heading in ("role", "network") else "right", no_wrap=True)

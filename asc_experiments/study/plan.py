@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,6 +79,8 @@ class StudyPlan:
     held_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     left_out: tuple[Mapping[str, Scalar], ...] = ()
     values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    luck: str = ""
+    """That kinds of teachers of one network cannot be told from its luck, with what three of each would cost."""
 
     @property
     def hours(self) -> float:
@@ -97,6 +99,7 @@ class StudyPlan:
             "teachers_in_bank": sum(training.in_bank for training in teachers),
             "trainings": sum(training.distinct - training.in_bank for training in self.trainings),
             "hours": round(self.hours, 4),
+            "luck": self.luck,
             "held_out_devices": {d: {"validated": used, "of": every} for d, (used, every) in self.held_out.items()},
             "left_out": [dict(params) for params in self.left_out],
             "values": {name: dict(counts) for name, counts in self.values.items()},
@@ -128,7 +131,34 @@ def plan_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> Study
     values = _values(queue, chosen) if left_out else {}
     held_out = held_out_device_clips(bench.corpus, file.validation)
     planned = StudyPlan(file.name, asked, done, is_exact, tuple(trainings), measured, held_out)
-    return replace(planned, left_out=tuple(left_out), values=values)
+    luck = _luck(file, [_planned(space, params)[0] for _, params in chosen] + drawn, trainings)
+    return replace(planned, left_out=tuple(left_out), values=values, luck=luck)
+
+
+def kinds_of_one(teachers: Iterable[Recipe]) -> list[str]:
+    """The kinds of teachers that are one network each, where there are several: no luck of a seed shows in them."""
+    kinds = Counter(recipe.name.rpartition("-s")[0] for recipe in set(teachers))
+    return sorted(kind for kind, networks in kinds.items() if networks == 1) if len(kinds) > 1 else []
+
+
+def _luck(file: StudyFile, plans: Sequence[TrialPlan], trainings: Sequence[PlannedTraining]) -> str:
+    """That kinds of one network cannot be told from its luck, and what three of each would cost; empty otherwise."""
+    made = [[each for each in plan.teachers if isinstance(each, Recipe)] for plan in plans]
+    kinds = kinds_of_one(recipe for teachers in made for recipe in teachers)
+    if not kinds:
+        return ""
+    names = Counter(kinds)
+    for plan, teachers in zip(plans, made, strict=True):
+        if any(recipe.name.rpartition("-s")[0] in kinds for recipe in teachers):
+            names[plan.student.name.rpartition("-s")[0]] += file.seeds
+    seconds = {training.name: training.seconds for training in trainings}
+    cost = f"{2 * names.total():,} more trainings"
+    if all(name in seconds for name in names):
+        cost += f", {2 * sum(count * seconds[name] for name, count in names.items()) / 3600:.1f} hours"
+    return (
+        f"one network each of {', '.join(kinds)}: a kind cannot be told from the luck of its network; three of each, "
+        f"and students of every one, take {cost} (seed: [0, 1, 2] in the pool)"
+    )
 
 
 def _planned(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[TrialPlan, bool]:

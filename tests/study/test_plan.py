@@ -185,6 +185,22 @@ def test_clips_of_held_out_devices_that_a_study_validates_on_are_told(
     assert told["some"]["validated"] <= told["most"]["validated"] <= told["most"]["of"] == told["some"]["of"]
 
 
+def test_kinds_of_one_network_are_told_with_what_three_would_cost(
+    make: Callable[..., Planned], quick_pace: list[str]
+) -> None:
+    teams = STUDY["ensemble"] | {"teams": {"one": {"cpm": 1}, "other": {"cpr": 1}}}
+    made = make(sampler="grid", seeds=3, ensemble=teams)
+    facts = made.plan().facts()
+    assert facts["luck"].startswith("one network each of cp_mobile-8-none, cp_resnet-10-none: a kind cannot be told")
+    hours = len(made.bench.rows[0]) * (2 * 2 + 2 * 2 * 3 * 2) / 3600
+    assert f"take {2 * 2 + 2 * 2 * 3} more trainings, {hours:.1f} hours" in facts["luck"]
+    assert facts["luck"] in str(plan_table(facts).caption)
+    alone = make(sampler="grid", ensemble=STUDY["ensemble"] | {"teams": {"none": {}, "one": {"cpm": 1}}})
+    assert alone.plan().luck == "", "one kind is compared with none other"
+    several = make(sampler="grid", ensemble=STUDY["ensemble"] | {"teams": {"two": {"cpm": 2}, "both": {"cpr": 2}}})
+    assert several.plan().luck == ""
+
+
 def test_finished_trials_are_left_out(make: Callable[..., Planned], quick_pace: list[str], answers: object) -> None:
     made = make(sampler="grid", trials=1)
     assert made.driver().run().finished == 1
