@@ -13,7 +13,7 @@ from typing import Any
 
 from asc_experiments.report.gains import student_recipe
 from asc_experiments.report.runs import StudyRuns, kind_of, number_of, recipe_of
-from asc_experiments.tracking.trials import IMPORTED, keys_of
+from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, keys_of
 
 Settings = Mapping[str, Any]
 _SAID_BY = {
@@ -47,7 +47,8 @@ def teacher_differences(study: StudyRuns) -> Differences:
     for run in study.teachers.values():
         recipe = recipe_of(run)
         if recipe is not None and IMPORTED not in run.tags:
-            rows.append((kind_of(run), _flat(recipe, run.params)))
+            computed = {"number_format": run.tags.get(NUMBER_FORMAT)}
+            rows.append((kind_of(run), _flat(recipe, run.params) | computed))
     return hidden_differences(rows, ("arch", "size", "augment", "epochs", "seed"))
 
 

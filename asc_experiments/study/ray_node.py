@@ -142,11 +142,9 @@ def _shipped(address: BenchAddress, cache: Path, shipment: Any) -> Workbench:
 def _say_of_numbers(bench: Workbench, address: BenchAddress) -> None:
     """Say once where a worker computes in other numbers than its driver would: its networks have keys of their own."""
     if bench.number_format != address.number_format:
-        here, there = (
-            f"{os.uname().nodename}: trains in {bench.number_format}",
-            f"its driver in {address.number_format}",
-        )
-        say(f"{here}, {there}: networks get keys of their own; with ASC_PRECISION=float32 all machines compute alike")
+        what = f"trains in {bench.number_format}, its driver in {address.number_format}"
+        remedy = "networks get keys of their own; with ASC_PRECISION=float32 all machines compute alike"
+        say(f"{os.uname().nodename}: {what}: {remedy}")
 
 
 @dataclass(frozen=True)

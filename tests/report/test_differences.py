@@ -59,6 +59,18 @@ def test_setting_that_one_network_does_not_have_is_no_difference() -> None:
     assert hidden_differences(rows, ()).settings == ()
 
 
+def test_numbers_that_teachers_were_trained_in_are_a_difference_where_they_are_known() -> None:
+    study = taught({"arch": "cp_mobile"}, {"arch": "cp_mobile"}, {"arch": "cp_mobile"})
+    assert teacher_differences(study).settings == ()
+    bank = {
+        key: replace(each, tags={**each.tags, "asc.number_format": told}) if told else each
+        for (key, each), told in zip(study.bank.items(), ("float32", "bfloat16", ""), strict=True)
+    }
+    found = teacher_differences(replace(study, bank=bank))
+    assert found.settings == ("number_format",)
+    assert found.facts()["cp_mobile-32-none"]["number_format"] == "float32, bfloat16"
+
+
 def test_students_differ_in_what_was_searched(made: StudyRuns) -> None:
     found = student_differences(made)
     assert found.settings == ("temperature",)
