@@ -14,7 +14,10 @@ from asc_experiments.models.frontend import FrontendShape
 from asc_experiments.models.mel import mel_blocks
 
 _BUFFER_BYTES = 1 << 28
-_MATRIX = 2048
+_MATRICES = (256, 512, 1024, 2048)
+_LONG_S = 0.05
+"""Larger matrices than one whose product takes this long are not tried: PyTorch may multiply bfloat16 on a processor
+without instructions for it at a hundredth of float32's rate."""
 _TRIES = 5
 _PASSES_FORWARD, _PASSES_BACKWARD = 2, 2
 """How often a layer's output passes through memory at the least: written and read forward, and again backward."""
@@ -99,8 +102,14 @@ def frontend_work(shape: FrontendShape, samples: int, sample_rate: int) -> Work:
 
 
 def _matrix_rate(dtype: torch.dtype, device: torch.device) -> float:
-    a = torch.ones(_MATRIX, _MATRIX, dtype=dtype, device=device)
-    return 2.0 * _MATRIX**3 / _best(lambda: a @ a, device)
+    best = 0.0
+    for size in _MATRICES:
+        a = torch.ones(size, size, dtype=dtype, device=device)
+        seconds = _best(lambda a=a: a @ a, device)  # type: ignore[misc]
+        best = max(best, 2.0 * size**3 / seconds)
+        if seconds > _LONG_S:
+            break
+    return best
 
 
 def _best(work: Callable[[], object], device: torch.device) -> float:

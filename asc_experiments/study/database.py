@@ -2,6 +2,7 @@
 
 Which process owns a trial tells nothing about a host that is gone: nobody else can look at its processes. So whoever
 owns a trial lets its heart beat in the database, by the database's own clock, and a trial without one is taken over.
+So with locks: the database takes one from a connection that has been silent for as long.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from asc_experiments.study.status import OWNER
 HEARTBEAT_S = 15
 GRACE_S = 90
 """In seconds: how often a heart beats, and after how long without a beat its trial may be taken over."""
+_WITH_TIMEOUTS = (14,)
+"""The first PostgreSQL that ends a session which is silent for too long (``idle_session_timeout``)."""
 
 
 class SharedStorage(RDBStorage):
@@ -90,32 +93,56 @@ class SharedStorage(RDBStorage):
 
 
 class DatabaseLock:
-    """A lock in a PostgreSQL database, for ``with``, again and again; a process that dies lets go of it.
+    """A lock in a PostgreSQL database, for ``with``, again and again.
+
+    A process that dies lets go of it, and so does one that is silent for :data:`GRACE_S`, such as a stopped one or one
+    of a laptop that was closed: what it did meanwhile, others do once more.
 
     Args:
         url: of the database.
         name: what is locked.
+        grace_s: how long a holder may be silent.
     """
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, grace_s: float = GRACE_S) -> None:
         self._key = int.from_bytes(sha256(f"asc {name}".encode()).digest()[:8], signed=True)
         self._engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._grace_s = grace_s
         self._connection: sqlalchemy.Connection | None = None
+        self._guard = threading.Lock()
+        self._released = threading.Event()
 
     def __enter__(self) -> None:
         connection = self._engine.connect()
         try:
             connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_lock(self._key)))
+            if (connection.dialect.server_version_info or (0,)) >= _WITH_TIMEOUTS:
+                timeout = f"{int(1000 * self._grace_s)}ms"
+                setting = sqlalchemy.func.set_config("idle_session_timeout", timeout, False)
+                connection.execute(sqlalchemy.select(setting))
         except BaseException:
             connection.close()
             raise
         self._connection = connection
+        self._released = threading.Event()
+        threading.Thread(target=self._beat, args=(connection, self._released), name="lock", daemon=True).start()
 
     def __exit__(self, *_: object) -> None:
         assert self._connection is not None
-        with suppress(Exception):  # a database that is gone has let go by itself
-            self._connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_unlock(self._key)))
-        self._connection.close()
+        self._released.set()
+        with self._guard:
+            with suppress(Exception):  # a database that is gone, or took it for a lost one's, has let go by itself
+                self._connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_unlock(self._key)))
+            with suppress(Exception):
+                self._connection.close()
+
+    def _beat(self, connection: sqlalchemy.Connection, released: threading.Event) -> None:
+        """Say something on the connection now and then, until the lock is released or the connection lost."""
+        with suppress(sqlalchemy.exc.SQLAlchemyError):
+            while not released.wait(self._grace_s * HEARTBEAT_S / GRACE_S):
+                with self._guard:
+                    if not released.is_set():
+                        connection.execute(sqlalchemy.select(1))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What hosts share through PostgreSQL: heartbeats, trials that are taken over, locks that die with who held them."""
 
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -250,6 +251,29 @@ def test_lock_of_a_killed_process_is_free(storage: SharedStorage, new_storage_ur
     process.kill()
     with study_lock(storage, tmp_path, "study-tiny"):
         pass
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("stops", [True, False], ids=["stopped", "busy"])
+def test_lock_is_taken_from_a_process_that_is_silent_and_from_no_other(
+    storage: SharedStorage, new_storage_url: str, rows: psycopg.Connection, stops: bool
+) -> None:
+    holder = (
+        "import sys, time; from asc_experiments.study.database import DatabaseLock\n"
+        "with DatabaseLock(sys.argv[1], 'student-x', 3.0): print('held', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", holder, new_storage_url], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    if stops:
+        process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: rows.execute(held).fetchone() == (0,))
+    else:
+        time.sleep(5)
+        assert rows.execute(held).fetchone() == (1,)
+    process.kill()
     process.wait()
     process.stdout.close()
 

@@ -121,9 +121,11 @@ def test_two_hosts_do_a_study_one_is_lost_and_the_winner_is_shipped(
     runs = finished_trials(tracking, "tiny")
     assert Counter(run.tags[TRIAL] for run in runs).most_common(1)[0][1] == 1
     assert len(runs) == TRIALS
-    names = set(runs[0].metrics)
-    assert {"objective", "accuracy/overall", "accuracy/group/unseen"} <= names
-    assert all(set(run.metrics) == names and run.tags[STUDY] == "tiny" for run in runs)
+    # A cell that was drawn twice has two students, and with them a deviation over students.
+    names = [{name for name in run.metrics if not name.startswith("std/")} for run in runs]
+    assert {"objective", "accuracy/overall", "accuracy/group/unseen"} <= names[0]
+    assert all(each == names[0] for each in names)
+    assert all(run.tags[STUDY] == "tiny" for run in runs)
     study_runs = tracking.search([tracking.experiment("tiny")])
     assert {run.status for run in study_runs} <= {"FINISHED", "KILLED"}
     _ship(host("fourth-host"), synth_corpus)

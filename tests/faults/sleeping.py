@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+_HELD_IN_TRAINING = ("training-", "student-")
+
 
 def sleep_in_training(driver: subprocess.Popen[str], cache: Path) -> None:
     """SIGSTOP for a driver once the student of its first trial has a checkpoint.
@@ -36,7 +38,7 @@ def _put_to_sleep(driver: subprocess.Popen[str]) -> None:
         became = os.waitid(os.P_PID, driver.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         assert became is not None
         assert became.si_code == os.CLD_STOPPED, "it has ended"
-        if all(name.startswith("training-") for name in _locked_by(driver.pid)):
+        if all(name.startswith(_HELD_IN_TRAINING) for name in _locked_by(driver.pid)):
             return
         driver.send_signal(signal.SIGCONT)
         time.sleep(0.02)

@@ -1,5 +1,6 @@
 """A closed laptop: a driver stops for longer than its trials' hearts may be silent, and wakes up, or never does."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -47,7 +48,7 @@ def database(postgres: Postgres, request: pytest.FixtureRequest) -> str:
 def start(
     synth_corpus: Path, workspace: Path, study_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Start]:
-    """Start a driver of a study of two trials, maybe on a host of another name."""
+    """Start a driver of a study of two trials, maybe on a host of another name with a cache of its own."""
     monkeypatch.setenv("ASC_CACHE", str(workspace / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     file = study_file(student=f"{{base_channels: 8, epochs: {EPOCHS}, batch_size: 64}}")
@@ -59,7 +60,10 @@ def start(
         command += ["--storage", storage] if storage else []
         if host is not None:
             command = ["unshare", "--uts", "sh", "-c", f'hostname {host} && exec "$@"', "sh", *command]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        environment = os.environ | ({"ASC_CACHE": str(workspace / host)} if host else {})
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+        )
         started.append(process)
         return process
 
@@ -132,7 +136,7 @@ def test_with_a_silent_heart_its_trial_is_taken_over_by_another_host_and_it_noti
     if not shutil.which("unshare") or subprocess.run(["unshare", "--uts", "true"], check=False).returncode:
         pytest.skip("needs root, for a host name of its own")
     sleeper = start(database, "laptop")
-    sleep_in_training(sleeper, workspace / "cache")
+    sleep_in_training(sleeper, workspace / "laptop")
     let_time_pass(database, waits)
     assert "1 killed trials settled" in ended(start(database))
     sleeper.send_signal(signal.SIGCONT)

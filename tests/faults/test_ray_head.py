@@ -71,7 +71,7 @@ def test_driver_that_waits_for_another_ones_teacher_when_the_head_is_lost_blames
     new_cluster: Callable[[], RayNodes], synth_corpus: Path, workspace: Path, study_file: Callable[..., Path]
 ) -> None:
     cluster = new_cluster()
-    pool = "{size: 1, common: {epochs: 100_000, batch_size: 64}, pool: [{arch: cp_mobile, base_channels: 8}]}"
+    pool = "{size: 1, common: {epochs: 10_000, batch_size: 64}, pool: [{arch: cp_mobile, base_channels: 8}]}"
 
     def run(name: str) -> subprocess.Popen[str]:
         text = f"{{name: {name}, trials: 1, sampler: random, validation: {{fraction: 0.3}}, ensemble: {pool}}}"
