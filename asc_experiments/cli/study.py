@@ -20,7 +20,7 @@ from asc_experiments.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from asc_experiments.study.file import StudyFile
+    from asc_experiments.study.definition.study_file import StudyFile
 
 app = typer.Typer(help="Run studies and see how far they have come.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)]
@@ -169,7 +169,7 @@ def plan(
 def _read(file: Path, trials: int | None, scale: str | None, assignments: list[str] | None) -> StudyFile:
     """Read and check the study file with what the options change."""
     from asc_experiments.base.yaml import parse_assignments
-    from asc_experiments.study.file import read_study
+    from asc_experiments.study.definition.study_file import read_study
     from asc_experiments.study.space import SearchSpace
 
     overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
@@ -231,8 +231,8 @@ def list_studies(
     from asc_experiments.study.storage import load_study, open_storage, study_names
 
     if shipped:
-        from asc_experiments.study.file import read_study
-        from asc_experiments.study.shipped import shipped_studies
+        from asc_experiments.study.definition.study_file import read_study
+        from asc_experiments.study.definition.bundled_studies import shipped_studies
 
         about = {name: read_study(path).description for name, path in shipped_studies().items()}
         print_json(about) if as_json else print_facts(about, f"{len(about)} studies come with the program")

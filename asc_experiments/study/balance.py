@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asc_experiments.study.searchable import Scalar
+from asc_experiments.study.definition.parameter_range import Scalar
 
 Cell = Mapping[str, Scalar]
 

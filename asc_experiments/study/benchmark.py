@@ -24,7 +24,7 @@ from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.conclusion import conclude
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.executor import InProcess
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.storage import open_storage
 from asc_experiments.study.work import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.tracking import Tracking

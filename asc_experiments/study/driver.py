@@ -29,7 +29,7 @@ from asc_experiments.study.attempts import (
 )
 from asc_experiments.study.cells import TrialSeeds
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.opening import check_study, open_study
 from asc_experiments.study.outages import in_one_line, study_outage
 from asc_experiments.study.replication import replicate

@@ -28,7 +28,7 @@ from asc_experiments.distill import LogitTable, Workbench
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.executor import InProcess
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.place import Place
 from asc_experiments.study.storage import load_study, open_storage
 from asc_experiments.study.work import SeedJob, SeedResult, train_seed, train_teacher

@@ -26,7 +26,7 @@ from asc_experiments.base.progress import hushed, progress
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import Workbench
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.place import Place
 from asc_experiments.study.status import ASKED
 from asc_experiments.study.storage import load_study, open_storage

@@ -14,7 +14,7 @@ from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.distill.bank import check_learnable
 from asc_experiments.distill.keys import SCHEMA
-from asc_experiments.study.file import Objective, StudyFile
+from asc_experiments.study.definition.study_file import Objective, StudyFile
 from asc_experiments.study.search import pruner
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import ASKED, CORPUS, DEFINITION, DIRS, KEY_SCHEMA, METRIC

@@ -15,10 +15,10 @@ from asc_experiments.corpus.splits import held_out_device_clips
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.attempts import NUMBER_IN_FILE, own_trials, queued_numbers
 from asc_experiments.study.balance import value_counts
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.opening import check_study, objective_clips, refuse_changed
 from asc_experiments.study.search import sampler
-from asc_experiments.study.searchable import Scalar
+from asc_experiments.study.definition.parameter_range import Scalar
 from asc_experiments.study.space import Queued, SearchSpace, TrialPlan
 from asc_experiments.study.status import counted, study_status
 from asc_experiments.study.suggest import Given

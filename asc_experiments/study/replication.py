@@ -21,7 +21,7 @@ from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.study.attempts import NUMBER_IN_FILE
 from asc_experiments.study.cells import FIRST_FRESH
 from asc_experiments.study.conclusion import every_logit, names_of_all
-from asc_experiments.study.file import Objective, Replication
+from asc_experiments.study.definition.study_file import Objective, Replication
 from asc_experiments.study.outages import study_outage
 from asc_experiments.study.space import SearchSpace
 from asc_experiments.study.status import standing

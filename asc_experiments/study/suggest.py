@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.searchable import Range, Scalar, Searchable, Searchables
+from asc_experiments.study.definition.parameter_range import Range, Scalar, Searchable, Searchables
 
 MOST_CELLS = 10_000
 _ROUNDING = 1e-6

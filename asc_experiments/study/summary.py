@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import optuna
 
 from asc_experiments.distill import Workbench
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.importances import parameter_importances
 from asc_experiments.study.opening import objective_clips
 from asc_experiments.study.status import VERDICT, study_status

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from asc_experiments.study import shipped
+from asc_experiments.study.definition import bundled_studies as shipped
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import Corpus, ValidationSplit, split_training_fold
 from asc_experiments.corpus.index import Clip
 from asc_experiments.corpus.splits import held_out_device_clips
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

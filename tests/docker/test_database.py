@@ -23,7 +23,7 @@ from asc_experiments.study import database as database_module
 from asc_experiments.study.attempts import end_lost_replicates, settle
 from asc_experiments.study.database import DatabaseLocks, SharedStorage, open_database, silent_trials
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.status import DEFINITION, OWNER, study_status
 from asc_experiments.study.storage import open_storage, study_lock
 from asc_experiments.study.transfer import export_workspace, import_workspace

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.file import StudyFile, read_study
+from asc_experiments.study.definition.study_file import StudyFile, read_study
 from asc_experiments.study.space import SearchSpace
 
 EXAMPLES = int(os.environ.get("ASC_FUZZ", "100"))

@@ -11,7 +11,7 @@ import pytest
 from asc_experiments.distill import Distillation, Ensemble, LogitTable, Workbench
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.file import read_study
+from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.storage import open_storage
 from asc_experiments.study.work import SeedJob, SeedResult
 from asc_experiments.tracking import Run

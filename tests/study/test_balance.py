@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asc_experiments.study.balance import balanced_order, value_counts
-from asc_experiments.study.file import read_study
+from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.space import SearchSpace
 
 Cells = list[dict[str, Any]]

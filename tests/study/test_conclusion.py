@@ -8,7 +8,7 @@ from PIL import Image
 
 from asc_experiments.study.conclusion import _over_seeds
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.file import Objective
+from asc_experiments.study.definition.study_file import Objective
 from asc_experiments.study.replication import _means
 from asc_experiments.study.work import SeedResult
 from asc_experiments.tracking import RunRecord, Tracking

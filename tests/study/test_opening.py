@@ -9,7 +9,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.index import REFERENCE_FILE
 from asc_experiments.distill import Workbench
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.file import read_study
+from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.status import KEY_SCHEMA
 from asc_experiments.study.storage import open_storage
 from asc_experiments.tracking.trials import NUMBER_FORMAT

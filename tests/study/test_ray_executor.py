@@ -20,7 +20,7 @@ from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.executor import WorkError
-from asc_experiments.study.file import read_study
+from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.ray_actors import Claims, Mail
 from asc_experiments.study.ray_cluster import Needs
 from asc_experiments.study.ray_executor import RayExecutor, claim_to

@@ -11,7 +11,7 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.study.executor import InProcess, WorkerPool
-from asc_experiments.study.file import read_study
+from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.ray_cluster import Needs, Node, measure
 from asc_experiments.study.ray_joining import join
 from asc_experiments.study.ray_options import RayOptions, local_executor, shared_folders

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import Trial, TrialState
 
 from asc_experiments.models.complexity import Complexity
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.search import pruner, sampler, set_constraints
 from asc_experiments.study.space import SearchSpace, TrialPlan
 

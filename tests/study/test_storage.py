@@ -17,7 +17,7 @@ from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import Workbench
 from asc_experiments.study.attempts import ask_as_owner, settle
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.journal import WholeLines
 from asc_experiments.study.status import OWNER
 from asc_experiments.study.storage import open_storage, study_lock

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.searchable import Range, Searchables
+from asc_experiments.study.definition.parameter_range import Range, Searchables
 from asc_experiments.study.suggest import (
     MOST_CELLS,
     Given,

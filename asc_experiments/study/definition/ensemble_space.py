@@ -18,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from asc_experiments.base.errors import nearest
 from asc_experiments.base.settings import Settings
 from asc_experiments.distill.ensemble import RULES
-from asc_experiments.study.searchable import Searchable, Searchables, candidates, whole_numbers
+from asc_experiments.study.definition.parameter_range import Searchable, Searchables, candidates, whole_numbers
 
 MOST_TEACHERS = 32
 _KIND_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")

@@ -3,8 +3,8 @@
 import pytest
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.ensembles import EnsembleSpace
-from asc_experiments.study.searchable import Range
+from asc_experiments.study.definition.ensemble_space import EnsembleSpace
+from asc_experiments.study.definition.parameter_range import Range
 
 POOL = [{"name": "cpr", "arch": "cp_resnet"}, {"arch": "passt"}, {"name": "old", "keys": ["1f", "2e"]}]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.yaml import parse_yaml
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.study.file import StudyFile, read_study
+from asc_experiments.study.definition.study_file import StudyFile, read_study
 from asc_experiments.study.space import SearchSpace
 
 Write = Callable[..., Path]
