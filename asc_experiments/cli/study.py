@@ -170,7 +170,7 @@ def _read(file: Path, trials: int | None, scale: str | None, assignments: list[s
     """Read and check the study file with what the options change."""
     from asc_experiments.base.yaml import parse_assignments
     from asc_experiments.study.definition.study_file import read_study
-    from asc_experiments.study.space import SearchSpace
+    from asc_experiments.study.search.search_space import SearchSpace
 
     overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
     study = read_study(file, overrides, scale)

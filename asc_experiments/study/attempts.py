@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from asc_experiments.base.ownership import is_elsewhere, this_process
 from asc_experiments.study.database import silent_trials
-from asc_experiments.study.space import Queued
+from asc_experiments.study.search.search_space import Queued
 from asc_experiments.study.status import AGAIN_OF, INTERRUPTED, OWNER, SEEDS, counted, superseded, was_interrupted
 from asc_experiments.study.work import PRUNED_NOTE, TakenOver, has_ended, unless_taken_over
 from asc_experiments.tracking import RunRecord, Tracking

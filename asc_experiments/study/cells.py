@@ -16,7 +16,7 @@ from optuna.trial import Trial, TrialState
 from asc_experiments.base.hashing import digest_json
 from asc_experiments.distill import Workbench
 from asc_experiments.distill.student import student_identity
-from asc_experiments.study.space import TrialPlan
+from asc_experiments.study.search.search_space import TrialPlan
 from asc_experiments.study.status import SEEDS, superseded
 from asc_experiments.tracking.trials import CELL, STUDENTS
 

@@ -15,7 +15,7 @@ from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.distill.train import log_corpus
 from asc_experiments.study.definition.study_file import Objective
-from asc_experiments.study.space import TrialPlan
+from asc_experiments.study.search.search_space import TrialPlan
 from asc_experiments.study.work import SeedResult
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.evidence import log_evidence

@@ -20,7 +20,7 @@ from asc_experiments.study.cells import TrialSeeds, cell_of
 from asc_experiments.study.conclusion import Conclusion, conclude
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.opening import objective_clips
-from asc_experiments.study.space import TrialPlan, Wanted
+from asc_experiments.study.search.search_space import TrialPlan, Wanted
 from asc_experiments.study.work import (
     PRUNED_NOTE,
     Pruned,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.study.definition.study_file import StudyFile, read_study
-from asc_experiments.study.space import SearchSpace
+from asc_experiments.study.search.search_space import SearchSpace
 
 EXAMPLES = int(os.environ.get("ASC_FUZZ", "100"))
 SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))

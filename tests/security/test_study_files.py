@@ -8,7 +8,7 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.yaml import parse_assignments, parse_yaml, read_yaml
 from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.space import SearchSpace
+from asc_experiments.study.search.search_space import SearchSpace
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)

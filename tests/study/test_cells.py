@@ -17,7 +17,7 @@ from asc_experiments.study import work
 from asc_experiments.study.cells import FIRST_FRESH, TrialSeeds
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.replication import candidates
-from asc_experiments.study.space import SearchSpace
+from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.status import study_status
 from asc_experiments.study.storage import open_storage
 from asc_experiments.study.transfer import export_workspace, import_workspace

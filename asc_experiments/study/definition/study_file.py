@@ -178,7 +178,7 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None, scale: str |
 
     Raises:
         AscError: naming the file, the key, the reason and the nearest valid name. Whether the settings make valid
-            Recipes is checked by :meth:`asc_experiments.study.space.SearchSpace.check`.
+            Recipes is checked by :meth:`asc_experiments.study.search.search_space.SearchSpace.check`.
     """
     values = read_yaml(find_study(path))
     if not isinstance(values, dict):

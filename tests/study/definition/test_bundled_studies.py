@@ -10,7 +10,7 @@ from asc_experiments.distill import Workbench
 from asc_experiments.report.comparison import compare_study
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.space import SearchSpace
+from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage import open_storage
 from asc_experiments.tracking.trials import best_trial, finished_trials
 

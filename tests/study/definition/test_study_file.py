@@ -11,7 +11,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.yaml import parse_yaml
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.study.definition.study_file import StudyFile, read_study
-from asc_experiments.study.space import SearchSpace
+from asc_experiments.study.search.search_space import SearchSpace
 
 Write = Callable[..., Path]
 

@@ -9,8 +9,8 @@ from optuna.trial import Trial, TrialState
 
 from asc_experiments.models.complexity import Complexity
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.search import pruner, sampler, set_constraints
-from asc_experiments.study.space import SearchSpace, TrialPlan
+from asc_experiments.study.search.samplers import pruner, sampler, set_constraints
+from asc_experiments.study.search.search_space import SearchSpace, TrialPlan
 
 SPACE = {
     "name": "s",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.study.definition.parameter_range import Range, Searchables
-from asc_experiments.study.suggest import (
+from asc_experiments.study.search.suggestions import (
     MOST_CELLS,
     Given,
     Suggests,

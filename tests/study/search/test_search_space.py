@@ -10,7 +10,7 @@ from optuna.trial import FixedTrial
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.study.definition.study_file import StudyFile, read_study
-from asc_experiments.study.space import SearchSpace, TrialPlan
+from asc_experiments.study.search.search_space import SearchSpace, TrialPlan
 from asc_experiments.training import Recipe
 
 Write = Callable[..., Path]
