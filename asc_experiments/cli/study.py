@@ -111,7 +111,7 @@ def run_study(
     from asc_experiments.base.durations import parse_duration
     from asc_experiments.study.driver import Driver
     from asc_experiments.study.ray_options import RayOptions, local_executor
-    from asc_experiments.study.storage import open_storage
+    from asc_experiments.study.storage.open_storage import open_storage
 
     seconds = None if timeout is None else parse_duration(timeout, "--timeout")
     study = _read(file, trials, scale, assignments)
@@ -154,7 +154,7 @@ def plan(
     from asc_experiments.base.progress import show
     from asc_experiments.report.text import plan_table
     from asc_experiments.study.plan import plan_study
-    from asc_experiments.study.storage import open_storage
+    from asc_experiments.study.storage.open_storage import open_storage
 
     study = _read(file, trials, scale, assignments)
     bench = settings.workbench(corpus, study.validation)
@@ -183,8 +183,8 @@ def _read(file: Path, trials: int | None, scale: str | None, assignments: list[s
 @ends_soon
 def status(settings: Settings, name: Name, as_json: Json = False) -> None:
     """How many trials were asked for, finished, pruned, failed, and are running."""
-    from asc_experiments.study.status import study_status
-    from asc_experiments.study.storage import load_study, open_storage
+    from asc_experiments.study.storage.trial_status import study_status
+    from asc_experiments.study.storage.open_storage import load_study, open_storage
 
     facts = study_status(load_study(open_storage(settings.workspace, settings.storage), name)).facts()
     print_json(facts) if as_json else print_facts(facts, f"study {name}")
@@ -201,7 +201,7 @@ def watch(
 ) -> None:
     """Watch a study live: trainings under way, epochs, accuracy so far, the best trial, the time left."""
     from asc_experiments.base.progress import live, show
-    from asc_experiments.study.storage import load_study, open_storage
+    from asc_experiments.study.storage.open_storage import load_study, open_storage
     from asc_experiments.study.watch import Watch, watch_table
 
     study, tracking = load_study(open_storage(settings.workspace, settings.storage), name), settings.tracking()
@@ -227,8 +227,8 @@ def list_studies(
     from rich.table import Table
 
     from asc_experiments.base.progress import show
-    from asc_experiments.study.status import study_status
-    from asc_experiments.study.storage import load_study, open_storage, study_names
+    from asc_experiments.study.storage.trial_status import study_status
+    from asc_experiments.study.storage.open_storage import load_study, open_storage, study_names
 
     if shipped:
         from asc_experiments.study.definition.study_file import read_study

@@ -39,7 +39,7 @@ def ui(
     """
     from asc_experiments.base.progress import say
     from asc_experiments.study.dashboard import dashboard
-    from asc_experiments.study.storage import open_storage
+    from asc_experiments.study.storage.open_storage import open_storage
     from asc_experiments.tracking.server import HOST, is_loopback, serving
     from asc_experiments.tracking.view import pages
 

@@ -61,7 +61,7 @@ def export(
     Without --study everything: all studies, all teachers, the single students.
     """
     from asc_experiments.moving.archive import mode_of
-    from asc_experiments.study.storage import open_storage
+    from asc_experiments.study.storage.open_storage import open_storage
     from asc_experiments.study.transfer import export_workspace
 
     mode_of(path)
@@ -85,7 +85,7 @@ def import_(
 
     What is there already is not doubled; stopped or killed, the same command finishes.
     """
-    from asc_experiments.study.storage import open_storage
+    from asc_experiments.study.storage.open_storage import open_storage
     from asc_experiments.study.transfer import import_workspace
 
     open_studies = partial(open_storage, settings.workspace, settings.storage)

@@ -25,7 +25,7 @@ from asc_experiments.study.conclusion import conclude
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.executor import InProcess
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.work import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.tracking import Tracking
 from asc_experiments.training.scorecard import metric_names

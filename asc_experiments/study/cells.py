@@ -17,7 +17,7 @@ from asc_experiments.base.hashing import digest_json
 from asc_experiments.distill import Workbench
 from asc_experiments.distill.student import student_identity
 from asc_experiments.study.search.search_space import TrialPlan
-from asc_experiments.study.status import SEEDS, superseded
+from asc_experiments.study.storage.trial_status import SEEDS, superseded
 from asc_experiments.tracking.trials import CELL, STUDENTS
 
 FIRST_FRESH = 1_000_000
@@ -76,5 +76,5 @@ class TrialSeeds:
             return free
 
     def pooled(self, students: int) -> None:
-        """Keep over how many students the trial's values are: see :func:`~asc_experiments.study.status.standing`."""
+        """Keep over how many students the trial's values are: see :func:`~asc_experiments.study.storage.trial_status.standing`."""
         self.trial.set_user_attr(STUDENTS, students)

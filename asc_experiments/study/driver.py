@@ -31,12 +31,12 @@ from asc_experiments.study.cells import TrialSeeds
 from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.opening import check_study, open_study
-from asc_experiments.study.outages import in_one_line, study_outage
+from asc_experiments.study.storage.failures import in_one_line, study_outage
 from asc_experiments.study.replication import replicate
 from asc_experiments.study.search.samplers import sampler, set_constraints
 from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.status import AGAIN_OF, StudyStatus, study_status
-from asc_experiments.study.storage import locks_of, study_lock
+from asc_experiments.study.storage.trial_status import AGAIN_OF, StudyStatus, study_status
+from asc_experiments.study.storage.open_storage import locks_of, study_lock
 from asc_experiments.study.search.suggestions import exact_params
 from asc_experiments.study.summary import describe_study
 from asc_experiments.study.trial import Steps, TrialContext, run_trial

@@ -28,8 +28,8 @@ from asc_experiments.distill import Workbench
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.place import Place
-from asc_experiments.study.status import ASKED
-from asc_experiments.study.storage import load_study, open_storage
+from asc_experiments.study.storage.trial_status import ASKED
+from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import NOTE, PARENT
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEED_KIND, TRIAL, TRIAL_KIND, finished_trials

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field, JsonValue
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.status import CORPUS, DEFINITION, DIRS, KEY_SCHEMA, OWNER, was_interrupted
+from asc_experiments.study.storage.trial_status import CORPUS, DEFINITION, DIRS, KEY_SCHEMA, OWNER, was_interrupted
 from asc_experiments.tracking.moving_records import Record, StudyName
 
 _SAME, _AHEAD, _BEHIND, _PARTED = "same", "ahead", "behind", "parted"

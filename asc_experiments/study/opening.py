@@ -17,7 +17,7 @@ from asc_experiments.distill.keys import SCHEMA
 from asc_experiments.study.definition.study_file import Objective, StudyFile
 from asc_experiments.study.search.samplers import pruner
 from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.status import ASKED, CORPUS, DEFINITION, DIRS, KEY_SCHEMA, METRIC
+from asc_experiments.study.storage.trial_status import ASKED, CORPUS, DEFINITION, DIRS, KEY_SCHEMA, METRIC
 from asc_experiments.tracking.objective import ObjectiveClips, count_objective
 from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_CLIPS, REFERENCE_DEVICE
 from asc_experiments.training.scorecard import metric_names

@@ -20,7 +20,7 @@ from asc_experiments.study.opening import check_study, objective_clips, refuse_c
 from asc_experiments.study.search.samplers import sampler
 from asc_experiments.study.definition.parameter_range import Scalar
 from asc_experiments.study.search.search_space import Queued, SearchSpace, TrialPlan
-from asc_experiments.study.status import counted, study_status
+from asc_experiments.study.storage.trial_status import counted, study_status
 from asc_experiments.study.search.suggestions import Given
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.training import Recipe

@@ -9,7 +9,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.distill import Workbench
 from asc_experiments.study.executor import InProcess, WorkerPool
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.storage import JOURNAL
+from asc_experiments.study.storage.open_storage import JOURNAL
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from asc_experiments.study.attempts import NUMBER_IN_FILE
 from asc_experiments.study.cells import FIRST_FRESH
 from asc_experiments.study.conclusion import every_logit, names_of_all
 from asc_experiments.study.definition.study_file import Objective, Replication
-from asc_experiments.study.outages import study_outage
+from asc_experiments.study.storage.failures import study_outage
 from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.status import standing
+from asc_experiments.study.storage.trial_status import standing
 from asc_experiments.study.trial import TrialContext, seed_job
 from asc_experiments.study.work import SeedJob, SeedResult, train_seed
 from asc_experiments.tracking import RunRecord

@@ -20,7 +20,7 @@ from asc_experiments.moving.export import STUDENTS_EXPERIMENT, TEACHERS_EXPERIME
 from asc_experiments.moving.imports import Import, Imported
 from asc_experiments.moving.unpacking import Archive
 from asc_experiments.study.moving import StudyEntry, StudyImport, is_ours, study_entry
-from asc_experiments.study.storage import load_study, study_lock, study_names
+from asc_experiments.study.storage.open_storage import load_study, study_lock, study_names
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import KIND
 from asc_experiments.tracking.trials import TRIAL_KIND, study_experiment

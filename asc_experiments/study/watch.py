@@ -11,7 +11,7 @@ import optuna
 from rich.table import Table
 
 from asc_experiments.report.text import duration
-from asc_experiments.study.status import StudyStatus, study_status
+from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.many import runs_of_kinds
 from asc_experiments.tracking.run import KIND

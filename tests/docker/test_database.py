@@ -19,13 +19,13 @@ from optuna.trial import TrialState
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
-from asc_experiments.study import database as database_module
+from asc_experiments.study.storage import postgres as database_module
 from asc_experiments.study.attempts import end_lost_replicates, settle
-from asc_experiments.study.database import DatabaseLocks, SharedStorage, open_database, silent_trials
+from asc_experiments.study.storage.postgres import DatabaseLocks, SharedStorage, open_database, silent_trials
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.status import DEFINITION, OWNER, study_status
-from asc_experiments.study.storage import open_storage, study_lock
+from asc_experiments.study.storage.trial_status import DEFINITION, OWNER, study_status
+from asc_experiments.study.storage.open_storage import open_storage, study_lock
 from asc_experiments.study.transfer import export_workspace, import_workspace
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import DRIVER
@@ -242,7 +242,7 @@ def test_import_waits_until_a_driver_has_let_go_of_the_study(
 
 def test_lock_of_a_killed_process_is_free(storage: SharedStorage, new_storage_url: str, tmp_path: Path) -> None:
     holder = (
-        "import sys, time; from asc_experiments.study.database import DatabaseLock\n"
+        "import sys, time; from asc_experiments.study.storage.postgres import DatabaseLock\n"
         "with DatabaseLock(sys.argv[1], 'study-tiny'): print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", holder, new_storage_url], stdout=subprocess.PIPE, text=True)
@@ -260,7 +260,7 @@ def test_lock_is_taken_from_a_process_that_is_silent_and_from_no_other(
     storage: SharedStorage, new_storage_url: str, rows: psycopg.Connection, stops: bool
 ) -> None:
     holder = (
-        "import sys, time; from asc_experiments.study.database import DatabaseLock\n"
+        "import sys, time; from asc_experiments.study.storage.postgres import DatabaseLock\n"
         "with DatabaseLock(sys.argv[1], 'student-x', 3.0): print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", holder, new_storage_url], stdout=subprocess.PIPE, text=True)

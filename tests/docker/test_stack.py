@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asc_experiments.study.status import StudyStatus, study_status
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.trial_status import StudyStatus, study_status
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.trials import STUDY, TRIAL, finished_trials
 
@@ -82,7 +82,7 @@ def host(stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 
 def status(stack: Any, folder: Path) -> StudyStatus | None:
-    from asc_experiments.study.storage import load_study, study_names
+    from asc_experiments.study.storage.open_storage import load_study, study_names
 
     storage = open_storage(folder, stack.client()["ASC_STORAGE"])
     return study_status(load_study(storage, "tiny")) if "tiny" in study_names(storage) else None

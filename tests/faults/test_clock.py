@@ -15,7 +15,7 @@ import pytest
 
 from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import Workbench, train_student
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.trials import EPOCH_SECONDS, TRAINING_SECONDS
 from asc_experiments.training import make_recipe

@@ -15,7 +15,7 @@ import pytest
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import LogitTable, Workbench, train_student
 from asc_experiments.distill.teacher import LOGITS
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import make_recipe
 from tests.faults.counting import check_what_is_left

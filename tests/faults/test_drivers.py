@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from asc_experiments.study.storage import JOURNAL, open_storage, study_lock
+from asc_experiments.study.storage.open_storage import JOURNAL, open_storage, study_lock
 from asc_experiments.tracking import Tracking
 from tests.faults.counting import check_what_is_left
 

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("ray")
 
-from asc_experiments.study.storage import load_study, open_storage
+from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import Tracking
 from tests.study.ray_nodes import RayNodes
 

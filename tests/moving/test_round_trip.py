@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.connecting import default_tracking_uri
 from tests.moving.made import Facts, Home, command

@@ -14,7 +14,7 @@ import optuna
 import pytest
 
 from asc_experiments.distill.transfer import read_teacher_file
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 from tests.moving.made import Facts
 
 HERE = Path(__file__).parent / "schema_1"

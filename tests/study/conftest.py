@@ -12,7 +12,7 @@ from asc_experiments.distill import Distillation, Ensemble, LogitTable, Workbenc
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.work import SeedJob, SeedResult
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.trials import MODEL_ID

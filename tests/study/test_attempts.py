@@ -21,8 +21,8 @@ from asc_experiments.study.attempts import ask_again, ask_failed_again, settle
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.executor import InProcess
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.status import OWNER, study_status
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.trial_status import OWNER, study_status
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.work import Pruned, Reporter, SeedJob, SeedResult, TakenOver
 from asc_experiments.tracking.trials import TRIAL, finished_trials
 
@@ -79,7 +79,7 @@ def test_killed_between_queueing_a_trial_again_and_ending_it_asks_once(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = make()
-    monkeypatch.setattr("asc_experiments.study.status.is_gone", lambda owner: True)
+    monkeypatch.setattr("asc_experiments.study.storage.trial_status.is_gone", lambda owner: True)
     driver.study.enqueue_trial({"teacher_1.cp_mobile.base_channels": 16}, user_attrs={"asc.enqueued": 1})
     trial = driver.study.ask()
 
@@ -184,7 +184,7 @@ def test_trial_pruned_in_mlflow_before_a_kill_is_not_trained_again(
         patch.setattr(driver.study, "tell", killed)
         patch.setattr(driver, "_stop", lambda reason: None)
         driver.run()
-    monkeypatch.setattr("asc_experiments.study.status.is_gone", lambda owner: owner is not None)
+    monkeypatch.setattr("asc_experiments.study.storage.trial_status.is_gone", lambda owner: owner is not None)
     status = make(**limits).run()
     assert (status.finished, status.pruned, status.interrupted) == (3, 3, 0)
 

@@ -18,8 +18,8 @@ from asc_experiments.study.cells import FIRST_FRESH, TrialSeeds
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.replication import candidates
 from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.status import study_status
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.trial_status import study_status
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.transfer import export_workspace, import_workspace
 from asc_experiments.study.work import Pruned
 from asc_experiments.tracking import RunRecord, Tracking

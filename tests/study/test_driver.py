@@ -11,7 +11,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.storage import load_study, open_storage
+from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.work import SeedJob, SeedResult
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import ERROR

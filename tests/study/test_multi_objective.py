@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from asc_experiments.report.comparison import compare_study
 from asc_experiments.report.text import as_markdown
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.status import standing
+from asc_experiments.study.storage.trial_status import standing
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR
 from asc_experiments.tracking.trials import AGAINST_VALUE, OBJECTIVE_VALUE, SEARCHED, TRIAL, best_trial, finished_trials

@@ -7,8 +7,8 @@ import pytest
 
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.plan import plan_study
-from asc_experiments.study.status import study_status
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.trial_status import study_status
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.watch import view_study, watch_table
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.objective import ObjectiveClips

@@ -14,7 +14,7 @@ from asc_experiments.report.text import plan_table
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.plan import PlannedTraining, StudyPlan, plan_study
-from asc_experiments.study.storage import open_storage, study_names
+from asc_experiments.study.storage.open_storage import open_storage, study_names
 from asc_experiments.training import Recipe
 from asc_experiments.training.timing import Pace
 

@@ -24,8 +24,8 @@ from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.ray_actors import Claims, Mail
 from asc_experiments.study.ray_cluster import Needs
 from asc_experiments.study.ray_executor import RayExecutor, claim_to
-from asc_experiments.study.status import study_status
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.trial_status import study_status
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.work import Pruned, train_teacher
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import DRIVER, OWNER

@@ -14,7 +14,7 @@ from asc_experiments.study.attempts import NUMBER_IN_FILE
 from asc_experiments.study.cells import FIRST_FRESH
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.replication import candidates
-from asc_experiments.study.status import study_status
+from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.evidence import REPLICATES as REPLICATES_FILE
 from asc_experiments.tracking.evidence import evidence_of

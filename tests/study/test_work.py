@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from asc_experiments.distill import Distillation, Workbench
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.work import Pruned, Reporter, SeedJob
 from asc_experiments.training import make_recipe
 

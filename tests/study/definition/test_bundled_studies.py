@@ -11,7 +11,7 @@ from asc_experiments.report.comparison import compare_study
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking.trials import best_trial, finished_trials
 
 FOLDER = Path(__file__).parents[2] / "studies"

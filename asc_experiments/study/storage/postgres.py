@@ -22,7 +22,7 @@ from optuna.storages._heartbeat import BaseHeartbeat, is_heartbeat_enabled
 from optuna.trial import TrialState
 from sqlalchemy.pool import NullPool
 
-from asc_experiments.study.status import OWNER
+from asc_experiments.study.storage.trial_status import OWNER
 
 HEARTBEAT_S = 15
 GRACE_S = 90

@@ -20,7 +20,7 @@ from optuna.storages.journal._file import get_lock_file
 from asc_experiments.base.liveness import look_for_liveness_in
 from asc_experiments.base.locks import FolderLocks
 from asc_experiments.base.ownership import show_life_in
-from asc_experiments.study.status import OWNER
+from asc_experiments.study.storage.trial_status import OWNER
 
 _BLOCK = 4_096
 

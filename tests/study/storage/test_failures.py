@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Outage
 from asc_experiments.study.executor import WorkError
-from asc_experiments.study.outages import in_one_line, study_outage
+from asc_experiments.study.storage.failures import in_one_line, study_outage
 
 AWAY = "study 'tiny': its storage does not answer (OperationalError); start the database; the same command goes on"
 LACKS = OperationalError("SELECT", {}, Exception('(psycopg.errors.UndefinedColumn) column "x" does not exist'))

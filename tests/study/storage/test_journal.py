@@ -8,7 +8,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 
 
 def study_in(path: Path) -> optuna.Study:

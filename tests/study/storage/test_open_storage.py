@@ -18,9 +18,9 @@ from asc_experiments.distill import Workbench
 from asc_experiments.study.attempts import ask_as_owner, settle
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.journal import WholeLines
-from asc_experiments.study.status import OWNER
-from asc_experiments.study.storage import open_storage, study_lock
+from asc_experiments.study.storage.journal import WholeLines
+from asc_experiments.study.storage.trial_status import OWNER
+from asc_experiments.study.storage.open_storage import open_storage, study_lock
 from asc_experiments.tracking import Tracking
 from tests.containers import CONTAINER, end, needs_containers
 
@@ -96,7 +96,7 @@ import sys
 from pathlib import Path
 import optuna
 from asc_experiments.study.attempts import ask_as_owner
-from asc_experiments.study.storage import open_storage
+from asc_experiments.study.storage.open_storage import open_storage
 ask_as_owner(optuna.load_study(study_name="tiny", storage=open_storage(Path(sys.argv[1]), None)))
 print("asked", flush=True)
 sys.stdin.read()
