@@ -9,7 +9,7 @@ import numpy as np
 
 from asc_experiments.base.processors import processors
 from asc_experiments.bench.timing import Measured
-from asc_experiments.study.executor import WorkerPool
+from asc_experiments.study.executors.local import WorkerPool
 from asc_experiments.training import ClipSource, Recipe, Trainer
 from asc_experiments.training.loop import best_device
 

@@ -110,7 +110,7 @@ def run_study(
     """Run a study to its total of trials. Stopped or killed, the same command goes on."""
     from asc_experiments.base.durations import parse_duration
     from asc_experiments.study.driver import Driver
-    from asc_experiments.study.ray_options import RayOptions, local_executor
+    from asc_experiments.study.executors.ray.options import RayOptions, local_executor
     from asc_experiments.study.storage.open_storage import open_storage
 
     seconds = None if timeout is None else parse_duration(timeout, "--timeout")

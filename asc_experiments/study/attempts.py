@@ -12,7 +12,7 @@ from asc_experiments.base.ownership import is_elsewhere, this_process
 from asc_experiments.study.storage.postgres import silent_trials
 from asc_experiments.study.search.search_space import Queued
 from asc_experiments.study.storage.trial_status import AGAIN_OF, INTERRUPTED, OWNER, SEEDS, counted, superseded, was_interrupted
-from asc_experiments.study.work import PRUNED_NOTE, TakenOver, has_ended, unless_taken_over
+from asc_experiments.study.executors.jobs import PRUNED_NOTE, TakenOver, has_ended, unless_taken_over
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import DRIVER, ERROR, KIND, PARENT
 from asc_experiments.tracking.run import OWNER as RUN_OWNER

@@ -28,7 +28,7 @@ from asc_experiments.study.attempts import (
     withdraw,
 )
 from asc_experiments.study.cells import TrialSeeds
-from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
+from asc_experiments.study.executors.local import InProcess, WorkerPool, WorkError
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.opening import check_study, open_study
 from asc_experiments.study.storage.failures import in_one_line, study_outage
@@ -41,7 +41,7 @@ from asc_experiments.study.search.suggestions import exact_params
 from asc_experiments.study.summary import describe_study
 from asc_experiments.study.trial import Steps, TrialContext, run_trial
 from asc_experiments.study.under_way import UnderWay
-from asc_experiments.study.work import Pruned, Reporter, TakenOver
+from asc_experiments.study.executors.jobs import Pruned, Reporter, TakenOver
 from asc_experiments.training.network import complexity_of
 
 _AHEAD = 2

@@ -27,11 +27,11 @@ from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import LogitTable, Workbench
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.executor import InProcess
+from asc_experiments.study.executors.local import InProcess
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.place import Place
 from asc_experiments.study.storage.open_storage import load_study, open_storage
-from asc_experiments.study.work import SeedJob, SeedResult, train_seed, train_teacher
+from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import KIND
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEARCHED, SEED_KIND, TRIAL, finished_trials

@@ -26,7 +26,7 @@ from asc_experiments.study.storage.failures import study_outage
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.trial_status import standing
 from asc_experiments.study.trial import TrialContext, seed_job
-from asc_experiments.study.work import SeedJob, SeedResult, train_seed
+from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.decision import metric_on_test
 from asc_experiments.tracking.evidence import REPLICATES as REPLICATES_FILE

@@ -21,7 +21,7 @@ from asc_experiments.study.conclusion import Conclusion, conclude
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.opening import objective_clips
 from asc_experiments.study.search.search_space import TrialPlan, Wanted
-from asc_experiments.study.work import (
+from asc_experiments.study.executors.jobs import (
     PRUNED_NOTE,
     Pruned,
     Reporter,

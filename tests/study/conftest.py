@@ -13,7 +13,7 @@ from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.storage.open_storage import open_storage
-from asc_experiments.study.work import SeedJob, SeedResult
+from asc_experiments.study.executors.jobs import SeedJob, SeedResult
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.trials import MODEL_ID
 from asc_experiments.training import Recipe
@@ -102,6 +102,6 @@ def quick_students(monkeypatch: pytest.MonkeyPatch) -> QuickStudents:
         run.tags({MODEL_ID: f"m-{rate}-{recipe.seed}"})
         return metrics
 
-    monkeypatch.setattr("asc_experiments.study.work.train_student", train)
+    monkeypatch.setattr("asc_experiments.study.executors.jobs.train_student", train)
     monkeypatch.setattr("asc_experiments.distill.known_students.has_network", lambda *_: True)  # none is stored
     return quick

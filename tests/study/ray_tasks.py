@@ -15,7 +15,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import say
 from asc_experiments.distill import LogitTable, Workbench
 from asc_experiments.distill.bank import log_logits
-from asc_experiments.study.work import Pruned, SeedJob, SeedResult
+from asc_experiments.study.executors.jobs import Pruned, SeedJob, SeedResult
 from asc_experiments.tracking.trials import MODEL_ID, TRIAL
 
 

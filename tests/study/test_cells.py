@@ -13,7 +13,7 @@ import pytest
 
 from asc_experiments.distill import Workbench
 from asc_experiments.distill.single import train_single_student
-from asc_experiments.study import work
+from asc_experiments.study.executors import jobs as work
 from asc_experiments.study.cells import FIRST_FRESH, TrialSeeds
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.replication import candidates
@@ -21,7 +21,7 @@ from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.transfer import export_workspace, import_workspace
-from asc_experiments.study.work import Pruned
+from asc_experiments.study.executors.jobs import Pruned
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.trials import (
     CELL,

@@ -10,7 +10,7 @@ from asc_experiments.study.conclusion import _over_seeds
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import Objective
 from asc_experiments.study.replication import _means
-from asc_experiments.study.work import SeedResult
+from asc_experiments.study.executors.jobs import SeedResult
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import KIND
 from asc_experiments.tracking.trials import TRAINING_SECONDS, finished_trials, spread_of

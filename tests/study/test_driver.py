@@ -12,7 +12,7 @@ from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.storage.open_storage import load_study, open_storage
-from asc_experiments.study.work import SeedJob, SeedResult
+from asc_experiments.study.executors.jobs import SeedJob, SeedResult
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import ERROR
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, finished_trials
@@ -74,7 +74,7 @@ def test_enqueued_trials_come_first_and_once(driver: Callable[..., Driver]) -> N
 def test_failing_trial_is_failed_with_its_error_and_the_study_goes_on(
     driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asc_experiments.study import work as work_module
+    from asc_experiments.study.executors import jobs as work_module
 
     real, calls = work_module.train_student, []
 

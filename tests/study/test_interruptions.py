@@ -33,7 +33,7 @@ def runs(bench: Workbench, kind: str, study: str = "tiny") -> list[str]:
 def test_study_stops_when_the_tracking_server_is_gone_and_goes_on_when_it_is_back(
     driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asc_experiments.study import work as work_module
+    from asc_experiments.study.executors import jobs as work_module
 
     monkeypatch.setenv("ASC_TRACKING_PATIENCE", "1")
     made = driver()
@@ -54,7 +54,7 @@ def test_study_stops_when_the_tracking_server_is_gone_and_goes_on_when_it_is_bac
 
 
 def test_interrupted_trial_is_asked_again(driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch) -> None:
-    from asc_experiments.study import work as work_module
+    from asc_experiments.study.executors import jobs as work_module
 
     def interrupt(*_: object) -> dict[str, float]:
         raise KeyboardInterrupt

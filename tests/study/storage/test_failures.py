@@ -6,7 +6,7 @@ from sqlalchemy.exc import OperationalError
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Outage
-from asc_experiments.study.executor import WorkError
+from asc_experiments.study.executors.local import WorkError
 from asc_experiments.study.storage.failures import in_one_line, study_outage
 
 AWAY = "study 'tiny': its storage does not answer (OperationalError); start the database; the same command goes on"

@@ -18,14 +18,14 @@ import torch
 from asc_experiments.base.durations import parse_duration
 from asc_experiments.base.errors import AscError, NotFiniteError, Problem, ProblemsError
 from asc_experiments.base.ownership import this_driver, this_process
-from asc_experiments.study import executor
-from asc_experiments.study.executor import InProcess, WorkerPool, WorkError
-from asc_experiments.study.work import Pruned
+from asc_experiments.study.executors import local as executor
+from asc_experiments.study.executors.local import InProcess, WorkerPool, WorkError
+from asc_experiments.study.executors.jobs import Pruned
 
 TASKS = """
 import os, signal, time
 from asc_experiments.base.errors import Problem, ProblemsError, NotFiniteError
-from asc_experiments.study.work import Pruned
+from asc_experiments.study.executors.jobs import Pruned
 
 
 def wait_for(path):
@@ -196,7 +196,7 @@ def test_task_whose_worker_was_still_starting_is_not_begun_after_stop(tasks: Any
 def test_workers_end_when_their_driver_is_killed() -> None:
     script = (
         "import os, time\n"
-        "from asc_experiments.study.executor import WorkerPool\n"
+        "from asc_experiments.study.executors.local import WorkerPool\n"
         "if __name__ == '__main__':\n"
         "    pool = WorkerPool(1)\n"
         "    pid = pool.submit(os.getpid).result()\n"

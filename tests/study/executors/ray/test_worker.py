@@ -10,7 +10,7 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.index import REFERENCE_FILE
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.ray_node import BenchAddress, _with_bench
+from asc_experiments.study.executors.ray.worker import BenchAddress, _with_bench
 from asc_experiments.training import make_recipe, precision
 
 Open = Callable[..., Workbench]

@@ -14,8 +14,8 @@ from typing import Any
 from asc_experiments import __version__
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import say
-from asc_experiments.study import ray_node
-from asc_experiments.study.ray_actors import Mail
+from asc_experiments.study.executors.ray import worker as ray_node
+from asc_experiments.study.executors.ray.actors import Mail
 from asc_experiments.tracking import Tracking
 
 _LOOK_WITHIN_S = 120.0

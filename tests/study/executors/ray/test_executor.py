@@ -19,14 +19,14 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.driver import Driver
-from asc_experiments.study.executor import WorkError
+from asc_experiments.study.executors.local import WorkError
 from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.ray_actors import Claims, Mail
-from asc_experiments.study.ray_cluster import Needs
-from asc_experiments.study.ray_executor import RayExecutor, claim_to
+from asc_experiments.study.executors.ray.actors import Claims, Mail
+from asc_experiments.study.executors.ray.cluster import Needs
+from asc_experiments.study.executors.ray.executor import RayExecutor, claim_to
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import open_storage
-from asc_experiments.study.work import Pruned, train_teacher
+from asc_experiments.study.executors.jobs import Pruned, train_teacher
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import DRIVER, OWNER
 from asc_experiments.training.recipe import make_recipe

@@ -26,12 +26,12 @@ from asc_experiments.base.ownership import this_driver
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.study.attempts import end_runs_of
-from asc_experiments.study.executor import WorkerPool, WorkError
-from asc_experiments.study.ray_actors import Claims
-from asc_experiments.study.ray_cluster import Listener, Needs, check_elsewhere, measure, new_mail, nodes
-from asc_experiments.study.ray_joining import join
-from asc_experiments.study.ray_node import NEEDS_CORPUS, RAISED, Attempt, Shipment, carry_out, without_benches
-from asc_experiments.study.work import train_seed, train_teacher
+from asc_experiments.study.executors.local import WorkerPool, WorkError
+from asc_experiments.study.executors.ray.actors import Claims
+from asc_experiments.study.executors.ray.cluster import Listener, Needs, check_elsewhere, measure, new_mail, nodes
+from asc_experiments.study.executors.ray.join_node import join
+from asc_experiments.study.executors.ray.worker import NEEDS_CORPUS, RAISED, Attempt, Shipment, carry_out, without_benches
+from asc_experiments.study.executors.jobs import train_seed, train_teacher
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import OWNER
 

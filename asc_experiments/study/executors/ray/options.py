@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import Workbench
-from asc_experiments.study.executor import InProcess, WorkerPool
+from asc_experiments.study.executors.local import InProcess, WorkerPool
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.storage.open_storage import JOURNAL
 
@@ -59,8 +59,8 @@ class RayOptions:
         Raises:
             AscError: as :class:`~.ray_executor.RayExecutor` does.
         """
-        from asc_experiments.study.ray_cluster import Needs
-        from asc_experiments.study.ray_executor import RayExecutor
+        from asc_experiments.study.executors.ray.cluster import Needs
+        from asc_experiments.study.executors.ray.executor import RayExecutor
 
         needs = Needs(self.cpus or 1, self.gpus or 0.0)
         shared = shared_folders(bench.tracking.uri, study, workspace, storage)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.executor import InProcess, WorkerPool
+from asc_experiments.study.executors.local import InProcess, WorkerPool
 from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.ray_cluster import Needs, Node, measure
-from asc_experiments.study.ray_joining import join
-from asc_experiments.study.ray_options import RayOptions, local_executor, shared_folders
+from asc_experiments.study.executors.ray.cluster import Needs, Node, measure
+from asc_experiments.study.executors.ray.join_node import join
+from asc_experiments.study.executors.ray.options import RayOptions, local_executor, shared_folders
 from tests.conftest import CliResult
 
 Write = Callable[..., Path]
@@ -24,7 +24,7 @@ def test_ray_is_not_loaded_before_it_is_asked_for() -> None:
     script = (
         "import sys\n"
         "import asc_experiments.cli.main, asc_experiments.study.driver\n"
-        "import asc_experiments.study.ray_executor, asc_experiments.study.ray_options\n"
+        "import asc_experiments.study.executors.ray.executor, asc_experiments.study.executors.ray.options\n"
         "print('ray' in sys.modules)\n"
     )
     assert (
