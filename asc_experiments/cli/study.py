@@ -109,7 +109,7 @@ def run_study(
 ) -> None:
     """Run a study to its total of trials. Stopped or killed, the same command goes on."""
     from asc_experiments.base.durations import parse_duration
-    from asc_experiments.study.driver import Driver
+    from asc_experiments.study.runner.driver import Driver
     from asc_experiments.study.executors.ray.options import RayOptions, local_executor
     from asc_experiments.study.storage.open_storage import open_storage
 

@@ -25,7 +25,7 @@ from asc_experiments.base.processors import end_with_parent, processors
 from asc_experiments.base.progress import hushed, progress
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import Workbench
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.place import Place
 from asc_experiments.study.storage.trial_status import ASKED

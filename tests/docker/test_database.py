@@ -20,9 +20,9 @@ from optuna.trial import TrialState
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.study.storage import postgres as database_module
-from asc_experiments.study.attempts import end_lost_replicates, settle
+from asc_experiments.study.runner.recovery import end_lost_replicates, settle
 from asc_experiments.study.storage.postgres import DatabaseLocks, SharedStorage, open_database, silent_trials
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.storage.trial_status import DEFINITION, OWNER, study_status
 from asc_experiments.study.storage.open_storage import open_storage, study_lock

@@ -13,7 +13,7 @@ from asc_experiments.report.findings import Findings
 from asc_experiments.report.formats import Format
 from asc_experiments.report.runs import StudyRuns
 from asc_experiments.report.writing import render
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import Workbench
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import Tracking

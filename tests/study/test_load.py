@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asc_experiments.study import load
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.tracking.trials import SEARCHED, TRIAL, TRIAL_KIND, finished_trials
 
 TIMES = ("load.seconds", "load.trials_per_s", "load.ms_")

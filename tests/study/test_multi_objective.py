@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from asc_experiments.report.comparison import compare_study
 from asc_experiments.report.text import as_markdown
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.trial_status import standing
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.run import ERROR

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.plan import plan_study
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import open_storage

@@ -11,7 +11,7 @@ from rich.console import Console
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.report.text import plan_table
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.plan import PlannedTraining, StudyPlan, plan_study
 from asc_experiments.study.storage.open_storage import open_storage, study_names

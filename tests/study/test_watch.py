@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.trial_status import StudyStatus
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.watch import StudyView, Training, Watch, view_study, watch_table

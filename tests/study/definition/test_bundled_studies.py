@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from asc_experiments.distill import Workbench
 from asc_experiments.report.comparison import compare_study
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.open_storage import open_storage

@@ -15,8 +15,8 @@ from optuna.trial import TrialState
 
 from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import Workbench
-from asc_experiments.study.attempts import ask_as_owner, settle
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.recovery import ask_as_owner, settle
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.storage.journal import WholeLines
 from asc_experiments.study.storage.trial_status import OWNER
@@ -95,7 +95,7 @@ ASKS = """
 import sys
 from pathlib import Path
 import optuna
-from asc_experiments.study.attempts import ask_as_owner
+from asc_experiments.study.runner.recovery import ask_as_owner
 from asc_experiments.study.storage.open_storage import open_storage
 ask_as_owner(optuna.load_study(study_name="tiny", storage=open_storage(Path(sys.argv[1]), None)))
 print("asked", flush=True)

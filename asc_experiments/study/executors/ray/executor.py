@@ -25,7 +25,7 @@ from asc_experiments.base.outage import GOES_ON, Outage
 from asc_experiments.base.ownership import this_driver
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.attempts import end_runs_of
+from asc_experiments.study.runner.recovery import end_runs_of
 from asc_experiments.study.executors.local import WorkerPool, WorkError
 from asc_experiments.study.executors.ray.actors import Claims
 from asc_experiments.study.executors.ray.cluster import Listener, Needs, check_elsewhere, measure, new_mail, nodes

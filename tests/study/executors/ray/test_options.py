@@ -23,7 +23,7 @@ Write = Callable[..., Path]
 def test_ray_is_not_loaded_before_it_is_asked_for() -> None:
     script = (
         "import sys\n"
-        "import asc_experiments.cli.main, asc_experiments.study.driver\n"
+        "import asc_experiments.cli.main, asc_experiments.study.runner.driver\n"
         "import asc_experiments.study.executors.ray.executor, asc_experiments.study.executors.ray.options\n"
         "print('ray' in sys.modules)\n"
     )

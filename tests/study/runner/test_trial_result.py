@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from asc_experiments.study.conclusion import _over_seeds
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.trial_result import _over_seeds
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import Objective
-from asc_experiments.study.replication import _means
+from asc_experiments.study.runner.replication import _means
 from asc_experiments.study.executors.jobs import SeedResult
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.run import KIND

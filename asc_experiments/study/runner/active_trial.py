@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.trial import Trial
 
-from asc_experiments.study.trial import Steps
+from asc_experiments.study.runner.trial_runner import Steps
 from asc_experiments.study.executors.jobs import TakenOver, has_ended, unless_taken_over
 
 

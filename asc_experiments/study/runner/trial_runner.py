@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.models.complexity import Complexity
-from asc_experiments.study.cells import TrialSeeds, cell_of
-from asc_experiments.study.conclusion import Conclusion, conclude
+from asc_experiments.study.runner.cells import TrialSeeds, cell_of
+from asc_experiments.study.runner.trial_result import Conclusion, conclude
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.opening import objective_clips
+from asc_experiments.study.runner.validation import objective_clips
 from asc_experiments.study.search.search_space import TrialPlan, Wanted
 from asc_experiments.study.executors.jobs import (
     PRUNED_NOTE,

@@ -9,8 +9,8 @@ import optuna
 
 from asc_experiments.distill import Workbench
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.importances import parameter_importances
-from asc_experiments.study.opening import objective_clips
+from asc_experiments.study.runner.importances import parameter_importances
+from asc_experiments.study.runner.validation import objective_clips
 from asc_experiments.study.storage.trial_status import VERDICT, study_status
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.judgement import StudyVerdict, verdict_on

@@ -9,7 +9,7 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult
@@ -156,8 +156,8 @@ def test_twenty_trials_over_six_teachers_train_six_and_launched_again_none(
         names = ["accuracy/overall", "device_generalization", "validation/accuracy/macro"]
         return SeedResult(job.parent, "m-0", job.student.seed, dict.fromkeys(names, 0.5))
 
-    monkeypatch.setattr("asc_experiments.study.trial.train_seed", student)  # this is about teachers
-    monkeypatch.setattr("asc_experiments.study.conclusion._log_answers", lambda *_: None)  # there are no logits
+    monkeypatch.setattr("asc_experiments.study.runner.trial_runner.train_seed", student)  # this is about teachers
+    monkeypatch.setattr("asc_experiments.study.runner.trial_result._log_answers", lambda *_: None)  # there are no logits
     (tmp_path / "six.yaml").write_text(TWENTY_TRIALS_OVER_SIX_TEACHERS)
     study = read_study(tmp_path / "six.yaml")
     for _ in range(2):

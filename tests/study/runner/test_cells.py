@@ -14,9 +14,9 @@ import pytest
 from asc_experiments.distill import Workbench
 from asc_experiments.distill.single import train_single_student
 from asc_experiments.study.executors import jobs as work
-from asc_experiments.study.cells import FIRST_FRESH, TrialSeeds
-from asc_experiments.study.driver import Driver
-from asc_experiments.study.replication import candidates
+from asc_experiments.study.runner.cells import FIRST_FRESH, TrialSeeds
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.runner.replication import candidates
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import open_storage

@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from asc_experiments.statistics.importances import Importances
-from asc_experiments.study.importances import FEWEST, parameter_importances
+from asc_experiments.study.runner.importances import FEWEST, parameter_importances
 
 UNIT, SIZE = optuna.distributions.FloatDistribution(0, 1), optuna.distributions.IntDistribution(1, 3)
 
@@ -88,7 +88,7 @@ def test_trials_without_a_common_parameter_have_no_importances() -> None:
 
 
 def test_thousands_of_trials_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asc_experiments.study.importances._MOST", 30)
+    monkeypatch.setattr("asc_experiments.study.runner.importances._MOST", 30)
     found = importances_of(study_of(95, lambda n: {"x": n % 10 / 10, "y": n / 95}, lambda params: params["x"]))
     assert found.trials == 30
     assert found.first == ("x", "x")

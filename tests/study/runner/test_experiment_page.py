@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from asc_experiments.statistics.importances import Importances
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import NOTE
 from asc_experiments.tracking.trials import IMPORTANCES

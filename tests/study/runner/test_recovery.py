@@ -17,8 +17,8 @@ from sqlalchemy.exc import OperationalError
 from asc_experiments.base.outage import Outage
 from asc_experiments.distill import Workbench
 from asc_experiments.report.reading import read_studies
-from asc_experiments.study.attempts import ask_again, ask_failed_again, settle
-from asc_experiments.study.driver import Driver
+from asc_experiments.study.runner.recovery import ask_again, ask_failed_again, settle
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.executors.local import InProcess
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.storage.trial_status import OWNER, study_status
@@ -53,7 +53,7 @@ def states(driver: Driver) -> list[str]:
 
 
 def test_failed_cells_of_a_grid_are_tried_once_more_when_asked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    from asc_experiments.study import trial as trial_module
+    from asc_experiments.study.runner import trial_runner as trial_module
 
     real = trial_module.train_seed
 
@@ -109,7 +109,7 @@ def test_trial_of_a_sleeping_process_is_its_own_however_long_its_heart_is_silent
     asked[True].set_user_attr(OWNER, owner)
     asked[False].set_user_attr(OWNER, f"elsewhere:{owner.partition(':')[2].partition('@')[0]}@fedcba98.4026531836")
     silent = {trial._trial_id for trial in asked.values()}
-    monkeypatch.setattr("asc_experiments.study.attempts.silent_trials", lambda study: silent)
+    monkeypatch.setattr("asc_experiments.study.runner.recovery.silent_trials", lambda study: silent)
     settle(driver.study, driver.bench.tracking, driver.context.experiment_id)
     assert states(driver) == ["RUNNING", "FAIL", "WAITING"], "of another host only heartbeats tell"
     process.kill()
@@ -121,7 +121,7 @@ def test_trial_of_a_sleeping_process_is_its_own_however_long_its_heart_is_silent
 def test_driver_that_wakes_after_another_took_its_trial_over_does_not_finish_it(
     make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from asc_experiments.study import trial as trial_module
+    from asc_experiments.study.runner import trial_runner as trial_module
 
     real, driver = trial_module.train_seed, make()
 
@@ -143,7 +143,7 @@ def test_driver_that_wakes_after_another_took_its_trial_over_does_not_finish_it(
 def test_storage_that_is_away_stops_the_study_in_one_line_and_blames_no_trial(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asc_experiments.study import trial as trial_module
+    from asc_experiments.study.runner import trial_runner as trial_module
 
     real = trial_module.train_seed
 
@@ -190,7 +190,7 @@ def test_trial_pruned_in_mlflow_before_a_kill_is_not_trained_again(
 
 
 def test_baseline_is_never_pruned(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    from asc_experiments.study import trial as trial_module
+    from asc_experiments.study.runner import trial_runner as trial_module
 
     real = trial_module.train_seed
 
@@ -262,7 +262,7 @@ def test_trial_that_is_taken_over_just_before_its_driver_tells_its_end_is_one_li
             raise RuntimeError("out of memory") if ends == "failed" else Pruned("pruned after epoch 1")
         return real(bench, job)
 
-    from asc_experiments.study import trial as trial_module
+    from asc_experiments.study.runner import trial_runner as trial_module
 
     real = trial_module.train_seed
     monkeypatch.setattr(driver.study, "tell", slept_through)
@@ -281,7 +281,7 @@ def test_trial_that_is_taken_over_just_before_its_driver_tells_its_end_is_one_li
 def test_trial_that_is_taken_over_before_its_driver_writes_into_it_is_one_line(
     make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], writes: str
 ) -> None:
-    from asc_experiments.study import trial as trial_module
+    from asc_experiments.study.runner import trial_runner as trial_module
 
     driver = make(pruner="median")
     plan, real = driver.space.plan, trial_module.train_seed
@@ -311,7 +311,7 @@ def test_driver_that_is_stopped_settles_all_its_trials_also_where_some_were_take
     make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     driver = make()
-    monkeypatch.setattr("asc_experiments.study.driver._AHEAD", 3)
+    monkeypatch.setattr("asc_experiments.study.runner.driver._AHEAD", 3)
     driver.executor = Never()
     driver.context = replace(driver.context, executor=driver.executor)
 
@@ -319,7 +319,7 @@ def test_driver_that_is_stopped_settles_all_its_trials_also_where_some_were_take
         taken_over(driver, 0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("asc_experiments.study.driver.wait", stopped)
+    monkeypatch.setattr("asc_experiments.study.runner.driver.wait", stopped)
     with pytest.raises(KeyboardInterrupt):
         driver.run()
     assert states(driver) == ["FAIL", "FAIL", "FAIL", "WAITING", "WAITING", "WAITING"]
