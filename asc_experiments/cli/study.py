@@ -153,7 +153,7 @@ def plan(
     """Say what a study will cost on this machine, without training: trials, teachers, those in the bank, hours."""
     from asc_experiments.base.progress import show
     from asc_experiments.report.text import plan_table
-    from asc_experiments.study.plan import plan_study
+    from asc_experiments.study.monitor.cost_estimate import plan_study
     from asc_experiments.study.storage.open_storage import open_storage
 
     study = _read(file, trials, scale, assignments)
@@ -202,7 +202,7 @@ def watch(
     """Watch a study live: trainings under way, epochs, accuracy so far, the best trial, the time left."""
     from asc_experiments.base.progress import live, show
     from asc_experiments.study.storage.open_storage import load_study, open_storage
-    from asc_experiments.study.watch import Watch, watch_table
+    from asc_experiments.study.monitor.live_view import Watch, watch_table
 
     study, tracking = load_study(open_storage(settings.workspace, settings.storage), name), settings.tracking()
     watching = Watch(study, tracking)

@@ -38,7 +38,7 @@ def ui(
     optuna-dashboard, which does not ask who is calling, stays on the loopback.
     """
     from asc_experiments.base.progress import say
-    from asc_experiments.study.dashboard import dashboard
+    from asc_experiments.study.monitor.dashboard import dashboard
     from asc_experiments.study.storage.open_storage import open_storage
     from asc_experiments.tracking.server import HOST, is_loopback, serving
     from asc_experiments.tracking.view import pages

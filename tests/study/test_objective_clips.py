@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from asc_experiments.study.runner.driver import Driver
-from asc_experiments.study.plan import plan_study
+from asc_experiments.study.monitor.cost_estimate import plan_study
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import open_storage
-from asc_experiments.study.watch import view_study, watch_table
+from asc_experiments.study.monitor.live_view import view_study, watch_table
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.run import NOTE
@@ -87,7 +87,7 @@ def test_study_of_an_earlier_version_has_a_status_without_the_clips(finished: Dr
 def test_plan_tells_the_clips_of_both_objectives(
     driver: Callable[..., Driver], workspace: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asc_experiments.study.plan._seconds", lambda *_: 1.0)
+    monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate._seconds", lambda *_: 1.0)
     made = driver(UNSEEN | {"against": {"metric": "device_generalization"}, "sampler": "nsga2"})
     plan = plan_study(made.file, made.bench, open_storage(workspace, None))  # type: ignore[arg-type]
     first, second = plan.facts()["objectives"]

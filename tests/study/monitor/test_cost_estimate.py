@@ -13,7 +13,7 @@ from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.report.text import plan_table
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.plan import PlannedTraining, StudyPlan, plan_study
+from asc_experiments.study.monitor.cost_estimate import PlannedTraining, StudyPlan, plan_study
 from asc_experiments.study.storage.open_storage import open_storage, study_names
 from asc_experiments.training import Recipe
 from asc_experiments.training.timing import Pace
@@ -46,7 +46,7 @@ def quick_pace(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         timed.append(recipe.name)
         return Pace(1.0, 0.0)
 
-    monkeypatch.setattr("asc_experiments.study.plan.time_training", pace)
+    monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate.time_training", pace)
     return timed
 
 
