@@ -27,7 +27,7 @@ def relocate(
     Corpora that runs were trained on keep their paths: those are history.
     """
     from asc_experiments.base.errors import AscError
-    from asc_experiments.moving.relocation import relocate as rewrite
+    from asc_experiments.migration.relocation import relocate as rewrite
     from asc_experiments.tracking.connecting import default_tracking_uri
 
     if settings.tracking_uri not in (None, default_tracking_uri(settings.workspace)):
@@ -60,9 +60,9 @@ def export(
 
     Without --study everything: all studies, all teachers, the single students.
     """
-    from asc_experiments.moving.archive import mode_of
+    from asc_experiments.migration.archive import mode_of
     from asc_experiments.study.storage.open_storage import open_storage
-    from asc_experiments.study.transfer import export_workspace
+    from asc_experiments.migration.workspace import export_workspace
 
     mode_of(path)
     storage = open_storage(settings.workspace, settings.storage)
@@ -86,7 +86,7 @@ def import_(
     What is there already is not doubled; stopped or killed, the same command finishes.
     """
     from asc_experiments.study.storage.open_storage import open_storage
-    from asc_experiments.study.transfer import import_workspace
+    from asc_experiments.migration.workspace import import_workspace
 
     open_studies = partial(open_storage, settings.workspace, settings.storage)
     facts = import_workspace(settings.tracking, open_studies, settings.cache, path).facts()

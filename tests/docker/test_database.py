@@ -26,7 +26,7 @@ from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.storage.trial_status import DEFINITION, OWNER, study_status
 from asc_experiments.study.storage.open_storage import open_storage, study_lock
-from asc_experiments.study.transfer import export_workspace, import_workspace
+from asc_experiments.migration.workspace import export_workspace, import_workspace
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.run import DRIVER
 from asc_experiments.tracking.run import OWNER as RUN_OWNER

@@ -20,7 +20,7 @@ from asc_experiments.study.runner.replication import candidates
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import open_storage
-from asc_experiments.study.transfer import export_workspace, import_workspace
+from asc_experiments.migration.workspace import export_workspace, import_workspace
 from asc_experiments.study.executors.jobs import Pruned
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.trials import (

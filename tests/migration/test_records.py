@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.tracking.moving_records import ExperimentEntry, RunEntry
+from asc_experiments.migration.records import ExperimentEntry, RunEntry
 
 RUN: dict[str, Any] = {
     "id": "a" * 32, "origin": "b" * 32, "experiment": "tiny", "name": "trial 0", "status": "FINISHED",

@@ -18,7 +18,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import is_gone
 from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.downloads import download_from, download_of_run, unreadable
-from asc_experiments.tracking.moving_records import (
+from asc_experiments.migration.records import (
     IMPORTED_FROM,
     DatasetEntry,
     ExperimentEntry,

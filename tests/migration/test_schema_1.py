@@ -15,7 +15,7 @@ import pytest
 
 from asc_experiments.distill.transfer import read_teacher_file
 from asc_experiments.study.storage.open_storage import open_storage
-from tests.moving.made import Facts
+from tests.migration.made import Facts
 
 HERE = Path(__file__).parent / "schema_1"
 KEY = "abccc722c14c7cf8"

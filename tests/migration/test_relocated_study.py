@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from asc_experiments.tracking.connecting import default_tracking_uri
-from tests.moving.made import Facts, Home
-from tests.moving.snapshot import counts
+from tests.migration.made import Facts, Home
+from tests.migration.snapshot import counts
 
 
 def test_report_predict_and_a_relaunched_run_that_trains_nothing(

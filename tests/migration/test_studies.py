@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
-from asc_experiments.study.moving import StudyEntry, StudyImport, study_entry
+from asc_experiments.migration.optuna_studies import StudyEntry, StudyImport, study_entry
 from asc_experiments.study.storage.open_storage import open_storage
 
 DEFINED = {"asc.definition": "d", "asc.corpus": "c", "asc.dirs": "none", "asc.asked": 5}

@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.connecting import default_tracking_uri
-from tests.moving.made import Facts, Home, command
-from tests.moving.snapshot import counts, snapshot
+from tests.migration.made import Facts, Home, command
+from tests.migration.snapshot import counts, snapshot
 
 
 def taken(workspace: Path) -> dict:

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asc_experiments.moving.ids import Ids, NewRun, map_files
+from asc_experiments.migration.ids import Ids, NewRun, map_files
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 IDS = Ids({A: NewRun(B, "7")}, {f"m-{A}": f"m-{C}"}, {("asc-student", 3): 1})

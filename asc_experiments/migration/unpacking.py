@@ -13,7 +13,7 @@ from pathlib import Path
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import progress
-from asc_experiments.moving.archive import MANIFEST, SEAL, FileEntry, Hashing, Manifest, is_inside
+from asc_experiments.migration.archive import MANIFEST, SEAL, FileEntry, Hashing, Manifest, is_inside
 
 _PIECE, _MB = 1 << 20, 1_000_000
 # What tarfile and zlib raise of content that they cannot read.

@@ -1,4 +1,4 @@
-"""Studies that move: Optuna's part of an archive, beside the runs of :mod:`asc_experiments.moving`.
+"""Studies that move: Optuna's part of an archive, beside the runs of :mod:`asc_experiments.migration`.
 
 Trials keep their numbers, so that a study goes on elsewhere as if it had always been there. A study that is there
 already is left as it is where it knows more, goes on where the archive does, and is refused where the two have parted.
@@ -19,7 +19,7 @@ from pydantic import Field, JsonValue
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.study.storage.trial_status import CORPUS, DEFINITION, DIRS, KEY_SCHEMA, OWNER, was_interrupted
-from asc_experiments.tracking.moving_records import Record, StudyName
+from asc_experiments.migration.records import Record, StudyName
 
 _SAME, _AHEAD, _BEHIND, _PARTED = "same", "ahead", "behind", "parted"
 _UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)

@@ -24,7 +24,7 @@ from mlflow.entities import Run as MlflowRun
 from asc_experiments.base.ownership import this_process
 from asc_experiments.tracking.client import Tracking
 from asc_experiments.tracking.limits import METRICS_PER_CALL, in_calls
-from asc_experiments.tracking.moving_records import (
+from asc_experiments.migration.records import (
     IMPORT_DIGEST,
     IMPORTED_FROM,
     DatasetEntry,

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.moving.archive import mode_of, writing
-from asc_experiments.moving.unpacking import Archive
+from asc_experiments.migration.archive import mode_of, writing
+from asc_experiments.migration.unpacking import Archive
 
 CONTENT = {"runs/1/record.json": "{}", "runs/1/files/sub folder/ä.txt": "text", "tracking.json": "x" * 3_000}
 

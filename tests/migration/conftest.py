@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from asc_experiments.moving.relocation import relocate
-from tests.moving.made import HOME_STUDY, Facts, Home, command
+from asc_experiments.migration.relocation import relocate
+from tests.migration.made import HOME_STUDY, Facts, Home, command
 
 HOST = "127.0.0.1"
 

@@ -14,7 +14,7 @@ import torch
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
-from asc_experiments.moving.relocation import relocate
+from asc_experiments.migration.relocation import relocate
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.networks import fetch_network, log_network
 from asc_experiments.training import SceneNetwork, make_recipe

@@ -16,7 +16,7 @@ from pydantic import Field
 from asc_experiments import __version__
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.files import whole_file
-from asc_experiments.tracking.moving_records import Record
+from asc_experiments.migration.records import Record
 
 _MODES = {".tar": "w|", ".tar.gz": "w|gz", ".tgz": "w|gz"}
 MANIFEST, SEAL = "manifest.json", "manifest.sha256"
