@@ -67,7 +67,7 @@ fuzz: install
 REPETITIONS := 500
 calibrate: install
 	@$(VENV)/bin/python -m asc_experiments.statistics.calibration --repetitions $(REPETITIONS)
-	@$(VENV)/bin/python -m asc_experiments.study.calibration
+	@$(VENV)/bin/python -m asc_experiments.bench.teacher_attributes
 
 # Surprises about libraries and methods of this field, a line each; FINDINGS_VENV=.venv takes the packages from there.
 findings:

@@ -23,7 +23,7 @@ from asc_experiments.corpus import Corpus, WaveformStore
 from asc_experiments.corpus.impulse_responses import load_impulse_responses
 from asc_experiments.corpus.store import prepare
 from asc_experiments.corpus.synth import synthesise
-from asc_experiments.study.benchmark import benchmark_driver
+from asc_experiments.bench.driver import benchmark_driver
 from asc_experiments.training import ClipSource, make_recipe
 from asc_experiments.training.loop import best_device
 

@@ -68,7 +68,7 @@ def driver(
     as_json: Json = False,
 ) -> None:
     """What a study costs besides its trainings: a real study in which they are answered at once."""
-    from asc_experiments.study.benchmark import benchmark_driver
+    from asc_experiments.bench.driver import benchmark_driver
 
     measured = benchmark_driver(trials)
     if as_json:
@@ -86,7 +86,7 @@ def load(
     as_json: Json = False,
 ) -> None:
     """Many drivers at once on one study whose trainings are answered at once: exit code 1 if anything is lost."""
-    from asc_experiments.study.load import benchmark_load, is_whole
+    from asc_experiments.bench.load import benchmark_load, is_whole
 
     measured = benchmark_load(workers, trials, tracking_uri, storage)
     if as_json:
@@ -106,7 +106,7 @@ def many_runs(
     as_json: Json = False,
 ) -> None:
     """How long report, status and register take, from their start, where an experiment has thousands of runs."""
-    from asc_experiments.study.many_runs import benchmark_many_runs
+    from asc_experiments.bench.many_runs import benchmark_many_runs
 
     measured = benchmark_many_runs(runs, rounds, tracking_uri, storage)
     if as_json:

@@ -16,7 +16,7 @@ from asc_experiments.tracking.view import page_view, pages
 
 _DEAD = "asc-nowhere:1:1"
 _PACKAGE = Path(asc_experiments.__file__).parent
-_ONE = {"study/many_runs.py": "search_registered_models"}
+_ONE = {"bench/many_runs.py": "search_registered_models"}
 """Asked for one name."""
 
 

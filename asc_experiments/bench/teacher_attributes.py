@@ -3,7 +3,7 @@
 Studies are made up whose truth is known, with Optuna's own samplers choosing every trial: a student scores a constant,
 plus the mean luck of its teachers, plus half a point per doubling of its width, plus the noise of its own training.
 Nothing that a report tells of the teachers matters, unless a setting says that DIR does. A report's own code then looks
-for what goes with better students. ``python -m asc_experiments.study.calibration`` prints the table.
+for what goes with better students. ``python -m asc_experiments.bench.teacher_attributes`` prints the table.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asc_experiments.study import load
+from asc_experiments.bench import load
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.tracking.trials import SEARCHED, TRIAL, TRIAL_KIND, finished_trials
 

@@ -27,7 +27,7 @@ from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import Workbench
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.place import Place
+from asc_experiments.bench.place import Place
 from asc_experiments.study.storage.trial_status import ASKED
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import RunRecord, Tracking

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asc_experiments.study.calibration import Rate, Setting, _World, rates, settings, table
+from asc_experiments.bench.teacher_attributes import Rate, Setting, _World, rates, settings, table
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE
 
 SEARCH = Setting("tpe", 12, 4)

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from asc_experiments.study.many_runs import fill
-from asc_experiments.study.place import Place
+from asc_experiments.bench.many_runs import fill
+from asc_experiments.bench.place import Place
 from asc_experiments.tracking.trials import finished_trials
 
 

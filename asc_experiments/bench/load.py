@@ -29,7 +29,7 @@ from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.executors.local import InProcess
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.place import Place
+from asc_experiments.bench.place import Place
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.tracking import RunRecord, Tracking
