@@ -33,7 +33,7 @@ from asc_experiments.bench.place import Place
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.run import KIND
+from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEARCHED, SEED_KIND, TRIAL, finished_trials
 from asc_experiments.training.scorecard import metric_names
 

@@ -28,7 +28,7 @@ def relocate(
     """
     from asc_experiments.base.errors import AscError
     from asc_experiments.migration.relocation import relocate as rewrite
-    from asc_experiments.tracking.connecting import default_tracking_uri
+    from asc_experiments.tracking.client.connection import default_tracking_uri
 
     if settings.tracking_uri not in (None, default_tracking_uri(settings.workspace)):
         what = "is not the workspace's own database, the only one that knows where the workspace is"

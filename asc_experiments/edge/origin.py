@@ -12,7 +12,7 @@ from asc_experiments.distill.student import soft_targets
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.candidate import Candidate
 from asc_experiments.tracking.networks import find_version
-from asc_experiments.tracking.run import PARENT
+from asc_experiments.tracking.client.run import PARENT
 from asc_experiments.tracking.trials import MODEL_ID, keys_of
 from asc_experiments.training import SoftTargets
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.settings import explain
-from asc_experiments.tracking.creating import BIRTH
+from asc_experiments.tracking.client.creating import BIRTH
 
 IMPORTED_FROM, IMPORT_DIGEST = "asc.imported_from", "asc.import_digest"
 """Tags of what was imported: the id that it had where it was made, however often it moved; what it came as, once it is

@@ -20,11 +20,11 @@ from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.locks import lock_path
 from asc_experiments.tracking.candidate import Candidate
 from asc_experiments.tracking.champion import Verdict, compare
-from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.gates import Gates, GatesFailedError, Measured, measure
 from asc_experiments.tracking.model_card import CUT, FILE, About, description, model_card
 from asc_experiments.tracking.networks import find_version
-from asc_experiments.tracking.paging import PER_PAGE, every
+from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.trials import MODEL_ID, OBJECTIVE, SPLIT, STUDY, TEACHERS, TRIAL
 from asc_experiments.training.scorecard import DG
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from asc_experiments.base.errors import AscError, without_secrets
-from asc_experiments.tracking.client import Tracking
+from asc_experiments.tracking.client.client import Tracking
 
 HOST = "127.0.0.1"
 _LOCAL_NAMES = ("localhost", HOST, "[::1]")

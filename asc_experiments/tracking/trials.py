@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
-from asc_experiments.tracking.client import Tracking
-from asc_experiments.tracking.many import runs_of_kinds
-from asc_experiments.tracking.run import KIND, PARENT, RunRecord
+from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.bulk_read import runs_of_kinds
+from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
 
 STUDY, TRIAL = "asc.study", "asc.trial"
 TEACHER_KEY, TEACHERS, MODEL_ID = "asc.teacher", "asc.teachers", "asc.model_id"

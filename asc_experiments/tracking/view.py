@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from asc_experiments.tracking.client import Tracking
-from asc_experiments.tracking.limits import EXPERIMENT_TAG
-from asc_experiments.tracking.run import KIND
+from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
+from asc_experiments.tracking.client.run import KIND
 
 _KEY = "compare"
 _STATE = f"mlflow.sharedViewState.{_KEY}"

@@ -18,7 +18,7 @@ from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.student import soft_targets, student_identity
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.run import Stopped
+from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.tracking.trials import EPOCH_SECONDS, TRAINING_SECONDS
 from asc_experiments.training import Recipe, make_recipe
 

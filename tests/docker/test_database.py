@@ -28,8 +28,8 @@ from asc_experiments.study.storage.trial_status import DEFINITION, OWNER, study_
 from asc_experiments.study.storage.open_storage import open_storage, study_lock
 from asc_experiments.migration.workspace import export_workspace, import_workspace
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.run import DRIVER
-from asc_experiments.tracking.run import OWNER as RUN_OWNER
+from asc_experiments.tracking.client.run import DRIVER
+from asc_experiments.tracking.client.run import OWNER as RUN_OWNER
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
 
 STUDY = {

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from asc_experiments.tracking.connecting import default_tracking_uri
+from asc_experiments.tracking.client.connection import default_tracking_uri
 from tests.migration.made import Facts, Home
 from tests.migration.snapshot import counts
 

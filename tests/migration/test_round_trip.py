@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.connecting import default_tracking_uri
+from asc_experiments.tracking.client.connection import default_tracking_uri
 from tests.migration.made import Facts, Home, command
 from tests.migration.snapshot import counts, snapshot
 

@@ -12,7 +12,7 @@ from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.monitor.live_view import view_study, watch_table
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.objective import ObjectiveClips
-from asc_experiments.tracking.run import NOTE
+from asc_experiments.tracking.client.run import NOTE
 from asc_experiments.tracking.trials import finished_trials
 from tests.study.conftest import Answers
 

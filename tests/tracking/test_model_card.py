@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.candidate import Candidate
-from asc_experiments.tracking.limits import DESCRIPTION
+from asc_experiments.tracking.client.limits import DESCRIPTION
 from asc_experiments.tracking.model_card import CUT, About, description, model_card
 
 LogTrial = Callable[..., RunRecord]

@@ -18,7 +18,7 @@ from asc_experiments.report.sections.teachers import gain_section, size_section,
 from asc_experiments.report.sections.together import together
 from asc_experiments.report.setting import setting_in_words, setting_of
 from asc_experiments.report.words import listed
-from asc_experiments.tracking.run import NOTE
+from asc_experiments.tracking.client.run import NOTE
 
 _DESCRIPTION_CHARACTERS = 400
 

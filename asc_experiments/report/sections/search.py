@@ -12,7 +12,7 @@ from asc_experiments.report.fronts import accuracy_against_macs, front_metric
 from asc_experiments.report.runs import StudyRuns, number_of, objective_name
 from asc_experiments.report.words import counted, listed
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.run import ERROR
+from asc_experiments.tracking.client.run import ERROR
 from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, searched_of
 
 _MOST_AXES = 14

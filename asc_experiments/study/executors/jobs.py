@@ -17,7 +17,7 @@ from asc_experiments.distill import Distillation, Ensemble, TeacherBank, Workben
 from asc_experiments.distill.known_students import find_student, is_whole, log_found, scores_of, student_lock
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.run import KIND, PARENT, Stopped
+from asc_experiments.tracking.client.run import KIND, PARENT, Stopped
 from asc_experiments.tracking.trials import (
     CELL,
     IDENTITY,

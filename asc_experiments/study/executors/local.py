@@ -22,7 +22,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_driver, work_for
 from asc_experiments.base.processors import end_with_parent, processors
 from asc_experiments.base.progress import plain_progress, say
-from asc_experiments.tracking.run import Stopped
+from asc_experiments.tracking.client.run import Stopped
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,8 +13,8 @@ from rich.table import Table
 from asc_experiments.report.text import duration
 from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.many import runs_of_kinds
-from asc_experiments.tracking.run import KIND
+from asc_experiments.tracking.client.bulk_read import runs_of_kinds
+from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.trials import (
     EPOCH,
     EPOCH_SECONDS,

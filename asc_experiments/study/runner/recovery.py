@@ -14,8 +14,8 @@ from asc_experiments.study.search.search_space import Queued
 from asc_experiments.study.storage.trial_status import AGAIN_OF, INTERRUPTED, OWNER, SEEDS, counted, superseded, was_interrupted
 from asc_experiments.study.executors.jobs import PRUNED_NOTE, TakenOver, has_ended, unless_taken_over
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.run import DRIVER, ERROR, KIND, PARENT
-from asc_experiments.tracking.run import OWNER as RUN_OWNER
+from asc_experiments.tracking.client.run import DRIVER, ERROR, KIND, PARENT
+from asc_experiments.tracking.client.run import OWNER as RUN_OWNER
 from asc_experiments.tracking.trials import AGAINST_VALUE, CELL, OBJECTIVE_VALUE, REPLICATE_KIND, TRIAL, TRIAL_KIND
 
 _QUEUED_WITH = "fixed_params"

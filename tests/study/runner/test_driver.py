@@ -14,7 +14,7 @@ from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.run import ERROR
+from asc_experiments.tracking.client.run import ERROR
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, finished_trials
 
 Open = Callable[..., Workbench]

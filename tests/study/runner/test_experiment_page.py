@@ -8,7 +8,7 @@ import pytest
 from asc_experiments.statistics.importances import Importances
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.run import NOTE
+from asc_experiments.tracking.client.run import NOTE
 from asc_experiments.tracking.trials import IMPORTANCES
 from tests.study.conftest import Answers
 

@@ -33,7 +33,7 @@ from asc_experiments.study.executors.ray.join_node import join
 from asc_experiments.study.executors.ray.worker import NEEDS_CORPUS, RAISED, Attempt, Shipment, carry_out, without_benches
 from asc_experiments.study.executors.jobs import train_seed, train_teacher
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.run import OWNER
+from asc_experiments.tracking.client.run import OWNER
 
 R = TypeVar("R")
 _AFTER_KILL_S = 5.0

@@ -28,7 +28,7 @@ from asc_experiments.corpus.impulse_responses import ImpulseResponses
 from asc_experiments.distill import Workbench
 from asc_experiments.study.executors.local import WorkError, whole
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.run import Stopped
+from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.training.precision import want_precision, wanted_precision
 
 DONE, RAISED, NEEDS_CORPUS = "done", "raised", "needs corpus"

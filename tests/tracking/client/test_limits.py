@@ -8,8 +8,8 @@ from mlflow.entities import Metric, Param, RunTag
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import Tracking, limits
-from asc_experiments.tracking.limits import cut_at_line, in_calls, made_to_fit, short_key, size_of
-from asc_experiments.tracking.run import NOTE
+from asc_experiments.tracking.client.limits import cut_at_line, in_calls, made_to_fit, short_key, size_of
+from asc_experiments.tracking.client.run import NOTE
 
 LONG_NAME = "accuracy/device/" + 300 * "x"
 

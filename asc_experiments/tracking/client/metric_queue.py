@@ -14,8 +14,8 @@ from mlflow.entities import Metric
 
 from asc_experiments.base.errors import without_secrets
 from asc_experiments.base.progress import say
-from asc_experiments.tracking.limits import METRICS_PER_CALL
-from asc_experiments.tracking.patience import SAY_AFTER_S, gave_up, may_pass, pause, that_stays, waits, what_is
+from asc_experiments.tracking.client.limits import METRICS_PER_CALL
+from asc_experiments.tracking.client.retry import SAY_AFTER_S, gave_up, may_pass, pause, that_stays, waits, what_is
 
 
 class Outbox:

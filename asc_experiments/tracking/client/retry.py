@@ -15,10 +15,10 @@ from asc_experiments.base.durations import parse_duration
 from asc_experiments.base.errors import without_secrets
 from asc_experiments.base.outage import GOES_ON, Failure, Outage, answer_of, failure_of, outage_of
 from asc_experiments.base.progress import say
-from asc_experiments.tracking.answers import as_the_server_says, listen
-from asc_experiments.tracking.connecting import upgrade_of
-from asc_experiments.tracking.creating import OVERTAKEN, may_be_repeated, repeatable
-from asc_experiments.tracking.limits import made_to_fit
+from asc_experiments.tracking.client.answers import as_the_server_says, listen
+from asc_experiments.tracking.client.connection import upgrade_of
+from asc_experiments.tracking.client.creating import OVERTAKEN, may_be_repeated, repeatable
+from asc_experiments.tracking.client.limits import made_to_fit
 
 _VARIABLE, _DEFAULT = "ASC_TRACKING_PATIENCE", "10m"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 10.0

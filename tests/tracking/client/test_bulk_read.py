@@ -12,8 +12,8 @@ from sqlalchemy.pool import NullPool
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import Tracking, many
-from asc_experiments.tracking.many import runs_of_kinds
-from asc_experiments.tracking.run import KIND
+from asc_experiments.tracking.client.bulk_read import runs_of_kinds
+from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.trials import (
     DIRECTION,
     OBJECTIVE_VALUE,

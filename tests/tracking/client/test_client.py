@@ -14,7 +14,7 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.run import ERROR, OWNER, Stopped
+from asc_experiments.tracking.client.run import ERROR, OWNER, Stopped
 
 
 def test_block_that_ends_well_is_finished(tracking: Tracking) -> None:

@@ -11,8 +11,8 @@ from mlflow.entities import Metric
 
 from asc_experiments.base.outage import Outage
 from asc_experiments.tracking import Run, Tracking
-from asc_experiments.tracking import outbox as outbox_module
-from asc_experiments.tracking.outbox import Outbox
+from asc_experiments.tracking.client import metric_queue as outbox_module
+from asc_experiments.tracking.client.metric_queue import Outbox
 
 URI = "http://user:secret@server:5000"
 
@@ -141,7 +141,7 @@ def everything(run: Run) -> None:
 
 
 def test_whatever_a_run_is_told_twice_it_keeps_once(tracking: Tracking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asc_experiments.tracking.run.time.time", lambda: 1.0)  # a call that is made again, as it was
+    monkeypatch.setattr("asc_experiments.tracking.client.run.time.time", lambda: 1.0)  # a call that is made again, as it was
     with tracking.run(tracking.experiment("runs"), "x", "student") as run:
         everything(run)
     stored = tracking.client.get_run(run.run_id)

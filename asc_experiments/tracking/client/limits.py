@@ -2,7 +2,7 @@
 
 The numbers are those of MLflow's tables. SQLite keeps longer texts; PostgreSQL and MySQL refuse the call, and MLflow's
 client cuts some of them and others not. So every call is made to fit before it is sent; what must not be cut is kept as
-a file before it comes to that (:mod:`asc_experiments.tracking.long_values`).
+a file before it comes to that (:mod:`asc_experiments.tracking.client.long_values`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import GOES_ON, Outage, is_full
-from asc_experiments.tracking.patience import patiently
+from asc_experiments.tracking.client.retry import patiently
 
 _GONE = ("No such artifact", "No such file or directory", "404 Client Error", "NoSuchKey")
 """How a folder, MLflow's server and S3 say that there is no such file; they come without a code."""

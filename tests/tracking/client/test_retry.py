@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Outage
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.patience import may_pass, patient, patiently
+from asc_experiments.tracking.client.retry import may_pass, patient, patiently
 
 
 def answered(status: int) -> requests.HTTPError:

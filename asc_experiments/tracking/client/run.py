@@ -17,10 +17,10 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, M
 from asc_experiments.base.errors import harmless
 from asc_experiments.base.outage import outage_of
 from asc_experiments.base.progress import say
-from asc_experiments.tracking.limits import METRICS_PER_CALL, TAG, cut_at_line, in_calls, size_of
-from asc_experiments.tracking.long_values import split
-from asc_experiments.tracking.outbox import Outbox
-from asc_experiments.tracking.patience import patience
+from asc_experiments.tracking.client.limits import METRICS_PER_CALL, TAG, cut_at_line, in_calls, size_of
+from asc_experiments.tracking.client.long_values import split
+from asc_experiments.tracking.client.metric_queue import Outbox
+from asc_experiments.tracking.client.retry import patience
 
 KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
 DRIVER = "asc.driver"

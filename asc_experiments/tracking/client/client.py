@@ -33,7 +33,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 
-from asc_experiments.tracking.connecting import (
+from asc_experiments.tracking.client.connection import (
     default_tracking_uri,
     globally,
     initialising,
@@ -41,12 +41,12 @@ from asc_experiments.tracking.connecting import (
     probe,
     unreachable,
 )
-from asc_experiments.tracking.downloads import download_from, download_of_run, unreadable, upload_to
-from asc_experiments.tracking.limits import EXPERIMENT_TAG, RUN_LOCATION, TAG, cut_at_line
-from asc_experiments.tracking.long_values import split, whole
-from asc_experiments.tracking.paging import PER_PAGE, every
-from asc_experiments.tracking.patience import patience, patient
-from asc_experiments.tracking.run import DRIVER, KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
+from asc_experiments.tracking.client.downloads import download_from, download_of_run, unreadable, upload_to
+from asc_experiments.tracking.client.limits import EXPERIMENT_TAG, RUN_LOCATION, TAG, cut_at_line
+from asc_experiments.tracking.client.long_values import split, whole
+from asc_experiments.tracking.client.paging import PER_PAGE, every
+from asc_experiments.tracking.client.retry import patience, patient
+from asc_experiments.tracking.client.run import DRIVER, KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
 
 LOST_FILES = "if the workspace was moved: asc workspace relocate; else delete the run, so that it is made again"
 _RUN_FOLDER = len(f"/{32 * '0'}/artifacts")

@@ -19,9 +19,9 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, Select, bindparam, column, select, table
 from sqlalchemy.pool import NullPool
 
-from asc_experiments.tracking.client import Tracking
-from asc_experiments.tracking.patience import patiently
-from asc_experiments.tracking.run import KIND, RunRecord
+from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.retry import patiently
+from asc_experiments.tracking.client.run import KIND, RunRecord
 
 _BACKENDS = ("sqlite", "postgresql")
 _AT_ONCE = 20_000
