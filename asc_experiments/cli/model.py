@@ -14,7 +14,7 @@ from asc_experiments.cli.predictions import Format, open_writer
 from asc_experiments.cli.study import Name
 
 if TYPE_CHECKING:
-    from asc_experiments.tracking.gates import Measured
+    from asc_experiments.tracking.registry.gates import Measured
 
 _GATES = "Gates"
 ModelUri = Annotated[
@@ -86,8 +86,8 @@ def register(
 
     A student at chance, or with one answer for everything, is refused.
     """
-    from asc_experiments.tracking.gates import Gates, GatesFailedError
-    from asc_experiments.tracking.registry import register_best
+    from asc_experiments.tracking.registry.gates import Gates, GatesFailedError
+    from asc_experiments.tracking.registry.registration import register_best
 
     gates = Gates(max_parameters, max_macs, max_bytes, min_accuracy, min_unseen, max_dg, precision.value)
     try:
@@ -159,7 +159,7 @@ def predict(
 ) -> None:
     """Say of sound files of any length and sampling rate which scene they are; exit code 2 if one cannot be read."""
     from asc_experiments.base.progress import progress, say
-    from asc_experiments.tracking.networks import fetch_network
+    from asc_experiments.tracking.registry.network_store import fetch_network
     from asc_experiments.training.inference import classify_files, find_sound_files
 
     if as_json:
@@ -187,6 +187,6 @@ def predict(
 @ends_soon
 def card(settings: Settings, model_uri: ModelUri) -> None:
     """Print a registered model's card, Markdown."""
-    from asc_experiments.tracking.registry import stored_card
+    from asc_experiments.tracking.registry.registration import stored_card
 
     typer.echo(stored_card(settings.tracking(), model_uri), nl=False)

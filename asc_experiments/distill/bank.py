@@ -19,7 +19,7 @@ from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.evidence import log_evidence
-from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE
 from asc_experiments.tracking.view import page_view
 from asc_experiments.training import Recipe

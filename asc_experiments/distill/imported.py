@@ -20,7 +20,7 @@ from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, Teacher, lock_of
 from asc_experiments.distill.train import log_corpus, log_setting
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
-from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
 from asc_experiments.training import SceneNetwork, make_recipe
 from asc_experiments.training.loop import predict_logits

@@ -12,7 +12,7 @@ from asc_experiments.distill.teacher import LOGITS, LOGITS_DIGEST
 from asc_experiments.distill.train import log_corpus
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
-from asc_experiments.tracking.networks import has_network
+from asc_experiments.tracking.registry.network_store import has_network
 from asc_experiments.tracking.trials import (
     CORPUS,
     HELD_OUT,

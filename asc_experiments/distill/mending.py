@@ -11,7 +11,7 @@ from asc_experiments.base.outage import Outage
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import Teacher
 from asc_experiments.distill.workbench import Workbench
-from asc_experiments.tracking.networks import fetch_network
+from asc_experiments.tracking.registry.network_store import fetch_network
 from asc_experiments.training.loop import predict_logits
 
 _SAME_LOSS = ("loss/overall", 1e-3)

@@ -14,7 +14,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.distill.bank import TeacherBank
 from asc_experiments.distill.teacher import Teacher
 from asc_experiments.distill.usage import Usage, Use
-from asc_experiments.tracking.networks import delete_network
+from asc_experiments.tracking.registry.network_store import delete_network
 
 _DAY_S = 86_400
 

@@ -18,7 +18,7 @@ from asc_experiments.distill.train import train_network
 from asc_experiments.distill.workbench import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.evidence import log_evidence
-from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE, TEACHERS
 from asc_experiments.training import Recipe, SoftTargets
 from asc_experiments.training.understanding import agreement, disagreement, entropy

@@ -20,7 +20,7 @@ from asc_experiments.distill.bank import TeacherBank, log_logits
 from asc_experiments.distill.keys import Conditions, key_of_schema_1, teacher_key
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, RESPONSES, Teacher, lock_of
-from asc_experiments.tracking.networks import fetch_network, log_network
+from asc_experiments.tracking.registry.network_store import fetch_network, log_network
 from asc_experiments.tracking.trials import (
     CORPUS,
     HELD_OUT,

@@ -23,7 +23,7 @@ from asc_experiments.edge.quantise import quantise
 from asc_experiments.edge.running import Latency, time_one
 from asc_experiments.models import Complexity, measure_complexity
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.networks import fetch_network
+from asc_experiments.tracking.registry.network_store import fetch_network
 from asc_experiments.training import SceneNetwork
 
 FOLDER = "export"

@@ -10,8 +10,8 @@ from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Distillation, Ensemble, TeacherBank, Workbench
 from asc_experiments.distill.student import soft_targets
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.candidate import Candidate
-from asc_experiments.tracking.networks import find_version
+from asc_experiments.tracking.registry.candidate import Candidate
+from asc_experiments.tracking.registry.network_store import find_version
 from asc_experiments.tracking.client.run import PARENT
 from asc_experiments.tracking.trials import MODEL_ID, keys_of
 from asc_experiments.training import SoftTargets
@@ -37,7 +37,7 @@ class Origin:
 
     @classmethod
     def of(cls, tracking: Tracking, model_uri: str) -> Origin:
-        """The origin of a model that :func:`~asc_experiments.tracking.networks.fetch_network` has found."""
+        """The origin of a model that :func:`~asc_experiments.tracking.registry.network_store.fetch_network` has found."""
         version = find_version(tracking, model_uri)
         if version is None:
             model_id = model_uri.removeprefix("models:/")

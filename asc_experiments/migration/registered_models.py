@@ -15,7 +15,7 @@ from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.trials import MODEL_ID
 
 _CARD = "asc.card"
-"""The digest of a card as the program wrote it; see :mod:`asc_experiments.tracking.registry`."""
+"""The digest of a card as the program wrote it; see :mod:`asc_experiments.tracking.registry.registration`."""
 
 
 @dataclass(frozen=True)

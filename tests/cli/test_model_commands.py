@@ -19,7 +19,7 @@ from asc_experiments.base import progress
 from asc_experiments.cli.predictions import Format, heading, line, open_writer
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.evidence import log_evidence
-from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.training import SceneNetwork, inference, make_recipe
 from asc_experiments.training.inference import Prediction
 from tests.tracking.conftest import answers_of

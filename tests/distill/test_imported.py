@@ -62,7 +62,7 @@ def count_runs(bench: Workbench) -> int:
 def test_published_state_dict_becomes_a_teacher_that_computes_what_it_did(
     open_bench: Open, shared: Path, saved: Callable, name: str, arch: str, settings: dict, size: str
 ) -> None:
-    from asc_experiments.tracking.networks import fetch_network
+    from asc_experiments.tracking.registry.network_store import fetch_network
 
     weights, features, logits = published(shared, name)
     bench = open_bench()

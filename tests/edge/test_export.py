@@ -13,7 +13,7 @@ import torch
 from asc_experiments.corpus import Corpus
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.edge.running import OnnxNetwork
-from asc_experiments.tracking.networks import fetch_network, log_network
+from asc_experiments.tracking.registry.network_store import fetch_network, log_network
 from asc_experiments.tracking.trials import MODEL_ID
 from asc_experiments.training import SceneNetwork, make_recipe
 from tests.edge.conftest import Student, scrambled, sounds, tiny

@@ -10,7 +10,7 @@ from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Ensemble, TeacherBank, Workbench
 from asc_experiments.edge.origin import Origin
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import HELD_OUT, MODEL_ID, TEACHERS
 from asc_experiments.training import SceneNetwork
 from tests.edge.conftest import Student, scrambled, tiny

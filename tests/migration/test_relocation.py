@@ -16,7 +16,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.migration.relocation import relocate
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.networks import fetch_network, log_network
+from asc_experiments.tracking.registry.network_store import fetch_network, log_network
 from asc_experiments.training import SceneNetwork, make_recipe
 
 HISTORY = ("datasets", "dataset_source")

@@ -20,7 +20,7 @@ from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.yaml import parse_yaml
 from asc_experiments.distill import LogitTable
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.networks import fetch_network
+from asc_experiments.tracking.registry.network_store import fetch_network
 from asc_experiments.training import Checkpoint, SceneNetwork, load_network, make_recipe, pretrained, save_network
 
 PACKAGE = Path(asc_experiments.__file__).parent

@@ -14,7 +14,7 @@ import torch
 from asc_experiments.statistics import Evidence, pooled
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.evidence import REPLICATES, log_evidence
-from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.training import SceneNetwork, make_recipe
 
 SCENES = ("bus", "park", "tram")

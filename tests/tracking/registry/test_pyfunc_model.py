@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name
 
 from asc_experiments.corpus.audio import resample
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.networks import log_network
+from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.training import SceneNetwork, make_recipe
 from asc_experiments.training.inference import classify
 

@@ -9,11 +9,11 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.candidate import Candidate
+from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.evidence import log_evidence
-from asc_experiments.tracking.gates import Gates, GatesFailedError
-from asc_experiments.tracking.networks import fetch_network
-from asc_experiments.tracking.registry import register_best, stored_card
+from asc_experiments.tracking.registry.gates import Gates, GatesFailedError
+from asc_experiments.tracking.registry.network_store import fetch_network
+from asc_experiments.tracking.registry.registration import register_best, stored_card
 from tests.tracking.conftest import answers_of
 
 LogTrial = Callable[..., RunRecord]
@@ -249,7 +249,7 @@ def test_processes_that_register_the_same_student_at_once_leave_one_version(
     program = (
         "import sys; from pathlib import Path\n"
         "from asc_experiments.tracking import Tracking\n"
-        "from asc_experiments.tracking.registry import register_best\n"
+        "from asc_experiments.tracking.registry.registration import register_best\n"
         f"tracking = Tracking.open(Path({str(workspace)!r}))\n{calls}"
     )
     command = [sys.executable, "-c", program]

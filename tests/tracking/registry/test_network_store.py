@@ -9,7 +9,7 @@ import torch
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.networks import fetch_network, log_network
+from asc_experiments.tracking.registry.network_store import fetch_network, log_network
 from asc_experiments.training import SceneNetwork, make_recipe
 
 SCENES = ("bus", "park", "tram")
@@ -50,7 +50,7 @@ def test_stored_files_hold_no_pickle(workspace: Path, model_id: str) -> None:
 def test_a_stored_model_carries_exactly_the_code_that_loading_it_imports(workspace: Path, model_id: str) -> None:
     carried = stored_folder(workspace) / "code"
     program = (
-        f"import sys; sys.path.insert(0, {str(carried)!r}); import asc_experiments.tracking.pyfunc\n"
+        f"import sys; sys.path.insert(0, {str(carried)!r}); import asc_experiments.tracking.registry.pyfunc_model\n"
         "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('asc_experiments')), sep='\\n')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

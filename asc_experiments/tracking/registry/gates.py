@@ -14,7 +14,7 @@ from typing import Any
 from asc_experiments.base.errors import AscError
 from asc_experiments.statistics import dg_floor, level
 from asc_experiments.statistics.wording import clips_in_words, counted
-from asc_experiments.tracking.candidate import Candidate
+from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.training.scorecard import DG
 
 ACCURACY, UNSEEN = "accuracy/overall", "accuracy/group/unseen"

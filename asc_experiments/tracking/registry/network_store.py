@@ -18,7 +18,7 @@ from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
 
 import asc_experiments
 from asc_experiments.base.errors import AscError
-from asc_experiments.tracking import pyfunc
+from asc_experiments.tracking.registry import pyfunc_model as pyfunc
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.downloads import download_from, unreadable
 from asc_experiments.tracking.client.run import Run
@@ -34,7 +34,7 @@ _REQUIREMENTS = (
 _CODE = (
     "__init__.py", "augment/settings.py", "models", "base/__init__.py", "base/errors.py", "base/hashing.py",
     "base/lazy.py", "base/settings.py", "corpus/audio.py", "training/inference.py", "training/network.py",
-    "training/recipe.py", "training/serving.py", "tracking/pyfunc.py",
+    "training/recipe.py", "training/serving.py", "tracking/registry/pyfunc_model.py",
 )  # fmt: skip
 """What the loader needs of this program; the rest stays out of the stored model, and so does what only that needs."""
 

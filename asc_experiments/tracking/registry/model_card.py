@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from asc_experiments import __version__
 from asc_experiments.statistics import dg_floor, level
-from asc_experiments.tracking.candidate import Candidate
-from asc_experiments.tracking.gates import BYTES_AT
+from asc_experiments.tracking.registry.candidate import Candidate
+from asc_experiments.tracking.registry.gates import BYTES_AT
 from asc_experiments.tracking.judgement import over_labels
 from asc_experiments.tracking.client.limits import DESCRIPTION
 from asc_experiments.tracking.client.run import RunRecord

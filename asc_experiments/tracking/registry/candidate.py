@@ -109,7 +109,7 @@ class Candidate:
         Raises:
             AscError: if it cannot be loaded.
         """
-        from asc_experiments.tracking.networks import fetch_network
+        from asc_experiments.tracking.registry.network_store import fetch_network
 
         return fetch_network(self.tracking, f"models:/{self.model_id}")
 

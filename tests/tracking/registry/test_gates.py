@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.candidate import Candidate
-from asc_experiments.tracking.gates import Gates, Measured, measure
+from asc_experiments.tracking.registry.candidate import Candidate
+from asc_experiments.tracking.registry.gates import Gates, Measured, measure
 
 PARAMETERS = 13_648  # of CP-Mobile with 8 base channels and 3 scenes
 
