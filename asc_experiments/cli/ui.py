@@ -40,8 +40,8 @@ def ui(
     from asc_experiments.base.progress import say
     from asc_experiments.study.monitor.dashboard import dashboard
     from asc_experiments.study.storage.open_storage import open_storage
-    from asc_experiments.tracking.server import HOST, is_loopback, serving
-    from asc_experiments.tracking.view import pages
+    from asc_experiments.tracking.ui.server import HOST, is_loopback, serving
+    from asc_experiments.tracking.ui.table_view import pages
 
     if host != HOST:
         names = names or [_name_of(host)]

@@ -21,7 +21,7 @@ from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE
-from asc_experiments.tracking.view import page_view
+from asc_experiments.tracking.ui.table_view import page_view
 from asc_experiments.training import Recipe
 
 EXPERIMENT = "teachers"

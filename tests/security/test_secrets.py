@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from asc_experiments.base.errors import AscError, harmless, without_secrets
-from asc_experiments.tracking.server import HOST
+from asc_experiments.tracking.ui.server import HOST
 from tests.tracking.test_server import free_port, server, wait_until_healthy
 
 SECRET = "hunter2-and-more"

@@ -19,9 +19,9 @@ from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.server import HOST, server_command, server_environment
+from asc_experiments.tracking.ui.server import HOST, server_command, server_environment
 from asc_experiments.tracking.trials import finished_trials
-from asc_experiments.tracking.view import page_of, page_of_run, page_view, pages
+from asc_experiments.tracking.ui.table_view import page_of, page_of_run, page_view, pages
 from tests.browser import chromium
 from tests.tracking.test_server import free_port, wait_until_healthy
 

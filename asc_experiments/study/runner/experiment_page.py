@@ -30,7 +30,7 @@ from asc_experiments.tracking.trials import (
     last_replicated,
     spread_of,
 )
-from asc_experiments.tracking.view import page_of_run, page_view
+from asc_experiments.tracking.ui.table_view import page_of_run, page_view
 from asc_experiments.training.scorecard import DG
 
 _SHOWN = 5

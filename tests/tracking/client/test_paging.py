@@ -12,7 +12,7 @@ from mlflow.store.entities import PagedList
 import asc_experiments
 from asc_experiments.tracking import Tracking, client
 from asc_experiments.tracking.client.run import OWNER
-from asc_experiments.tracking.view import page_view, pages
+from asc_experiments.tracking.ui.table_view import page_view, pages
 
 _DEAD = "asc-nowhere:1:1"
 _PACKAGE = Path(asc_experiments.__file__).parent

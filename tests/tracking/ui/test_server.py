@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from asc_experiments.tracking.server import HOST, server_command, server_environment
+from asc_experiments.tracking.ui.server import HOST, server_command, server_environment
 
 
 def free_port() -> int:
