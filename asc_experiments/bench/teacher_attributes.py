@@ -22,9 +22,9 @@ import numpy as np
 import optuna
 from scipy import stats
 
-from asc_experiments.report.attributes import UNSEEN, rank_attributes
-from asc_experiments.report.design import Design
-from asc_experiments.report.runs import StudyRuns
+from asc_experiments.report.analysis.teacher_attributes import UNSEEN, rank_attributes
+from asc_experiments.report.analysis.teacher_design import Design
+from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.statistics.permutation import Effect
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from asc_experiments.cli.options import Json, Settings, ends_soon, with_settings
-from asc_experiments.report.formats import Format, default_file, format_of
+from asc_experiments.report.render.formats import Format, default_file, format_of
 
 Names = Annotated[
     list[str],

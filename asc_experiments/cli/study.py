@@ -152,7 +152,7 @@ def plan(
 ) -> None:
     """Say what a study will cost on this machine, without training: trials, teachers, those in the bank, hours."""
     from asc_experiments.base.progress import show
-    from asc_experiments.report.text import plan_table
+    from asc_experiments.report.render.terminal import plan_table
     from asc_experiments.study.monitor.cost_estimate import plan_study
     from asc_experiments.study.storage.open_storage import open_storage
 

@@ -72,7 +72,7 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
 
     from asc_experiments.base.progress import show
     from asc_experiments.distill import TeacherBank
-    from asc_experiments.report.text import percent
+    from asc_experiments.report.render.terminal import percent
 
     teachers = TeacherBank(settings.tracking()).all()
     if as_json:
@@ -134,7 +134,7 @@ def _scorecards(teacher: Teacher) -> Table:
     """Accuracies in percent, a row for each split that the teacher has logits for."""
     from rich.table import Table
 
-    from asc_experiments.report.text import percent
+    from asc_experiments.report.render.terminal import percent
 
     metrics = teacher.metrics
     columns = ["overall", "macro", *(f"group/{group}" for group in ("real", "seen", "unseen"))]

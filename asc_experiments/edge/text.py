@@ -8,7 +8,7 @@ from typing import Any
 from asc_experiments.edge.comparison import PYTORCH
 from asc_experiments.edge.export import Exported
 from asc_experiments.edge.order import FINE_TUNED, FLOAT, INT8
-from asc_experiments.report.text import percent
+from asc_experiments.report.render.terminal import percent
 from asc_experiments.training.scorecard import DG
 
 POINT = 0.01

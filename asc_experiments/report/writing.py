@@ -13,12 +13,12 @@ from rich.text import Text
 
 from asc_experiments import __version__
 from asc_experiments.base.progress import show
-from asc_experiments.report.document import finite
-from asc_experiments.report.findings import Findings, facts_of
-from asc_experiments.report.formats import Format
-from asc_experiments.report.reading import read_studies
-from asc_experiments.report.text import as_tables
-from asc_experiments.report.words import counted
+from asc_experiments.report.render.blocks import finite
+from asc_experiments.report.analysis.findings import Findings, facts_of
+from asc_experiments.report.render.formats import Format
+from asc_experiments.report.data.loading import read_studies
+from asc_experiments.report.render.terminal import as_tables
+from asc_experiments.report.render.words import counted
 from asc_experiments.tracking import Tracking
 
 _TABLE_WIDTH = 400
@@ -38,7 +38,7 @@ def render(findings: Sequence[Findings], format: Format) -> str:
     if format is Format.json:
         return json.dumps(finite(facts_of(findings)), indent=2, ensure_ascii=False) + "\n"
     if format is Format.csv:
-        from asc_experiments.report.spreadsheet import as_csv
+        from asc_experiments.report.render.csv_table import as_csv
 
         return as_csv(findings)
     if format is Format.table:
@@ -47,10 +47,10 @@ def render(findings: Sequence[Findings], format: Format) -> str:
 
     report = report_of(findings, _written(findings))
     if format is Format.md:
-        from asc_experiments.report.markdown import as_text
+        from asc_experiments.report.render.markdown import as_text
 
         return as_text(report, findings)
-    from asc_experiments.report.html import page
+    from asc_experiments.report.render.html import page
 
     return page(report)
 

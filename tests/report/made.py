@@ -14,7 +14,7 @@ import numpy as np
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_json
-from asc_experiments.report.runs import StudyRuns
+from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.statistics import Evidence
 from asc_experiments.statistics.evidence import to_bytes
 from asc_experiments.tracking import RunRecord, Tracking

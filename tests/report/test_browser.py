@@ -11,9 +11,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from asc_experiments.report.findings import Findings
-from asc_experiments.report.formats import Format
-from asc_experiments.report.shades import contrast
+from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.render.formats import Format
+from asc_experiments.report.render.shades import contrast
 from asc_experiments.report.writing import render
 from tests.report.made import make_study
 from tests.report.test_html import HOSTILE, HOSTILE_GROUPS

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from optuna.trial import TrialState
 
-from asc_experiments.report.comparison import compare_study
-from asc_experiments.report.text import as_markdown
+from asc_experiments.report.analysis.comparison import compare_study
+from asc_experiments.report.render.terminal import as_markdown
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.trial_status import standing
 from asc_experiments.tracking import RunRecord

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asc_experiments.report.attributes import Attribute
+from asc_experiments.report.analysis.teacher_attributes import Attribute
 from asc_experiments.report.charts.base import MUTED, Figure, Trace, axis, dots, figure, legend_above, line, lines, safe
 from asc_experiments.statistics.permutation import Effect
 

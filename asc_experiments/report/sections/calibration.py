@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from asc_experiments.report.charts import scores as draw
-from asc_experiments.report.document import (
+from asc_experiments.report.render.blocks import (
     Block,
     Cell,
     Chart,
@@ -18,10 +18,10 @@ from asc_experiments.report.document import (
     percent,
     text,
 )
-from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import StudyRuns, number_of
+from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.data.study_runs import StudyRuns, number_of
 from asc_experiments.report.sections.scores import parts_of
-from asc_experiments.report.setting import scenes_of
+from asc_experiments.report.analysis.study_setting import scenes_of
 from asc_experiments.tracking import RunRecord
 
 

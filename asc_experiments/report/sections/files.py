@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from asc_experiments.report.answer import Answer
-from asc_experiments.report.commands import CORPUS_FOLDER
-from asc_experiments.report.document import Block, Cell, Column, Commands, Table, columns, number, percent, text
-from asc_experiments.report.exports import (
+from asc_experiments.report.analysis.best_trial import Answer
+from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER
+from asc_experiments.report.render.blocks import Block, Cell, Column, Commands, Table, columns, number, percent, text
+from asc_experiments.report.data.exports import (
     FILE_BYTES,
     FORMATS,
     INT8,
@@ -16,7 +16,7 @@ from asc_experiments.report.exports import (
     exports_of,
     shipped_student,
 )
-from asc_experiments.report.runs import StudyRuns
+from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.training.scorecard import DG
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 
-from asc_experiments.report.answer import Answer, Interval, ship_commands
-from asc_experiments.report.costs import seconds_of
-from asc_experiments.report.document import (
+from asc_experiments.report.analysis.best_trial import Answer, Interval, ship_commands
+from asc_experiments.report.analysis.compute_cost import seconds_of
+from asc_experiments.report.render.blocks import (
     Block,
     Commands,
     Section,
@@ -20,12 +20,12 @@ from asc_experiments.report.document import (
     percent,
     text,
 )
-from asc_experiments.report.findings import Findings
-from asc_experiments.report.gains import gain_in_words
-from asc_experiments.report.runs import StudyRuns, group_word, kind_of, number_of
+from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.analysis.distillation_gain import gain_in_words
+from asc_experiments.report.data.study_runs import StudyRuns, group_word, kind_of, number_of
 from asc_experiments.report.sections.files import export_blocks
-from asc_experiments.report.text import duration
-from asc_experiments.report.words import counted, difference_of, interval_of, listed, value_of
+from asc_experiments.report.render.terminal import duration
+from asc_experiments.report.render.words import counted, difference_of, interval_of, listed, value_of
 from asc_experiments.statistics import Evidence, margin, pooled
 from asc_experiments.statistics.devices import extremes
 from asc_experiments.statistics.margin import ONE_SEED

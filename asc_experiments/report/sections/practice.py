@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from asc_experiments.report.charts import search as draw
-from asc_experiments.report.commands import CORPUS_FOLDER, RESPONSES_FOLDER
-from asc_experiments.report.document import Block, Cell, Chart, Section, Table, code, columns, number, text
-from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import number_of
-from asc_experiments.report.text import duration
-from asc_experiments.report.words import counted
+from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER, RESPONSES_FOLDER
+from asc_experiments.report.render.blocks import Block, Cell, Chart, Section, Table, code, columns, number, text
+from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.data.study_runs import number_of
+from asc_experiments.report.render.terminal import duration
+from asc_experiments.report.render.words import counted
 
 
 def cost_section(findings: Findings) -> Section:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from asc_experiments.report.comparison import stands_for
-from asc_experiments.report.differences import Differences
-from asc_experiments.report.document import (
+from asc_experiments.report.analysis.comparison import stands_for
+from asc_experiments.report.analysis.confounders import Differences
+from asc_experiments.report.render.blocks import (
     Block,
     Cell,
     Column,
@@ -20,9 +20,9 @@ from asc_experiments.report.document import (
     points,
     text,
 )
-from asc_experiments.report.findings import Findings
-from asc_experiments.report.runs import GROUPS, StudyRuns, group_word, number_of, spread
-from asc_experiments.report.text import pareto_front, replicate_cells
+from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, number_of, spread
+from asc_experiments.report.render.terminal import pareto_front, replicate_cells
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 from asc_experiments.training.scorecard import DG

@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from asc_experiments.distill import Workbench
-from asc_experiments.report.comparison import compare_study
+from asc_experiments.report.analysis.comparison import compare_study
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.search.search_space import SearchSpace

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.report.text import plan_table
+from asc_experiments.report.render.terminal import plan_table
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.monitor.cost_estimate import PlannedTraining, StudyPlan, plan_study

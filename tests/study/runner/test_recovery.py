@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from asc_experiments.base.outage import Outage
 from asc_experiments.distill import Workbench
-from asc_experiments.report.reading import read_studies
+from asc_experiments.report.data.loading import read_studies
 from asc_experiments.study.runner.recovery import ask_again, ask_failed_again, settle
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.executors.local import InProcess

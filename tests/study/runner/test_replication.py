@@ -7,8 +7,8 @@ import numpy as np
 import optuna
 import pytest
 
-from asc_experiments.report.comparison import compare_study
-from asc_experiments.report.text import as_markdown
+from asc_experiments.report.analysis.comparison import compare_study
+from asc_experiments.report.render.terminal import as_markdown
 from asc_experiments.statistics import margin
 from asc_experiments.study.runner.recovery import NUMBER_IN_FILE
 from asc_experiments.study.runner.cells import FIRST_FRESH

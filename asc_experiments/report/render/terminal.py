@@ -1,0 +1,232 @@
+"""Draw a comparison as a table for the terminal or as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from asc_experiments.base.progress import fits
+from asc_experiments.report.analysis.comparison import Comparison
+from asc_experiments.report.render.blocks import MOST_ROWS, first_of
+from asc_experiments.report.analysis.pareto import non_dominated
+from asc_experiments.report.data.study_runs import GROUPS, group_word
+
+_CELLS_SHOWN = 12
+"""How many of a grid's cells without a trial a plan names."""
+
+
+def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of a comparison; accuracies and DG in percent."""
+    front = pareto_front(comparison)
+    groups = [name for name in GROUPS if name != "held_out" or any(row[name] is not None for row in comparison.rows)]
+    named = map(group_word, groups)
+    headings = ["", "student or teacher", "objective", "overall", *named, "DG", *comparison.devices, "params", "MMACs"]
+    rows = []
+    for row in comparison.shown:
+        about = f"{row['name']} ({row['trained']})" if row["kind"] == "student" else row["name"]
+        about += " *" if row["run_id"] in front else ""
+        scores = [percent(row[name], row["std"].get(name)) for name in ("overall", *groups, "DG")]
+        scores += [percent(row["devices"][device]) for device in comparison.devices]
+        macs = "" if row["macs"] is None else f"{row['macs'] / 1e6:.1f}"
+        parameters = "" if row["parameters"] is None else f"{row['parameters']:,.0f}"
+        objective = "" if row["objective"] is None else f"{row['objective']:.4f}"
+        rows.append([row["kind"], about, objective, *scores, parameters, macs])
+    return headings, rows
+
+
+def pareto_front(comparison: Comparison) -> set[str]:
+    """The run ids of students that no other beats in both objectives; empty where a study has one."""
+    if not comparison.against:
+        return set()
+    signs = [-1.0 if direction == "maximize" else 1.0 for direction in (comparison.direction, comparison.against[1])]
+    students = comparison.students
+    front = non_dominated([(signs[0] * row["objective"], signs[1] * row["against"]) for row in students])
+    return {students[place]["run_id"] for place in front}
+
+
+def percent(value: float | None, std: float | None = None) -> str:
+    """A part of one in percent with one digit, or nothing; with its standard deviation over seeds, if known."""
+    if value is None:
+        return ""
+    return f"{100 * value:.1f}" + ("" if std is None else f" ± {100 * std:.1f}")
+
+
+def replicate_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of the trials that were tried again with fresh seeds, best first; none if there are none."""
+    headings = ["tried again", "fresh seeds", comparison.objective]
+    on_test = ["difference in the test fold", "95 % interval"] if comparison.split != "test" else []
+    headings += [*on_test, f"difference on the {comparison.split} split", "95 % interval"]
+    tried = [row for row in comparison.rows if row.get("replicated")]
+    rows = []
+    for row in sorted(
+        tried, key=lambda row: row["replicated"]["objective"], reverse=comparison.direction == "maximize"
+    ):
+        again = row["replicated"]
+        spread = "" if again["std"] is None else f" ± {again['std']:.4f}"
+        cells = [row["name"], str(again["seeds"]), f"{again['objective']:.4f}{spread}"]
+        shown = [again["test"], again] if on_test else [again]
+        if again["difference"] is None:
+            rows.append([*cells, "baseline", *("" for _ in range(2 * len(shown) - 1))])
+        else:
+            rows.append(cells + [cell for values in shown for cell in _difference(values)])
+    return headings, rows
+
+
+def _difference(values: Mapping[str, float | None]) -> tuple[str, str]:
+    """A difference and its interval; nothing where it was not measured."""
+    if values["difference"] is None:
+        return "", ""
+    return f"{values['difference']:+.4f}", _interval(values)
+
+
+def _interval(values: Mapping[str, float | None]) -> str:
+    if values["low"] is None:
+        return "not known with one seed"
+    return f"[{values['low']:+.4f}, {values['high']:+.4f}]"
+
+
+def published_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of the published figures, in percent."""
+    names = list(dict.fromkeys(name for figure in comparison.published for name in figure["metrics"]))
+    headings = [
+        "published (ours)",
+        *(name.replace("device_generalization", "DG").replace("accuracy/", "") for name in names),
+    ]
+    rows = [[f["name"], *(_beside_ours(f, name) for name in names)] for f in comparison.published]
+    return headings, rows
+
+
+def _beside_ours(figure: Mapping[str, Any], name: str) -> str:
+    """A published figure, and ours in brackets where the trial that stands for it has finished."""
+    ours = figure.get("ours", {}).get(name)
+    return percent(figure["metrics"].get(name)) + ("" if ours is None else f" ({percent(ours)})")
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """The comparison as a Markdown table, with the teachers of each student below."""
+    headings, rows = comparison_cells(comparison)
+    legend = "\n".join(f"- {in_markdown(line)}" for line in _legend(comparison).splitlines())
+    again = replicate_cells(comparison)
+    replicates = f"\n{markdown_table(*again)}\n" if again[1] else ""
+    if comparison.published:
+        replicates += f"\n{markdown_table(*published_cells(comparison))}\n"
+    return f"{in_markdown(caption(comparison))}\n\n{markdown_table(headings, rows)}\n\n{legend}\n{replicates}"
+
+
+def as_tables(comparison: Comparison) -> list[Table]:
+    """The comparison as one Rich table, or as two on a terminal too narrow for it: groups, then devices."""
+    headings, rows = comparison_cells(comparison)
+    again = replicate_cells(comparison)
+    replicates = [_table("the best and the baseline, tried again", "", *again)] if again[1] else []
+    if comparison.published:
+        replicates.append(_table("published", "", *published_cells(comparison)))
+    whole = _table(caption(comparison), _legend(comparison), headings, rows)
+    if fits(whole):
+        return [whole, *replicates]
+    devices = set(comparison.devices)
+    per_device = [number for number, heading in enumerate(headings) if heading in devices]
+    groups = [number for number in range(len(headings)) if number not in per_device]
+    return [
+        _table(title, legend, [headings[n] for n in chosen], [[row[n] for n in chosen] for row in rows])
+        for title, legend, chosen in (
+            (caption(comparison), "", groups),
+            ("the same per device", _legend(comparison), [0, 1, *per_device]),
+        )
+    ] + replicates
+
+
+def plan_table(facts: dict[str, Any]) -> Table:
+    """What a study will cost, from the facts of its plan."""
+    about = "" if facts["exact"] else "about "
+    title = f"{facts['study']}: {facts['trials']} trials, {facts['finished']} of them finished"
+    caption = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank; {about}"
+    caption += f"{facts['trainings']} trainings, {duration(3600 * facts['hours'])} one after another on this machine"
+    caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"])])
+    caption = "\n".join([caption, *_held_out(facts), *_left_out(facts), *filter(None, [facts["luck"]])])
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+    for heading in ("role", "network", "distinct", "in bank", "epochs", "each", "together"):
+        table.add_column(heading, justify="left" if heading in ("role", "network") else "right", no_wrap=True)
+    for row in facts["rows"]:
+        counts = (str(row[key]) for key in ("distinct", "in_bank", "epochs"))
+        table.add_row(row["role"], row["name"], *counts, duration(row["seconds"]), duration(3600 * row["hours"]))
+    return table
+
+
+def _held_out(facts: dict[str, Any]) -> list[str]:
+    """How many clips of held-out devices a study validates on."""
+    lines = []
+    for device, clips in facts["held_out_devices"].items():
+        line = f"validates on {clips['validated']} of the {clips['of']} training clips of held-out device {device}"
+        if clips["validated"] < clips["of"]:
+            line += "; more of their places: validation.held_out_device_clips most or all"
+        lines.append(line)
+    return lines
+
+
+def _left_out(facts: dict[str, Any]) -> list[str]:
+    """The cells of a grid that have no trial, and how evenly the others have each value."""
+    cells = facts["left_out"]
+    if not cells:
+        return []
+    shown = "; ".join(" ".join(f"{name}={value}" for name, value in cell.items()) for cell in cells[:_CELLS_SHOWN])
+    more = f"; and {len(cells) - _CELLS_SHOWN} more" if len(cells) > _CELLS_SHOWN else ""
+    counts = [
+        f"{name} " + ", ".join(f"{value}: {count}" for value, count in values.items())
+        for name, values in facts["values"].items()
+    ]
+    whole = facts["trials"] + len(cells)
+    return [f"left out {len(cells)} of {whole} cells: {shown}{more}", "trials with each value: " + "; ".join(counts)]
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as one says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def _table(title: str, legend: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, caption=legend, title_justify="left", caption_justify="left")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number < 2 else "right", no_wrap=True)
+    before = ""
+    for row in rows:
+        if row[0] in ("student", "teacher") and before not in ("", row[0]):
+            table.add_section()
+        before = row[0]
+        table.add_row(*row)
+    return table
+
+
+def caption(comparison: Comparison) -> str:
+    """What the rows are and how they were chosen."""
+    chosen = f"chosen by {comparison.clips or f'{comparison.objective} on the {comparison.split} split'}"
+    if comparison.against:
+        chosen += f" against {comparison.against[0]}, * on the Pareto front"
+    trials = len(comparison.students)
+    if comparison.pooled:
+        chosen += f"; {comparison.pooled} more trials with the settings of another are pooled with it"
+    chosen += f"; {first_of(trials)}" if trials > MOST_ROWS else ""
+    return f"{comparison.study}: accuracy in % on the test fold, best first, {chosen}"
+
+
+def _legend(comparison: Comparison) -> str:
+    students = comparison.students[:MOST_ROWS]
+    return "\n".join(f"{row['name']}: taught by {row['teachers']}" for row in students)
+
+
+def in_markdown(value: object) -> str:
+    """A text as it stands in Markdown: in one line, no HTML, no end of a cell."""
+    return " ".join(str(value).split()).replace("<", "&lt;").replace("|", "\\|")
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table whose columns line up."""
+    cells = [[in_markdown(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(headings))]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
+    lines = [f"| {' | '.join(row)} |" for row in padded]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
