@@ -39,7 +39,7 @@ def train_student(
     as_json: Json = False,
 ) -> None:
     """Train a CP-Mobile student on teachers' logits, or on labels alone. It holds out what its teachers held out."""
-    from asc_experiments.distill.single import train_single_student
+    from asc_experiments.distill.standalone_student import train_single_student
 
     values = {"arch": "cp_mobile", "augment": augment, "epochs": epochs, "seed": seed}
     distilling = ("temperature", "label_weight")

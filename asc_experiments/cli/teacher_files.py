@@ -47,7 +47,7 @@ def export(
 ) -> None:
     """Write a teacher's network, logits and description into a folder that `asc teacher import` reads."""
     from asc_experiments.distill import TeacherBank
-    from asc_experiments.distill.transfer import export_teacher
+    from asc_experiments.distill.teacher_archive import export_teacher
 
     teacher = TeacherBank(settings.tracking()).named(key)
     export_teacher(teacher, output, force)
@@ -149,7 +149,7 @@ def _refuse(told: dict[str, Any], why: str) -> None:
 
 def _import_folder(settings: Settings, folder: Path) -> Teacher:
     from asc_experiments.distill import TeacherBank
-    from asc_experiments.distill.transfer import import_teacher, read_teacher_file
+    from asc_experiments.distill.teacher_archive import import_teacher, read_teacher_file
 
     read_teacher_file(folder)  # refuse before there is anything in the workspace
     return import_teacher(TeacherBank(settings.tracking()), folder, settings.cache)
@@ -167,7 +167,7 @@ def _import_file(
     """Import weights, or logits where there are no values of a recipe."""
     from asc_experiments.base.errors import AscError
     from asc_experiments.corpus import ValidationSplit
-    from asc_experiments.distill.imported import import_logits, import_network
+    from asc_experiments.distill.external_teacher import import_logits, import_network
 
     if not path.is_file():
         raise AscError(path, "no such file or folder", "give a .pt or .safetensors file, or an exported teacher")

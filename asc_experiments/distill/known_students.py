@@ -10,7 +10,7 @@ from asc_experiments.base.outage import Outage
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import LOGITS, LOGITS_DIGEST
 from asc_experiments.distill.train import log_corpus
-from asc_experiments.distill.workbench import Workbench
+from asc_experiments.distill.training_context import Workbench
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.registry.network_store import has_network
 from asc_experiments.tracking.trials import (

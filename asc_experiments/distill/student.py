@@ -15,13 +15,13 @@ from asc_experiments.distill.keys import training_identity
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import LOGITS_DIGEST
 from asc_experiments.distill.train import train_network
-from asc_experiments.distill.workbench import Workbench
+from asc_experiments.distill.training_context import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE, TEACHERS
 from asc_experiments.training import Recipe, SoftTargets
-from asc_experiments.training.understanding import agreement, disagreement, entropy
+from asc_experiments.training.diagnostics import agreement, disagreement, entropy
 
 ENSEMBLE_SIZE = "ensemble_size"
 

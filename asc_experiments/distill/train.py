@@ -12,7 +12,7 @@ import numpy as np
 
 from asc_experiments.base.progress import progress
 from asc_experiments.distill.keys import Conditions
-from asc_experiments.distill.workbench import Workbench
+from asc_experiments.distill.training_context import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.tracking.trials import (

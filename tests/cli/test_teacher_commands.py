@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock
 
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.distill.transfer import TeacherFile
+from asc_experiments.distill.teacher_archive import TeacherFile
 from asc_experiments.models import build_model
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import make_recipe

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.distill.single import train_single_student
+from asc_experiments.distill.standalone_student import train_single_student
 from asc_experiments.edge.graph import frontend_graph, network_graph
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.trials import MODEL_ID

@@ -13,7 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from asc_experiments.distill.transfer import read_teacher_file
+from asc_experiments.distill.teacher_archive import read_teacher_file
 from asc_experiments.study.storage.open_storage import open_storage
 from tests.migration.made import Facts
 

@@ -12,7 +12,7 @@ import optuna
 import pytest
 
 from asc_experiments.distill import Workbench
-from asc_experiments.distill.single import train_single_student
+from asc_experiments.distill.standalone_student import train_single_student
 from asc_experiments.study.executors import jobs as work
 from asc_experiments.study.runner.cells import FIRST_FRESH, TrialSeeds
 from asc_experiments.study.runner.driver import Driver
@@ -264,7 +264,7 @@ def test_student_of_a_study_is_found_by_student_train(
     def trained(*_: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("asc_experiments.distill.single.train_student", trained)
+    monkeypatch.setattr("asc_experiments.distill.standalone_student.train_student", trained)
     recipe = SearchSpace(made.file).plan_of({"student.learning_rate": 0.3}, "test").student
     results = [train_single_student(open_bench, tracking, recipe, [], {}, 0.3) for _ in range(2)]
     assert results[0] == results[1]

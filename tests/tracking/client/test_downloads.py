@@ -10,7 +10,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Outage
-from asc_experiments.distill.mending import has_whole_logits, logits_again
+from asc_experiments.distill.logit_repair import has_whole_logits, logits_again
 from asc_experiments.distill.teacher import Teacher
 from asc_experiments.tracking import Run, Tracking, patience
 from asc_experiments.migration.tracking_read import Source

@@ -13,9 +13,9 @@ from torch import Tensor
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Ensemble, Teacher, TeacherBank, Workbench
-from asc_experiments.distill.imported import import_logits, import_network
+from asc_experiments.distill.external_teacher import import_logits, import_network
 from asc_experiments.distill.keys import teacher_key
-from asc_experiments.distill.single import train_single_student
+from asc_experiments.distill.standalone_student import train_single_student
 from asc_experiments.models import build_model
 from asc_experiments.tracking.trials import IMPORTED
 from asc_experiments.training import make_recipe

@@ -18,7 +18,7 @@ from asc_experiments.distill.keys import teacher_key
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, Teacher, lock_of
 from asc_experiments.distill.train import log_corpus, log_setting
-from asc_experiments.distill.workbench import Workbench
+from asc_experiments.distill.training_context import Workbench
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE

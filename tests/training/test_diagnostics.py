@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from asc_experiments.training.understanding import agreement, calibration, disagreement, ece, entropy, softmax
+from asc_experiments.training.diagnostics import agreement, calibration, disagreement, ece, entropy, softmax
 
 GROUPS = {"a": "real", "s4": "unseen"}
 LOGITS = arrays(np.float32, (6, 4), elements=st.floats(-30, 30, width=32))

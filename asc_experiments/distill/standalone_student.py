@@ -12,7 +12,7 @@ from asc_experiments.distill.bank import TeacherBank, check_learnable
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.known_students import find_student, log_found, scores_of, student_lock
 from asc_experiments.distill.student import Distillation, log_ensemble, soft_targets, student_identity, train_student
-from asc_experiments.distill.workbench import Workbench
+from asc_experiments.distill.training_context import Workbench
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.trials import IDENTITY, ORIGINAL, SEED
 from asc_experiments.training import Recipe
