@@ -23,15 +23,15 @@ from optuna.trial import TrialState
 
 from asc_experiments.base.processors import end_with_parent
 from asc_experiments.base.progress import hushed
+from asc_experiments.bench.place import Place
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import LogitTable, Workbench
 from asc_experiments.distill.bank import log_logits
-from asc_experiments.study.runner.driver import Driver
-from asc_experiments.study.executors.local import InProcess
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.bench.place import Place
-from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
+from asc_experiments.study.executors.local import InProcess
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEARCHED, SEED_KIND, TRIAL, finished_trials

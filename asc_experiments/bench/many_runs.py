@@ -23,13 +23,13 @@ import optuna
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.processors import end_with_parent, processors
 from asc_experiments.base.progress import hushed, progress
+from asc_experiments.bench.place import Place
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import Workbench
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.bench.place import Place
-from asc_experiments.study.storage.trial_status import ASKED
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
+from asc_experiments.study.storage.trial_status import ASKED
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.run import NOTE, PARENT
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEED_KIND, TRIAL, TRIAL_KIND, finished_trials

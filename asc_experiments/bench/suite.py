@@ -14,6 +14,7 @@ import torch
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import hushed
 from asc_experiments.bench import overheads
+from asc_experiments.bench.driver import benchmark_driver
 from asc_experiments.bench.machine import Machine
 from asc_experiments.bench.memory import peak_memory
 from asc_experiments.bench.side_by_side import side_by_side
@@ -23,7 +24,6 @@ from asc_experiments.corpus import Corpus, WaveformStore
 from asc_experiments.corpus.impulse_responses import load_impulse_responses
 from asc_experiments.corpus.store import prepare
 from asc_experiments.corpus.synth import synthesise
-from asc_experiments.bench.driver import benchmark_driver
 from asc_experiments.training import ClipSource, make_recipe
 from asc_experiments.training.loop import best_device
 

@@ -109,8 +109,8 @@ def run_study(
 ) -> None:
     """Run a study to its total of trials. Stopped or killed, the same command goes on."""
     from asc_experiments.base.durations import parse_duration
-    from asc_experiments.study.runner.driver import Driver
     from asc_experiments.study.executors.ray.options import RayOptions, local_executor
+    from asc_experiments.study.runner.driver import Driver
     from asc_experiments.study.storage.open_storage import open_storage
 
     seconds = None if timeout is None else parse_duration(timeout, "--timeout")
@@ -183,8 +183,8 @@ def _read(file: Path, trials: int | None, scale: str | None, assignments: list[s
 @ends_soon
 def status(settings: Settings, name: Name, as_json: Json = False) -> None:
     """How many trials were asked for, finished, pruned, failed, and are running."""
-    from asc_experiments.study.storage.trial_status import study_status
     from asc_experiments.study.storage.open_storage import load_study, open_storage
+    from asc_experiments.study.storage.trial_status import study_status
 
     facts = study_status(load_study(open_storage(settings.workspace, settings.storage), name)).facts()
     print_json(facts) if as_json else print_facts(facts, f"study {name}")
@@ -201,8 +201,8 @@ def watch(
 ) -> None:
     """Watch a study live: trainings under way, epochs, accuracy so far, the best trial, the time left."""
     from asc_experiments.base.progress import live, show
-    from asc_experiments.study.storage.open_storage import load_study, open_storage
     from asc_experiments.study.monitor.live_view import Watch, watch_table
+    from asc_experiments.study.storage.open_storage import load_study, open_storage
 
     study, tracking = load_study(open_storage(settings.workspace, settings.storage), name), settings.tracking()
     watching = Watch(study, tracking)
@@ -227,12 +227,12 @@ def list_studies(
     from rich.table import Table
 
     from asc_experiments.base.progress import show
-    from asc_experiments.study.storage.trial_status import study_status
     from asc_experiments.study.storage.open_storage import load_study, open_storage, study_names
+    from asc_experiments.study.storage.trial_status import study_status
 
     if shipped:
-        from asc_experiments.study.definition.study_file import read_study
         from asc_experiments.study.definition.bundled_studies import shipped_studies
+        from asc_experiments.study.definition.study_file import read_study
 
         about = {name: read_study(path).description for name, path in shipped_studies().items()}
         print_json(about) if as_json else print_facts(about, f"{len(about)} studies come with the program")

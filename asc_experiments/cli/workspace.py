@@ -61,8 +61,8 @@ def export(
     Without --study everything: all studies, all teachers, the single students.
     """
     from asc_experiments.migration.archive import mode_of
-    from asc_experiments.study.storage.open_storage import open_storage
     from asc_experiments.migration.workspace import export_workspace
+    from asc_experiments.study.storage.open_storage import open_storage
 
     mode_of(path)
     storage = open_storage(settings.workspace, settings.storage)
@@ -85,8 +85,8 @@ def import_(
 
     What is there already is not doubled; stopped or killed, the same command finishes.
     """
-    from asc_experiments.study.storage.open_storage import open_storage
     from asc_experiments.migration.workspace import import_workspace
+    from asc_experiments.study.storage.open_storage import open_storage
 
     open_studies = partial(open_storage, settings.workspace, settings.storage)
     facts = import_workspace(settings.tracking, open_studies, settings.cache, path).facts()

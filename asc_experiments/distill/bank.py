@@ -12,8 +12,8 @@ from asc_experiments.base.hashing import digest_file
 from asc_experiments.base.progress import say
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.keys import key_of_schema_1, teacher_key
-from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.logit_repair import has_whole_logits, logits_again
+from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.training_context import Workbench

@@ -35,10 +35,10 @@ from asc_experiments.training import (
     Trainer,
     score,
 )
+from asc_experiments.training.diagnostics import calibration
 from asc_experiments.training.loop import best_device
 from asc_experiments.training.precision import training_format
 from asc_experiments.training.pretrained import audioset_weights
-from asc_experiments.training.diagnostics import calibration
 
 CORPUS_DIRS = "dirs"
 """A corpus may bring its own impulse responses in this folder."""

@@ -10,9 +10,9 @@ from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Distillation, Ensemble, TeacherBank, Workbench
 from asc_experiments.distill.student import soft_targets
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.client.run import PARENT
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.network_store import find_version
-from asc_experiments.tracking.client.run import PARENT
 from asc_experiments.tracking.trials import MODEL_ID, keys_of
 from asc_experiments.training import SoftTargets
 

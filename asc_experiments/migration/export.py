@@ -12,9 +12,9 @@ from typing import Any
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import progress
 from asc_experiments.migration.archive import ArchiveWriter
-from asc_experiments.tracking import Tracking
-from asc_experiments.migration.tracking_read import Source, is_under_way, model_entry
 from asc_experiments.migration.records import ExperimentEntry, TrackingEntry
+from asc_experiments.migration.tracking_read import Source, is_under_way, model_entry
+from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.trials import CORPUS, ORIGINAL, TEACHER_KEY, TEACHERS
 

@@ -15,11 +15,11 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import progress, say
 from asc_experiments.migration.export import FILES, MODELS, RECORD, RUNS, TEACHERS_EXPERIMENT, TRACKING
 from asc_experiments.migration.ids import Ids, NewRun, map_files
-from asc_experiments.migration.unpacking import Archive
-from asc_experiments.tracking import Tracking
 from asc_experiments.migration.records import ModelEntry, ModelPoint, RunEntry, TrackingEntry, VersionEntry
 from asc_experiments.migration.registered_models import write_registered
 from asc_experiments.migration.tracking_write import Target
+from asc_experiments.migration.unpacking import Archive
+from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.trials import MODEL_ID, TEACHER_KEY, TRIAL_KIND
 

@@ -18,8 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field, JsonValue
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.storage.trial_status import CORPUS, DEFINITION, DIRS, KEY_SCHEMA, OWNER, was_interrupted
 from asc_experiments.migration.records import Record, StudyName
+from asc_experiments.study.storage.trial_status import CORPUS, DEFINITION, DIRS, KEY_SCHEMA, OWNER, was_interrupted
 
 _SAME, _AHEAD, _BEHIND, _PARTED = "same", "ahead", "behind", "parted"
 _UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)

@@ -9,8 +9,8 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.hashing import digest_bytes
-from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.migration.records import IMPORTED_FROM, RegisteredEntry, VersionEntry
+from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.trials import MODEL_ID
 

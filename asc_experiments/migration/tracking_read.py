@@ -16,8 +16,6 @@ from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import is_gone
-from asc_experiments.tracking.client.client import Tracking
-from asc_experiments.tracking.client.downloads import download_from, download_of_run, unreadable
 from asc_experiments.migration.records import (
     IMPORTED_FROM,
     DatasetEntry,
@@ -30,6 +28,8 @@ from asc_experiments.migration.records import (
     VersionEntry,
     without_import,
 )
+from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.downloads import download_from, download_of_run, unreadable
 from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.client.run import ERROR, OWNER
 

@@ -22,8 +22,6 @@ from mlflow.entities import (
 from mlflow.entities import Run as MlflowRun
 
 from asc_experiments.base.ownership import this_process
-from asc_experiments.tracking.client.client import Tracking
-from asc_experiments.tracking.client.limits import METRICS_PER_CALL, in_calls
 from asc_experiments.migration.records import (
     IMPORT_DIGEST,
     IMPORTED_FROM,
@@ -33,6 +31,8 @@ from asc_experiments.migration.records import (
     Point,
     RunEntry,
 )
+from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.limits import METRICS_PER_CALL, in_calls
 from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.client.run import ERROR, OWNER, Run
 

@@ -18,8 +18,8 @@ from asc_experiments.base.progress import say
 from asc_experiments.migration.archive import writing
 from asc_experiments.migration.export import STUDENTS_EXPERIMENT, TEACHERS_EXPERIMENT, Export, Exported
 from asc_experiments.migration.imports import Import, Imported
-from asc_experiments.migration.unpacking import Archive
 from asc_experiments.migration.optuna_studies import StudyEntry, StudyImport, is_ours, study_entry
+from asc_experiments.migration.unpacking import Archive
 from asc_experiments.study.storage.open_storage import load_study, study_lock, study_names
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import KIND

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from asc_experiments import __version__
 from asc_experiments.base.progress import show
-from asc_experiments.report.render.blocks import finite
 from asc_experiments.report.analysis.findings import Findings, facts_of
-from asc_experiments.report.render.formats import Format
 from asc_experiments.report.data.loading import read_studies
+from asc_experiments.report.render.blocks import finite
+from asc_experiments.report.render.formats import Format
 from asc_experiments.report.render.terminal import as_tables
 from asc_experiments.report.render.words import counted
 from asc_experiments.tracking import Tracking

@@ -16,9 +16,9 @@ from asc_experiments.statistics.chance import ONE_ANSWER
 from asc_experiments.statistics.settling import what_settles
 from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words, value_in_words
 from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.run import RunRecord
 from asc_experiments.tracking.decision import Standing, compare_standings, standing
 from asc_experiments.tracking.evidence import evidence_of
-from asc_experiments.tracking.client.run import RunRecord
 from asc_experiments.tracking.trials import (
     CELL,
     DIRECTION,

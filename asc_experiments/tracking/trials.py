@@ -12,8 +12,8 @@ from contextlib import suppress
 from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
-from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
+from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
 
 STUDY, TRIAL = "asc.study", "asc.trial"

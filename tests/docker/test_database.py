@@ -19,14 +19,14 @@ from optuna.trial import TrialState
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
-from asc_experiments.study.storage import postgres as database_module
-from asc_experiments.study.runner.recovery import end_lost_replicates, settle
-from asc_experiments.study.storage.postgres import DatabaseLocks, SharedStorage, open_database, silent_trials
-from asc_experiments.study.runner.driver import Driver
-from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.storage.trial_status import DEFINITION, OWNER, study_status
-from asc_experiments.study.storage.open_storage import open_storage, study_lock
 from asc_experiments.migration.workspace import export_workspace, import_workspace
+from asc_experiments.study.definition.study_file import StudyFile
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.runner.recovery import end_lost_replicates, settle
+from asc_experiments.study.storage import postgres as database_module
+from asc_experiments.study.storage.open_storage import open_storage, study_lock
+from asc_experiments.study.storage.postgres import DatabaseLocks, SharedStorage, open_database, silent_trials
+from asc_experiments.study.storage.trial_status import DEFINITION, OWNER, study_status
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import DRIVER
 from asc_experiments.tracking.client.run import OWNER as RUN_OWNER

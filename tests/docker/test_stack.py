@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.study.storage.open_storage import open_storage
+from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.trials import STUDY, TRIAL, finished_trials
 

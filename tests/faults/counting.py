@@ -5,8 +5,8 @@ from collections import Counter
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import load_study
+from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.trials import SEED_KIND, TRIAL, finished_trials

@@ -14,8 +14,8 @@ import psutil
 import pytest
 import sqlalchemy
 
-from asc_experiments.study.storage.postgres import GRACE_S
 from asc_experiments.study.storage.open_storage import open_storage
+from asc_experiments.study.storage.postgres import GRACE_S
 from asc_experiments.tracking import Tracking
 from tests.faults.counting import check_what_is_left
 from tests.faults.servers import Postgres

@@ -4,9 +4,9 @@ import pytest
 
 from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.migration.ids import Ids
-from asc_experiments.tracking import Tracking
 from asc_experiments.migration.records import RegisteredEntry, VersionEntry
 from asc_experiments.migration.registered_models import Written, write_registered
+from asc_experiments.tracking import Tracking
 
 OLD = {number: f"m-{number:032x}" for number in (1, 3)}
 CARD = "# asc-student, version {0}\n\nasc predict models:/asc-student/{0} FOLDER"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.definition.bundled_studies import find_study, shipped_studies
+from asc_experiments.study.definition.study_file import read_study
 
 FOLDER = Path(__file__).parents[2] / "studies"
 

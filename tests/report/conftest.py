@@ -10,11 +10,11 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Workbench
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.render.formats import Format
 from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.report.render.formats import Format
 from asc_experiments.report.writing import render
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
 from tests.browser import chromium

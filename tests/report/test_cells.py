@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from asc_experiments.report.analysis.compute_cost import costs_of
-from asc_experiments.report.data.exports import shipped_student
 from asc_experiments.report.analysis.distillation_gain import gains_of
+from asc_experiments.report.data.exports import shipped_student
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.tracking.trials import CELL, ORIGINAL, SEED_KIND, STUDENTS, STUDENTS_TRAINED
 from tests.report.made import make_study

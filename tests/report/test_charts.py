@@ -3,11 +3,11 @@
 import plotly.graph_objects
 import pytest
 
+from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.charts.base import lines, safe
 from asc_experiments.report.charts.search import history, parallel
-from asc_experiments.report.render.blocks import Chart, Report
-from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.report.render.blocks import Chart, Report
 from asc_experiments.report.sections import report_of
 from tests.report.made import make_study
 

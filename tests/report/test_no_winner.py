@@ -11,8 +11,8 @@ import pytest
 
 from asc_experiments.report.analysis.best_trial import answer_of
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.render.formats import Format
 from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.report.render.formats import Format
 from asc_experiments.report.sections import chapter_of
 from asc_experiments.report.sections.headline import headline
 from asc_experiments.report.writing import render

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from asc_experiments.report.render.blocks import Chapter, Chart, Commands, Section, Table, Tiles
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.render.formats import Format
 from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.report.render.blocks import Chapter, Chart, Commands, Section, Table, Tiles
+from asc_experiments.report.render.formats import Format
 from asc_experiments.report.sections import chapter_of, report_of
 from asc_experiments.report.writing import render
 from asc_experiments.statistics import Evidence

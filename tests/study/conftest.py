@@ -10,10 +10,10 @@ import pytest
 
 from asc_experiments.distill import Distillation, Ensemble, LogitTable, Workbench
 from asc_experiments.distill.bank import log_logits
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.trials import MODEL_ID
 from asc_experiments.training import Recipe
@@ -59,7 +59,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
         costs = {"complexity/macs": float(complexity.macs), "complexity/parameters": float(complexity.parameters)}
         return SeedResult(job.parent, "m-0", job.student.seed, scores | costs)
 
-    monkeypatch.setattr("asc_experiments.study.runner.trial_result._log_answers", lambda *_: None)  # there are no logits
+    monkeypatch.setattr(
+        "asc_experiments.study.runner.trial_result._log_answers", lambda *_: None
+    )  # there are no logits
     monkeypatch.setattr("asc_experiments.study.runner.trial_runner.train_teacher", teacher)
     monkeypatch.setattr("asc_experiments.study.runner.trial_runner.train_seed", student)
     return asked

@@ -16,8 +16,8 @@ from optuna.trial import TrialState
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import Workbench
 from asc_experiments.study.runner.driver import Driver
-from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import load_study, open_storage
+from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import Tracking
 from tests.faults.counting import check_what_is_left
 
@@ -89,7 +89,9 @@ def test_trial_finished_in_mlflow_before_a_kill_is_not_run_again(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(made.study, "tell", killed)
         made.run()
-    monkeypatch.setattr("asc_experiments.study.storage.trial_status.is_gone", lambda owner: True)  # as if that process had died
+    monkeypatch.setattr(
+        "asc_experiments.study.storage.trial_status.is_gone", lambda owner: True
+    )  # as if that process had died
     status = driver({"trials": 1}).run()
     assert status.finished == 1
     assert runs(made.bench, "trial") == ["FINISHED"]

@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.monitor.cost_estimate import plan_study
-from asc_experiments.study.storage.trial_status import study_status
-from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.monitor.live_view import view_study, watch_table
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.storage.open_storage import open_storage
+from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import finished_trials
 from tests.study.conftest import Answers
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from asc_experiments.report.analysis.compute_cost import Costs, costs_of
 from asc_experiments.report.analysis.distillation_gain import Gain
-from asc_experiments.report.analysis.teacher_kinds import kinds_of
 from asc_experiments.report.analysis.runner_up_margin import Lead, Rival, Score, Worth, lead_of
+from asc_experiments.report.analysis.teacher_kinds import kinds_of
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, number_of, spread
 from asc_experiments.report.render.words import counted, is_part_of_one, listed
 from asc_experiments.statistics import dg_floor, learning_of

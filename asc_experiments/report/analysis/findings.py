@@ -8,16 +8,16 @@ from functools import cached_property
 from typing import Any
 
 from asc_experiments.report.analysis.best_trial import Answer, answer_of, ship_commands
-from asc_experiments.report.analysis.teacher_attributes import Attribute, rank_attributes, teaching_effect
-from asc_experiments.report.analysis.next_commands import Command, student_command, teacher_command
 from asc_experiments.report.analysis.comparison import Comparison, compare_runs
 from asc_experiments.report.analysis.compute_cost import Costs, costs_of
-from asc_experiments.report.analysis.teacher_design import Design
 from asc_experiments.report.analysis.confounders import Differences, student_differences, teacher_differences
-from asc_experiments.report.analysis.pareto import accuracy_against_macs
 from asc_experiments.report.analysis.distillation_gain import Gain, gains_of
-from asc_experiments.report.data.study_runs import StudyRuns, number_of
+from asc_experiments.report.analysis.next_commands import Command, student_command, teacher_command
+from asc_experiments.report.analysis.pareto import accuracy_against_macs
 from asc_experiments.report.analysis.study_setting import setting_facts, setting_of
+from asc_experiments.report.analysis.teacher_attributes import Attribute, rank_attributes, teaching_effect
+from asc_experiments.report.analysis.teacher_design import Design
+from asc_experiments.report.data.study_runs import StudyRuns, number_of
 from asc_experiments.statistics import learning_of
 from asc_experiments.statistics.importances import Importances
 from asc_experiments.statistics.permutation import Effect

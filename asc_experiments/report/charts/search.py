@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from asc_experiments.report.analysis.compute_cost import Cost
+from asc_experiments.report.analysis.pareto import Student
 from asc_experiments.report.charts.base import (
     INK,
     MUTED,
@@ -22,8 +24,6 @@ from asc_experiments.report.charts.base import (
     lines,
     safe,
 )
-from asc_experiments.report.analysis.compute_cost import Cost
-from asc_experiments.report.analysis.pareto import Student
 
 _EVERY_TICK, _MOST_LABELS, _ORDERS = 12, 6, 20
 _FIFTHS = ("var(--q1)", "var(--q2)", "var(--q3)", "var(--q4)", "var(--q5)")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from asc_experiments.report.render.blocks import Block, Chart, Commands, Report, Section, Table, Tiles
 from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.render.blocks import Block, Chart, Commands, Report, Section, Table, Tiles
 from asc_experiments.report.render.terminal import as_markdown, in_markdown, markdown_table
 
 _SCORES = "scores"

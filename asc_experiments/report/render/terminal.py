@@ -9,9 +9,9 @@ from rich.table import Table
 
 from asc_experiments.base.progress import fits
 from asc_experiments.report.analysis.comparison import Comparison
-from asc_experiments.report.render.blocks import MOST_ROWS, first_of
 from asc_experiments.report.analysis.pareto import non_dominated
 from asc_experiments.report.data.study_runs import GROUPS, group_word
+from asc_experiments.report.render.blocks import MOST_ROWS, first_of
 
 _CELLS_SHOWN = 12
 """How many of a grid's cells without a trial a plan names."""

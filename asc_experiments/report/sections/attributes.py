@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.teacher_attributes import Attribute
+from asc_experiments.report.analysis.teacher_design import Design
 from asc_experiments.report.charts.attributes import effects
 from asc_experiments.report.charts.base import rows_height
-from asc_experiments.report.analysis.teacher_design import Design
-from asc_experiments.report.render.blocks import Block, Cell, Chart, Column, Section, Table, number, points, text
-from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns, better_word, objective_name
+from asc_experiments.report.render.blocks import Block, Cell, Chart, Column, Section, Table, number, points, text
 from asc_experiments.report.render.words import counted, difference_of, interval_of, is_part_of_one, listed, units
 from asc_experiments.statistics.permutation import FEWEST, FEWEST_UNITS, Effect
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.analysis.study_setting import scenes_of
 from asc_experiments.report.charts import scores as draw
+from asc_experiments.report.data.study_runs import StudyRuns, number_of
 from asc_experiments.report.render.blocks import (
     Block,
     Cell,
@@ -18,10 +21,7 @@ from asc_experiments.report.render.blocks import (
     percent,
     text,
 )
-from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.data.study_runs import StudyRuns, number_of
 from asc_experiments.report.sections.scores import parts_of
-from asc_experiments.report.analysis.study_setting import scenes_of
 from asc_experiments.tracking import RunRecord
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from asc_experiments.report.analysis.best_trial import Answer
 from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER
-from asc_experiments.report.render.blocks import Block, Cell, Column, Commands, Table, columns, number, percent, text
 from asc_experiments.report.data.exports import (
     FILE_BYTES,
     FORMATS,
@@ -17,6 +16,7 @@ from asc_experiments.report.data.exports import (
     shipped_student,
 )
 from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.report.render.blocks import Block, Cell, Column, Commands, Table, columns, number, percent, text
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.training.scorecard import DG
 

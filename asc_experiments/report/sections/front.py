@@ -7,6 +7,9 @@ import math
 
 from asc_experiments.report.analysis.best_trial import Answer, Interval, ship_commands
 from asc_experiments.report.analysis.compute_cost import seconds_of
+from asc_experiments.report.analysis.distillation_gain import gain_in_words
+from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.data.study_runs import StudyRuns, group_word, kind_of, number_of
 from asc_experiments.report.render.blocks import (
     Block,
     Commands,
@@ -20,12 +23,9 @@ from asc_experiments.report.render.blocks import (
     percent,
     text,
 )
-from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.analysis.distillation_gain import gain_in_words
-from asc_experiments.report.data.study_runs import StudyRuns, group_word, kind_of, number_of
-from asc_experiments.report.sections.files import export_blocks
 from asc_experiments.report.render.terminal import duration
 from asc_experiments.report.render.words import counted, difference_of, interval_of, listed, value_of
+from asc_experiments.report.sections.files import export_blocks
 from asc_experiments.statistics import Evidence, margin, pooled
 from asc_experiments.statistics.devices import extremes
 from asc_experiments.statistics.margin import ONE_SEED

@@ -8,6 +8,8 @@ from typing import Any
 
 from asc_experiments.report.analysis.comparison import stands_for
 from asc_experiments.report.analysis.confounders import Differences
+from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, number_of, spread
 from asc_experiments.report.render.blocks import (
     Block,
     Cell,
@@ -20,8 +22,6 @@ from asc_experiments.report.render.blocks import (
     points,
     text,
 )
-from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, number_of, spread
 from asc_experiments.report.render.terminal import pareto_front, replicate_cells
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of

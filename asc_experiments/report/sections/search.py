@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asc_experiments.report.charts import search as draw
-from asc_experiments.report.charts.base import rows_height
-from asc_experiments.report.render.blocks import Block, Cell, Chart, Section, Table, columns, number, percent, text
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.pareto import accuracy_against_macs, front_metric
+from asc_experiments.report.charts import search as draw
+from asc_experiments.report.charts.base import rows_height
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, objective_name
+from asc_experiments.report.render.blocks import Block, Cell, Chart, Section, Table, columns, number, percent, text
 from asc_experiments.report.render.words import counted, listed
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import ERROR

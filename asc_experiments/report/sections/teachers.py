@@ -6,8 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from asc_experiments.report.charts import scores as draw
+from asc_experiments.report.analysis.distillation_gain import Gain, mean_gain
+from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER, RESPONSES_FOLDER, Command, labels_alone_command
+from asc_experiments.report.charts import scores as draw
+from asc_experiments.report.data.study_runs import number_of, spread
 from asc_experiments.report.render.blocks import (
     Block,
     Cell,
@@ -20,14 +23,11 @@ from asc_experiments.report.render.blocks import (
     points,
     text,
 )
-from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.analysis.distillation_gain import Gain, mean_gain
-from asc_experiments.report.data.study_runs import number_of, spread
-from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.report.render.words import (
     correlation_in_words,
     counted,
 )
+from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.tracking.trials import keys_of
 from asc_experiments.training.scorecard import DG
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asc_experiments.report.charts import search as draw
 from asc_experiments.report.analysis.compute_cost import costs_of
+from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.charts import search as draw
+from asc_experiments.report.data.study_runs import objective_name
 from asc_experiments.report.render.blocks import (
     Block,
     Cell,
@@ -17,12 +19,10 @@ from asc_experiments.report.render.blocks import (
     percent,
     text,
 )
-from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.data.study_runs import objective_name
-from asc_experiments.report.sections.front import OVERALL, UNSEEN, shipping
-from asc_experiments.report.sections.search import front_section
 from asc_experiments.report.render.terminal import duration
 from asc_experiments.report.render.words import counted, listed, value_of
+from asc_experiments.report.sections.front import OVERALL, UNSEEN, shipping
+from asc_experiments.report.sections.search import front_section
 from asc_experiments.statistics import margin
 from asc_experiments.tracking.decision import Standing
 from asc_experiments.training.scorecard import DG

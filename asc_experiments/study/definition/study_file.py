@@ -14,9 +14,9 @@ from asc_experiments.base.settings import Settings
 from asc_experiments.base.yaml import read_yaml
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.keys import differing
+from asc_experiments.study.definition.bundled_studies import find_study
 from asc_experiments.study.definition.ensemble_space import EnsembleSpace
 from asc_experiments.study.definition.parameter_range import Scalar, Searchables, candidates
-from asc_experiments.study.definition.bundled_studies import find_study
 from asc_experiments.training.scorecard import is_better_higher
 
 RESERVED_NAMES = ("teachers", "students", "Default")

@@ -13,15 +13,15 @@ from optuna.storages import BaseStorage
 from asc_experiments.base.progress import progress
 from asc_experiments.corpus.splits import held_out_device_clips
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.runner.recovery import NUMBER_IN_FILE, own_trials, queued_numbers
-from asc_experiments.study.search.grid_subset import value_counts
-from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.runner.validation import check_study, objective_clips, refuse_changed
-from asc_experiments.study.search.samplers import sampler
 from asc_experiments.study.definition.parameter_range import Scalar
+from asc_experiments.study.definition.study_file import StudyFile
+from asc_experiments.study.runner.recovery import NUMBER_IN_FILE, own_trials, queued_numbers
+from asc_experiments.study.runner.validation import check_study, objective_clips, refuse_changed
+from asc_experiments.study.search.grid_subset import value_counts
+from asc_experiments.study.search.samplers import sampler
 from asc_experiments.study.search.search_space import Queued, SearchSpace, TrialPlan
-from asc_experiments.study.storage.trial_status import counted, study_status
 from asc_experiments.study.search.suggestions import Given
+from asc_experiments.study.storage.trial_status import counted, study_status
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.training import Recipe
 from asc_experiments.training.recipe import PaSSTShape

@@ -8,8 +8,8 @@ from typing import Any
 
 from optuna.trial import Trial
 
-from asc_experiments.study.runner.trial_runner import Steps
 from asc_experiments.study.executors.jobs import TakenOver, has_ended, unless_taken_over
+from asc_experiments.study.runner.trial_runner import Steps
 
 
 @dataclass(eq=False)

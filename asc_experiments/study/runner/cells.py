@@ -76,5 +76,8 @@ class TrialSeeds:
             return free
 
     def pooled(self, students: int) -> None:
-        """Keep over how many students the trial's values are: see :func:`~asc_experiments.study.storage.trial_status.standing`."""
+        """Keep over how many students the trial's values are.
+
+        See :func:`~asc_experiments.study.storage.trial_status.standing`.
+        """
         self.trial.set_user_attr(STUDENTS, students)

@@ -15,6 +15,12 @@ from optuna.trial import Trial, TrialState
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.study.definition.study_file import StudyFile
+from asc_experiments.study.executors.jobs import Pruned, Reporter, TakenOver
+from asc_experiments.study.executors.local import InProcess, WorkerPool, WorkError
+from asc_experiments.study.runner.active_trial import UnderWay
+from asc_experiments.study.runner.cells import TrialSeeds
+from asc_experiments.study.runner.experiment_page import describe_study
 from asc_experiments.study.runner.recovery import (
     NUMBER_IN_FILE,
     ask_again,
@@ -27,21 +33,15 @@ from asc_experiments.study.runner.recovery import (
     tell,
     withdraw,
 )
-from asc_experiments.study.runner.cells import TrialSeeds
-from asc_experiments.study.executors.local import InProcess, WorkerPool, WorkError
-from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.runner.validation import check_study, open_study
-from asc_experiments.study.storage.failures import in_one_line, study_outage
 from asc_experiments.study.runner.replication import replicate
+from asc_experiments.study.runner.trial_runner import Steps, TrialContext, run_trial
+from asc_experiments.study.runner.validation import check_study, open_study
 from asc_experiments.study.search.samplers import sampler, set_constraints
 from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.storage.trial_status import AGAIN_OF, StudyStatus, study_status
-from asc_experiments.study.storage.open_storage import locks_of, study_lock
 from asc_experiments.study.search.suggestions import exact_params
-from asc_experiments.study.runner.experiment_page import describe_study
-from asc_experiments.study.runner.trial_runner import Steps, TrialContext, run_trial
-from asc_experiments.study.runner.active_trial import UnderWay
-from asc_experiments.study.executors.jobs import Pruned, Reporter, TakenOver
+from asc_experiments.study.storage.failures import in_one_line, study_outage
+from asc_experiments.study.storage.open_storage import locks_of, study_lock
+from asc_experiments.study.storage.trial_status import AGAIN_OF, StudyStatus, study_status
 from asc_experiments.training.network import complexity_of
 
 _AHEAD = 2

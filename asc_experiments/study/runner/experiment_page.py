@@ -13,8 +13,8 @@ from asc_experiments.study.runner.importances import parameter_importances
 from asc_experiments.study.runner.validation import objective_clips
 from asc_experiments.study.storage.trial_status import VERDICT, study_status
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.judgement import StudyVerdict, verdict_on
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
+from asc_experiments.tracking.judgement import StudyVerdict, verdict_on
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
     DEVICE_GROUPS,

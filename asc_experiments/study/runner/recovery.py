@@ -9,10 +9,18 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from asc_experiments.base.ownership import is_elsewhere, this_process
-from asc_experiments.study.storage.postgres import silent_trials
-from asc_experiments.study.search.search_space import Queued
-from asc_experiments.study.storage.trial_status import AGAIN_OF, INTERRUPTED, OWNER, SEEDS, counted, superseded, was_interrupted
 from asc_experiments.study.executors.jobs import PRUNED_NOTE, TakenOver, has_ended, unless_taken_over
+from asc_experiments.study.search.search_space import Queued
+from asc_experiments.study.storage.postgres import silent_trials
+from asc_experiments.study.storage.trial_status import (
+    AGAIN_OF,
+    INTERRUPTED,
+    OWNER,
+    SEEDS,
+    counted,
+    superseded,
+    was_interrupted,
+)
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.run import DRIVER, ERROR, KIND, PARENT
 from asc_experiments.tracking.client.run import OWNER as RUN_OWNER
@@ -57,7 +65,7 @@ def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple
     trials = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]
     abandoned = [t for t in trials if was_interrupted(t) or (t._trial_id in silent and is_elsewhere(_owner(t)))]
     for driver in {_owner(t) for t in abandoned} - {_owner(t) for t in trials if t not in abandoned}:
-        swept += end_runs_of(tracking, DRIVER, driver, _LOST)
+        swept += tracking.end_runs_of(DRIVER, driver, _LOST)
     for frozen in abandoned:
         swept += _end_runs(tracking, experiment_id, frozen)
         with suppress(TakenOver):  # its driver has woken up meanwhile, and told it
@@ -193,23 +201,6 @@ def _end_runs(tracking: Tracking, experiment_id: str, trial: FrozenTrial) -> int
     for run in children + begun:
         tracking.writer(run.run_id, experiment_id).end("KILLED", _LOST)
     return len(children) + len(begun)
-
-
-def end_runs_of(tracking: Tracking, tag: str, process: str, reason: str) -> int:
-    """End as KILLED what a process that is lost left RUNNING, of whatever study, teachers too; how many runs that were.
-
-    Args:
-        tracking: the server.
-        tag: ``OWNER`` for the process's own runs, ``DRIVER`` for those of its workers too.
-        process: its owner string.
-        reason: why, for the runs.
-    """
-    left = tracking.search(
-        list(tracking.experiments()), f"attributes.status = 'RUNNING' AND tags.`{tag}` = '{process}'"
-    )
-    for run in left:
-        tracking.writer(run.run_id, run.experiment_id).end("KILLED", reason)
-    return len(left)
 
 
 def end_lost_replicates(tracking: Tracking, experiment_id: str) -> int:

@@ -18,15 +18,15 @@ from optuna.trial import FrozenTrial, TrialState
 from asc_experiments.base.progress import say
 from asc_experiments.distill import Workbench
 from asc_experiments.statistics import Evidence, Margin, margin
-from asc_experiments.study.runner.recovery import NUMBER_IN_FILE
-from asc_experiments.study.runner.cells import FIRST_FRESH
-from asc_experiments.study.runner.trial_result import every_logit, names_of_all
 from asc_experiments.study.definition.study_file import Objective, Replication
-from asc_experiments.study.storage.failures import study_outage
-from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.storage.trial_status import standing
-from asc_experiments.study.runner.trial_runner import TrialContext, seed_job
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed
+from asc_experiments.study.runner.cells import FIRST_FRESH
+from asc_experiments.study.runner.recovery import NUMBER_IN_FILE
+from asc_experiments.study.runner.trial_result import every_logit, names_of_all
+from asc_experiments.study.runner.trial_runner import TrialContext, seed_job
+from asc_experiments.study.search.search_space import SearchSpace
+from asc_experiments.study.storage.failures import study_outage
+from asc_experiments.study.storage.trial_status import standing
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.decision import metric_on_test
 from asc_experiments.tracking.evidence import REPLICATES as REPLICATES_FILE

@@ -15,8 +15,8 @@ from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.distill.train import log_corpus
 from asc_experiments.study.definition.study_file import Objective
-from asc_experiments.study.search.search_space import TrialPlan
 from asc_experiments.study.executors.jobs import SeedResult
+from asc_experiments.study.search.search_space import TrialPlan
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.trials import (

@@ -16,11 +16,7 @@ from typing import Any, TypeVar
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.models.complexity import Complexity
-from asc_experiments.study.runner.cells import TrialSeeds, cell_of
-from asc_experiments.study.runner.trial_result import Conclusion, conclude
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.runner.validation import objective_clips
-from asc_experiments.study.search.search_space import TrialPlan, Wanted
 from asc_experiments.study.executors.jobs import (
     PRUNED_NOTE,
     Pruned,
@@ -31,6 +27,10 @@ from asc_experiments.study.executors.jobs import (
     train_seed,
     train_teacher,
 )
+from asc_experiments.study.runner.cells import TrialSeeds, cell_of
+from asc_experiments.study.runner.trial_result import Conclusion, conclude
+from asc_experiments.study.runner.validation import objective_clips
+from asc_experiments.study.search.search_space import TrialPlan, Wanted
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
     AGAIN_OF,

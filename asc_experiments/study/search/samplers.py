@@ -7,8 +7,8 @@ from optuna.trial import Trial
 
 from asc_experiments.base.hashing import digest_json
 from asc_experiments.models.complexity import Complexity
-from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.definition.parameter_range import candidates
+from asc_experiments.study.definition.study_file import StudyFile
 
 
 def sampler(file: StudyFile, number: int) -> optuna.samplers.BaseSampler:

@@ -9,10 +9,10 @@ from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.distill import Distillation
-from asc_experiments.study.search.grid_subset import balanced_order
 from asc_experiments.study.definition.ensemble_space import Kind
-from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.definition.parameter_range import Range, Scalar, Searchable, Searchables, candidates
+from asc_experiments.study.definition.study_file import StudyFile
+from asc_experiments.study.search.grid_subset import balanced_order
 from asc_experiments.study.search.suggestions import Given, Suggests, every_cell, suggest, suggest_all
 from asc_experiments.training import Recipe, make_recipe
 from asc_experiments.training.loop import check_learns_from_logits

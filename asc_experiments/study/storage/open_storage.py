@@ -17,8 +17,8 @@ from optuna.storages import BaseStorage, RDBStorage
 from asc_experiments.base.errors import AscError, nearest, without_secrets
 from asc_experiments.base.locks import FolderLocks, Locks, lock_path
 from asc_experiments.base.outage import outage_of
-from asc_experiments.study.storage.postgres import SharedStorage, open_database
 from asc_experiments.study.storage.journal import JournalFile
+from asc_experiments.study.storage.postgres import SharedStorage, open_database
 
 JOURNAL = "optuna.journal"
 

@@ -46,7 +46,17 @@ from asc_experiments.tracking.client.limits import EXPERIMENT_TAG, RUN_LOCATION,
 from asc_experiments.tracking.client.long_values import split, whole
 from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.client.retry import patience, patient
-from asc_experiments.tracking.client.run import DRIVER, KIND, NOTE, OWNER, PARENT, Run, RunRecord, record_of, told_truthfully
+from asc_experiments.tracking.client.run import (
+    DRIVER,
+    KIND,
+    NOTE,
+    OWNER,
+    PARENT,
+    Run,
+    RunRecord,
+    record_of,
+    told_truthfully,
+)
 
 LOST_FILES = "if the workspace was moved: asc workspace relocate; else delete the run, so that it is made again"
 _RUN_FOLDER = len(f"/{32 * '0'}/artifacts")
@@ -267,6 +277,20 @@ class Tracking:
                 self.writer(record.run_id, record.experiment_id).end("KILLED", "its process was killed")
                 swept += 1
         return swept
+
+    def end_runs_of(self, tag: str, process: str, reason: str) -> int:
+        """End as KILLED what a process that is lost left RUNNING, of whatever study, teachers too; how many there were.
+
+        Args:
+            tag: ``OWNER`` for the process's own runs, ``DRIVER`` for those of its workers too.
+            process: its owner string.
+            reason: why, for the runs.
+        """
+        query = f"attributes.status = 'RUNNING' AND tags.`{tag}` = '{process}'"
+        left = self.search(list(self.experiments()), query)
+        for run in left:
+            self.writer(run.run_id, run.experiment_id).end("KILLED", reason)
+        return len(left)
 
     @contextmanager
     def artifacts(self, run_id: str, path: str) -> Iterator[Path]:

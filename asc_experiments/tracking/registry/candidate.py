@@ -18,6 +18,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
 from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.judgement import (
     MOST_RIVALS,
@@ -30,7 +31,6 @@ from asc_experiments.tracking.judgement import (
     what_was_learned,
     winner_of,
 )
-from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
 from asc_experiments.tracking.trials import (
     CORPUS,
     HELD_OUT,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from asc_experiments import __version__
 from asc_experiments.statistics import dg_floor, level
-from asc_experiments.tracking.registry.candidate import Candidate
-from asc_experiments.tracking.registry.gates import BYTES_AT
-from asc_experiments.tracking.judgement import over_labels
 from asc_experiments.tracking.client.limits import DESCRIPTION
 from asc_experiments.tracking.client.run import RunRecord
+from asc_experiments.tracking.judgement import over_labels
+from asc_experiments.tracking.registry.candidate import Candidate
+from asc_experiments.tracking.registry.gates import BYTES_AT
 from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRIAL, keys_of
 from asc_experiments.training.scorecard import DG
 

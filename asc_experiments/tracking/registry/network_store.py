@@ -18,10 +18,10 @@ from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
 
 import asc_experiments
 from asc_experiments.base.errors import AscError
-from asc_experiments.tracking.registry import pyfunc_model as pyfunc
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.downloads import download_from, unreadable
 from asc_experiments.tracking.client.run import Run
+from asc_experiments.tracking.registry import pyfunc_model as pyfunc
 from asc_experiments.training.network import SceneNetwork, load_network, save_network
 from asc_experiments.training.serving import PROBABILITY, SAMPLING_RATE, SCENE, WAVEFORM, distribution_columns
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words, value_in_words
-from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.decision import Standing, standing
 from asc_experiments.tracking.judgement import is_counted_exactly
+from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.trials import CELL, DIRECTION, OBJECTIVE, OBJECTIVE_VALUE, SPLIT, STUDY
 
 NO_ANSWERS = "keeps no answers by place (an older run); run its study again under another name, or use --replace"

@@ -1,6 +1,6 @@
 """The Model Registry: a study's best student under a name and an alias, registered once.
 
-The alias ``champion`` moves only to what is better by more than noise (see :mod:`asc_experiments.tracking.registry.promotion`);
+The alias ``champion`` moves only to what is better by more than noise, as ``promotion`` decides;
 what is not gets the alias ``challenger``. Any other alias moves freely.
 """
 
@@ -18,13 +18,13 @@ from mlflow.exceptions import MlflowException
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.locks import lock_path
-from asc_experiments.tracking.registry.candidate import Candidate
-from asc_experiments.tracking.registry.promotion import Verdict, compare
 from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.paging import PER_PAGE, every
+from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.gates import Gates, GatesFailedError, Measured, measure
 from asc_experiments.tracking.registry.model_card import CUT, FILE, About, description, model_card
 from asc_experiments.tracking.registry.network_store import find_version
-from asc_experiments.tracking.client.paging import PER_PAGE, every
+from asc_experiments.tracking.registry.promotion import Verdict, compare
 from asc_experiments.tracking.trials import MODEL_ID, OBJECTIVE, SPLIT, STUDY, TEACHERS, TRIAL
 from asc_experiments.training.scorecard import DG
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.distillation_gain import gain_in_words, gains_of, mean_gain
+from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.sections.teachers import gain_section
 from asc_experiments.tracking import RunRecord

@@ -5,10 +5,10 @@ from datetime import date
 from pathlib import Path
 
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.render.formats import Format
+from asc_experiments.report.analysis.study_setting import MACHINE, setting_in_words, setting_of
 from asc_experiments.report.data.loading import read_studies
 from asc_experiments.report.data.study_runs import StudyRuns
-from asc_experiments.report.analysis.study_setting import MACHINE, setting_in_words, setting_of
+from asc_experiments.report.render.formats import Format
 from asc_experiments.report.writing import render
 from asc_experiments.tracking import Tracking
 from tests.report.made import make_study

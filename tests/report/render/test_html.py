@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.render.formats import Format
 from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.report.render.formats import Format
 from asc_experiments.report.writing import render
 from tests.report.made import make_study
 

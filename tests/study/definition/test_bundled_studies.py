@@ -8,8 +8,8 @@ from optuna.trial import TrialState
 
 from asc_experiments.distill import Workbench
 from asc_experiments.report.analysis.comparison import compare_study
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking.trials import best_trial, finished_trials

@@ -9,8 +9,8 @@ import optuna
 import pytest
 
 from asc_experiments.distill import Distillation, Workbench
-from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.executors.jobs import Pruned, Reporter, SeedJob
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.training import make_recipe
 
 

@@ -19,8 +19,8 @@ from asc_experiments.base.durations import parse_duration
 from asc_experiments.base.errors import AscError, NotFiniteError, Problem, ProblemsError
 from asc_experiments.base.ownership import this_driver, this_process
 from asc_experiments.study.executors import local as executor
-from asc_experiments.study.executors.local import InProcess, WorkerPool, WorkError
 from asc_experiments.study.executors.jobs import Pruned
+from asc_experiments.study.executors.local import InProcess, WorkerPool, WorkError
 
 TASKS = """
 import os, signal, time

@@ -11,9 +11,9 @@ from rich.console import Console
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
 from asc_experiments.report.render.terminal import plan_table
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.monitor.cost_estimate import PlannedTraining, StudyPlan, plan_study
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage, study_names
 from asc_experiments.training import Recipe
 from asc_experiments.training.timing import Pace

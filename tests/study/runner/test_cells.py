@@ -13,15 +13,15 @@ import pytest
 
 from asc_experiments.distill import Workbench
 from asc_experiments.distill.standalone_student import train_single_student
+from asc_experiments.migration.workspace import export_workspace, import_workspace
 from asc_experiments.study.executors import jobs as work
+from asc_experiments.study.executors.jobs import Pruned
 from asc_experiments.study.runner.cells import FIRST_FRESH, TrialSeeds
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.runner.replication import candidates
 from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.study.storage.open_storage import open_storage
-from asc_experiments.migration.workspace import export_workspace, import_workspace
-from asc_experiments.study.executors.jobs import Pruned
+from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.trials import (
     CELL,

@@ -9,10 +9,10 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import ERROR
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, finished_trials
@@ -157,7 +157,9 @@ def test_twenty_trials_over_six_teachers_train_six_and_launched_again_none(
         return SeedResult(job.parent, "m-0", job.student.seed, dict.fromkeys(names, 0.5))
 
     monkeypatch.setattr("asc_experiments.study.runner.trial_runner.train_seed", student)  # this is about teachers
-    monkeypatch.setattr("asc_experiments.study.runner.trial_result._log_answers", lambda *_: None)  # there are no logits
+    monkeypatch.setattr(
+        "asc_experiments.study.runner.trial_result._log_answers", lambda *_: None
+    )  # there are no logits
     (tmp_path / "six.yaml").write_text(TWENTY_TRIALS_OVER_SIX_TEACHERS)
     study = read_study(tmp_path / "six.yaml")
     for _ in range(2):

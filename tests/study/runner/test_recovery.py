@@ -17,13 +17,13 @@ from sqlalchemy.exc import OperationalError
 from asc_experiments.base.outage import Outage
 from asc_experiments.distill import Workbench
 from asc_experiments.report.data.loading import read_studies
-from asc_experiments.study.runner.recovery import ask_again, ask_failed_again, settle
-from asc_experiments.study.runner.driver import Driver
-from asc_experiments.study.executors.local import InProcess
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.storage.trial_status import OWNER, study_status
-from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.executors.jobs import Pruned, Reporter, SeedJob, SeedResult, TakenOver
+from asc_experiments.study.executors.local import InProcess
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.runner.recovery import ask_again, ask_failed_again, settle
+from asc_experiments.study.storage.open_storage import open_storage
+from asc_experiments.study.storage.trial_status import OWNER, study_status
 from asc_experiments.tracking.trials import TRIAL, finished_trials
 
 GRID = {

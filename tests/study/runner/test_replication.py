@@ -10,9 +10,9 @@ import pytest
 from asc_experiments.report.analysis.comparison import compare_study
 from asc_experiments.report.render.terminal import as_markdown
 from asc_experiments.statistics import margin
-from asc_experiments.study.runner.recovery import NUMBER_IN_FILE
 from asc_experiments.study.runner.cells import FIRST_FRESH
 from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.runner.recovery import NUMBER_IN_FILE
 from asc_experiments.study.runner.replication import candidates
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import RunRecord

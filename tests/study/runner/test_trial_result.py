@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from asc_experiments.study.runner.trial_result import _over_seeds
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import Objective
-from asc_experiments.study.runner.replication import _means
 from asc_experiments.study.executors.jobs import SeedResult
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.runner.replication import _means
+from asc_experiments.study.runner.trial_result import _over_seeds
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.trials import TRAINING_SECONDS, finished_trials, spread_of

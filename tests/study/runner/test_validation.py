@@ -8,10 +8,10 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.index import REFERENCE_FILE
 from asc_experiments.distill import Workbench
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.storage.trial_status import KEY_SCHEMA
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
+from asc_experiments.study.storage.trial_status import KEY_SCHEMA
 from asc_experiments.tracking.trials import NUMBER_FORMAT
 from asc_experiments.training import precision
 

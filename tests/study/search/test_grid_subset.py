@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asc_experiments.study.search.grid_subset import balanced_order, value_counts
 from asc_experiments.study.definition.study_file import read_study
+from asc_experiments.study.search.grid_subset import balanced_order, value_counts
 from asc_experiments.study.search.search_space import SearchSpace
 
 Cells = list[dict[str, Any]]

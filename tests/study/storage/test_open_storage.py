@@ -15,12 +15,12 @@ from optuna.trial import TrialState
 
 from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import Workbench
-from asc_experiments.study.runner.recovery import ask_as_owner, settle
-from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.definition.study_file import StudyFile
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.runner.recovery import ask_as_owner, settle
 from asc_experiments.study.storage.journal import WholeLines
-from asc_experiments.study.storage.trial_status import OWNER
 from asc_experiments.study.storage.open_storage import open_storage, study_lock
+from asc_experiments.study.storage.trial_status import OWNER
 from asc_experiments.tracking import Tracking
 from tests.containers import CONTAINER, end, needs_containers
 

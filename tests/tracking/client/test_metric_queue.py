@@ -141,7 +141,9 @@ def everything(run: Run) -> None:
 
 
 def test_whatever_a_run_is_told_twice_it_keeps_once(tracking: Tracking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asc_experiments.tracking.client.run.time.time", lambda: 1.0)  # a call that is made again, as it was
+    monkeypatch.setattr(
+        "asc_experiments.tracking.client.run.time.time", lambda: 1.0
+    )  # a call that is made again, as it was
     with tracking.run(tracking.experiment("runs"), "x", "student") as run:
         everything(run)
     stored = tracking.client.get_run(run.run_id)

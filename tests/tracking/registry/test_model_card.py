@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.client.limits import DESCRIPTION
+from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.model_card import CUT, About, description, model_card
 
 LogTrial = Callable[..., RunRecord]

@@ -7,9 +7,9 @@ import pytest
 
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.decision import Standing
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.promotion import Verdict, compare, judge
-from asc_experiments.tracking.decision import Standing
 from tests.tracking.conftest import answers_of
 
 LogTrial = Callable[..., RunRecord]

@@ -9,8 +9,8 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.evidence import log_evidence
+from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.gates import Gates, GatesFailedError
 from asc_experiments.tracking.registry.network_store import fetch_network
 from asc_experiments.tracking.registry.registration import register_best, stored_card

@@ -25,13 +25,19 @@ from asc_experiments.base.outage import GOES_ON, Outage
 from asc_experiments.base.ownership import this_driver
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.runner.recovery import end_runs_of
+from asc_experiments.study.executors.jobs import train_seed, train_teacher
 from asc_experiments.study.executors.local import WorkerPool, WorkError
 from asc_experiments.study.executors.ray.actors import Claims
 from asc_experiments.study.executors.ray.cluster import Listener, Needs, check_elsewhere, measure, new_mail, nodes
 from asc_experiments.study.executors.ray.join_node import join
-from asc_experiments.study.executors.ray.worker import NEEDS_CORPUS, RAISED, Attempt, Shipment, carry_out, without_benches
-from asc_experiments.study.executors.jobs import train_seed, train_teacher
+from asc_experiments.study.executors.ray.worker import (
+    NEEDS_CORPUS,
+    RAISED,
+    Attempt,
+    Shipment,
+    carry_out,
+    without_benches,
+)
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import OWNER
 
@@ -158,7 +164,7 @@ class _Desk:
         """
         owner = self._answer(self.mail.owner.remote(attempt))
         if owner is not None:
-            end_runs_of(self.bench.tracking, OWNER, owner, "its Ray worker or node was lost")
+            self.bench.tracking.end_runs_of(OWNER, owner, "its Ray worker or node was lost")
 
     def _answer(self, answer: Any) -> Any:
         """What one of the cluster's actors answers: they are lost with the cluster alone.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import Workbench
-from asc_experiments.study.executors.local import InProcess, WorkerPool
 from asc_experiments.study.definition.study_file import StudyFile
+from asc_experiments.study.executors.local import InProcess, WorkerPool
 from asc_experiments.study.storage.open_storage import JOURNAL
 
 

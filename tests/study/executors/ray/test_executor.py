@@ -18,15 +18,15 @@ pytest.importorskip("ray")
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import TeacherBank, Workbench
-from asc_experiments.study.runner.driver import Driver
-from asc_experiments.study.executors.local import WorkError
 from asc_experiments.study.definition.study_file import read_study
+from asc_experiments.study.executors.jobs import Pruned, train_teacher
+from asc_experiments.study.executors.local import WorkError
 from asc_experiments.study.executors.ray.actors import Claims, Mail
 from asc_experiments.study.executors.ray.cluster import Needs
 from asc_experiments.study.executors.ray.executor import RayExecutor, claim_to
-from asc_experiments.study.storage.trial_status import study_status
+from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
-from asc_experiments.study.executors.jobs import Pruned, train_teacher
+from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import DRIVER, OWNER
 from asc_experiments.training.recipe import make_recipe
@@ -184,7 +184,9 @@ def test_killed_node_costs_only_its_running_training(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("asc_experiments.study.runner.trial_runner.train_seed", ray_tasks.quick_seed)  # teachers are real
+    monkeypatch.setattr(
+        "asc_experiments.study.runner.trial_runner.train_seed", ray_tasks.quick_seed
+    )  # teachers are real
     trials = 16
     study = read_study(study_file(), {"trials": trials})
     bench = open_bench(study.validation)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.study.executors.local import InProcess, WorkerPool
 from asc_experiments.study.definition.study_file import read_study
+from asc_experiments.study.executors.local import InProcess, WorkerPool
 from asc_experiments.study.executors.ray.cluster import Needs, Node, measure
 from asc_experiments.study.executors.ray.join_node import join
 from asc_experiments.study.executors.ray.options import RayOptions, local_executor, shared_folders

@@ -1,0 +1,1 @@
+"""What the runs of a study say: the best trial, its margin, what teachers gave, what it cost."""

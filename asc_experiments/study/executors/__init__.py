@@ -1,0 +1,1 @@
+"""Where a training runs: in processes of this machine, or on a Ray cluster."""

@@ -1,0 +1,1 @@
+"""A study as it runs: its driver, trials and their results, recovery, replication."""

@@ -1,0 +1,1 @@
+"""Which trial comes next: the search space, its parameters, and the samplers."""

@@ -1,0 +1,1 @@
+"""The Model Registry: candidates, gates, promotion, the model card, stored networks."""
