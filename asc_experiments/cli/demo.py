@@ -23,6 +23,7 @@ def add_to(root: typer.Typer) -> None:
 @with_settings
 def demo(
     settings: Settings,
+    context: typer.Context,
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="The corpus folder, made where it does not exist.")
     ] = Path("demo_corpus"),
@@ -36,10 +37,10 @@ def demo(
 
     where = _where(settings)
     if not (folder / "meta.csv").is_file():
-        _run(["corpus", "synth", str(folder)], where)
-    _run(["study", "run", f"studies/{_STUDY}.yaml", "--corpus", str(folder)], where)
-    _run(["register", _STUDY], where)
-    _run(["report", _STUDY], where)
+        _run(context, ["corpus", "synth", str(folder)], where)
+    _run(context, ["study", "run", f"studies/{_STUDY}.yaml", "--corpus", str(folder)], where)
+    _run(context, ["register", _STUDY], where)
+    _run(context, ["report", _STUDY], where)
     program = shlex.join([_program()])
     same = f" {harmless(shlex.join(where))}" if where else ""
     typer.echo(f"""
@@ -55,17 +56,16 @@ def _where(settings: Settings) -> list[str]:
     return words + [word for option, value in given.items() if value for word in (option, str(value))]
 
 
-def _run(words: list[str], where: list[str]) -> None:
+def _run(context: typer.Context, words: list[str], where: list[str]) -> None:
     """Print one of the program's own commands, and run it as if it had been typed.
 
     Raises:
         Exit: with the command's code, if it fails.
     """
     from asc_experiments.base.errors import harmless
-    from asc_experiments.cli.main import app  # which imports this module
 
     typer.echo(f"$ {harmless(shlex.join(['asc', *words, *where]))}")
-    code = app([*words, *where], standalone_mode=False)
+    code = context.find_root().command.main([*words, *where], standalone_mode=False)
     if code:
         raise typer.Exit(code)
 

@@ -37,7 +37,7 @@ class Origin:
 
     @classmethod
     def of(cls, tracking: Tracking, model_uri: str) -> Origin:
-        """The origin of a model that :func:`~asc_experiments.tracking.registry.network_store.fetch_network` has found."""
+        """The origin of a model that ``fetch_network`` has found."""
         version = find_version(tracking, model_uri)
         if version is None:
             model_id = model_uri.removeprefix("models:/")

@@ -18,7 +18,7 @@ from asc_experiments.report.data.loading import read_studies
 from asc_experiments.report.render.blocks import finite
 from asc_experiments.report.render.formats import Format
 from asc_experiments.report.render.terminal import as_tables
-from asc_experiments.report.render.words import counted
+from asc_experiments.report.words import counted
 from asc_experiments.tracking import Tracking
 
 _TABLE_WIDTH = 400

@@ -11,10 +11,10 @@ import pytest
 
 from asc_experiments.report.analysis.best_trial import answer_of
 from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.analysis.headline import headline
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.render.formats import Format
 from asc_experiments.report.sections import chapter_of
-from asc_experiments.report.sections.headline import headline
 from asc_experiments.report.writing import render
 from asc_experiments.tracking import RunRecord
 from tests.report.made import SCENES, STUDENTS, guessing_study, made_answers, make_study, with_answers

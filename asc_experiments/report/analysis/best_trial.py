@@ -11,7 +11,7 @@ from asc_experiments.report.analysis.distillation_gain import Gain
 from asc_experiments.report.analysis.runner_up_margin import Lead, Rival, Score, Worth, lead_of
 from asc_experiments.report.analysis.teacher_kinds import kinds_of
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, number_of, spread
-from asc_experiments.report.render.words import counted, is_part_of_one, listed
+from asc_experiments.report.words import counted, is_part_of_one, listed
 from asc_experiments.statistics import dg_floor, learning_of
 from asc_experiments.statistics.margin import ONE_SEED
 from asc_experiments.statistics.wording import margin_in_words

@@ -12,7 +12,7 @@ from typing import Any
 
 from asc_experiments.report.data.loading import read_studies
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, device_names, spread
-from asc_experiments.report.render.blocks import MOST_ROWS
+from asc_experiments.report.words import MOST_ROWS
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (

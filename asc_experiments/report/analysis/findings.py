@@ -59,7 +59,7 @@ class Findings:
         """The answer in a sentence, as sure as the study is."""
         if self.answer is None:
             return "No trial has finished"
-        from asc_experiments.report.sections.headline import headline  # whose package is made from findings
+        from asc_experiments.report.analysis.headline import headline  # whose package is made from findings
 
         return headline(self.answer)
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word
-from asc_experiments.report.render.words import counted, listed
+from asc_experiments.report.words import counted, listed
 from asc_experiments.tracking.trials import MACHINE
 
 _NOT_LOGGED = "not logged by the version that ran this study"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from asc_experiments.report.analysis.compute_cost import seconds_of
 from asc_experiments.report.data.study_runs import StudyRuns, kind_of
-from asc_experiments.report.render.terminal import duration
-from asc_experiments.report.render.words import counted
+from asc_experiments.report.words import counted, duration
 
 WANTED = 3
 """Networks of each kind from which on a kind can be told from luck."""

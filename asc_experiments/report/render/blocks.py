@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-MOST_ROWS = 100
-"""What a table shows of thousands of trials; ``csv`` and ``json`` hold them all."""
+from asc_experiments.report.words import MOST_ROWS
+
 _LONG = 26
 """In characters: texts that are shorter stay in one line."""
 

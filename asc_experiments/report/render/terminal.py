@@ -11,7 +11,8 @@ from asc_experiments.base.progress import fits
 from asc_experiments.report.analysis.comparison import Comparison
 from asc_experiments.report.analysis.pareto import non_dominated
 from asc_experiments.report.data.study_runs import GROUPS, group_word
-from asc_experiments.report.render.blocks import MOST_ROWS, first_of
+from asc_experiments.report.render.blocks import first_of
+from asc_experiments.report.words import MOST_ROWS, duration
 
 _CELLS_SHOWN = 12
 """How many of a grid's cells without a trial a plan names."""
@@ -178,13 +179,6 @@ def _left_out(facts: dict[str, Any]) -> list[str]:
     ]
     whole = facts["trials"] + len(cells)
     return [f"left out {len(cells)} of {whole} cells: {shown}{more}", "trials with each value: " + "; ".join(counts)]
-
-
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, as one says it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def _table(title: str, legend: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

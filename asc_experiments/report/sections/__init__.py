@@ -8,7 +8,6 @@ from dataclasses import replace
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.study_setting import setting_in_words, setting_of
 from asc_experiments.report.render.blocks import Chapter, Report, Section, Table
-from asc_experiments.report.render.words import listed
 from asc_experiments.report.sections.attributes import attributes_section
 from asc_experiments.report.sections.calibration import calibration_section
 from asc_experiments.report.sections.devices import devices_section
@@ -18,6 +17,7 @@ from asc_experiments.report.sections.scores import scores_section
 from asc_experiments.report.sections.search import front_section, search_section
 from asc_experiments.report.sections.teachers import gain_section, size_section, teaching_section
 from asc_experiments.report.sections.together import together
+from asc_experiments.report.words import listed
 from asc_experiments.tracking.client.run import NOTE
 
 _DESCRIPTION_CHARACTERS = 400

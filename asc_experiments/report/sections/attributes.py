@@ -11,7 +11,7 @@ from asc_experiments.report.charts.attributes import effects
 from asc_experiments.report.charts.base import rows_height
 from asc_experiments.report.data.study_runs import StudyRuns, better_word, objective_name
 from asc_experiments.report.render.blocks import Block, Cell, Chart, Column, Section, Table, number, points, text
-from asc_experiments.report.render.words import counted, difference_of, interval_of, is_part_of_one, listed, units
+from asc_experiments.report.words import counted, difference_of, interval_of, is_part_of_one, listed, units
 from asc_experiments.statistics.permutation import FEWEST, FEWEST_UNITS, Effect
 
 _SHOWN = 12

@@ -23,9 +23,8 @@ from asc_experiments.report.render.blocks import (
     percent,
     text,
 )
-from asc_experiments.report.render.terminal import duration
-from asc_experiments.report.render.words import counted, difference_of, interval_of, listed, value_of
 from asc_experiments.report.sections.files import export_blocks
+from asc_experiments.report.words import counted, difference_of, duration, interval_of, listed, value_of
 from asc_experiments.statistics import Evidence, margin, pooled
 from asc_experiments.statistics.devices import extremes
 from asc_experiments.statistics.margin import ONE_SEED

@@ -7,8 +7,7 @@ from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER, RESPONS
 from asc_experiments.report.charts import search as draw
 from asc_experiments.report.data.study_runs import number_of
 from asc_experiments.report.render.blocks import Block, Cell, Chart, Section, Table, code, columns, number, text
-from asc_experiments.report.render.terminal import duration
-from asc_experiments.report.render.words import counted
+from asc_experiments.report.words import counted, duration
 
 
 def cost_section(findings: Findings) -> Section:

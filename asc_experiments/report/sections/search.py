@@ -10,7 +10,7 @@ from asc_experiments.report.charts import search as draw
 from asc_experiments.report.charts.base import rows_height
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, objective_name
 from asc_experiments.report.render.blocks import Block, Cell, Chart, Section, Table, columns, number, percent, text
-from asc_experiments.report.render.words import counted, listed
+from asc_experiments.report.words import counted, listed
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import ERROR
 from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, searched_of

@@ -23,11 +23,11 @@ from asc_experiments.report.render.blocks import (
     points,
     text,
 )
-from asc_experiments.report.render.words import (
+from asc_experiments.report.sections.scores import parts_of
+from asc_experiments.report.words import (
     correlation_in_words,
     counted,
 )
-from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.tracking.trials import keys_of
 from asc_experiments.training.scorecard import DG
 

@@ -19,10 +19,9 @@ from asc_experiments.report.render.blocks import (
     percent,
     text,
 )
-from asc_experiments.report.render.terminal import duration
-from asc_experiments.report.render.words import counted, listed, value_of
 from asc_experiments.report.sections.front import OVERALL, UNSEEN, shipping
 from asc_experiments.report.sections.search import front_section
+from asc_experiments.report.words import counted, duration, listed, value_of
 from asc_experiments.statistics import margin
 from asc_experiments.tracking.decision import Standing
 from asc_experiments.training.scorecard import DG

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 from rich.table import Table
 
-from asc_experiments.report.render.terminal import duration
+from asc_experiments.report.words import duration
 from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds

@@ -9,9 +9,9 @@ import pytest
 
 from asc_experiments.report.analysis.best_trial import answer_of
 from asc_experiments.report.analysis.distillation_gain import Gain
+from asc_experiments.report.analysis.headline import headline
 from asc_experiments.report.analysis.runner_up_margin import Worth, lead_of
 from asc_experiments.report.data.study_runs import StudyRuns
-from asc_experiments.report.sections.headline import headline
 from asc_experiments.statistics import Evidence, Margin
 from tests.report.made import REPLICATES, STUDENTS, made_evidence, make_study, scattered, with_answers
 

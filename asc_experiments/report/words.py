@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from asc_experiments.statistics.permutation import FEWEST, Effect
 from asc_experiments.training.scorecard import DG
 
+MOST_ROWS = 100
+"""What a table shows of thousands of trials; ``csv`` and ``json`` hold them all."""
+
 
 def is_part_of_one(metric: str) -> bool:
     """Whether a metric is told in percent."""
@@ -78,3 +81,10 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     if len(names) > most:
         shown.append(f"{len(names) - most} more")
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as one says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

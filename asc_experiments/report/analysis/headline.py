@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from asc_experiments.report.analysis.best_trial import Answer
 from asc_experiments.report.analysis.runner_up_margin import NO_EVIDENCE, Rival, Worth
-from asc_experiments.report.render.words import counted
+from asc_experiments.report.words import counted
 
 _NAMED = 2
 """Rivals that a heading names; more are counted."""
