@@ -1,5 +1,6 @@
 # make demo   a synthetic corpus, a study on it, the best student registered; ends with the comparison
-# make test   style, types, layers and the whole test suite; `make nightly`: faults, longer and more often
+# make test   style, types, layers, documentation and the whole test suite; `make nightly`: faults, longer and more often
+# make docs   the documentation as a site, in build/docs; fails where a link leads nowhere
 # make calibrate   how often the statistics are wrong, by simulation: tables as Markdown, minutes on two cores
 # make release-check   what must hold before a release; `make audit`: known faults of pinned packages; `make fuzz`
 # All install what they need into .venv first. `make clean` removes what the demo made.
@@ -11,7 +12,7 @@ CORPUS := demo_corpus
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
             $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: install demo test lint browser postgres nightly fuzz calibrate findings audit release-check clean
+.PHONY: install demo test docs lint browser postgres nightly fuzz calibrate findings audit release-check clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -51,7 +52,11 @@ postgres:
 	    $$as_root apt-get install -y -qq --no-install-recommends postgresql faketime >/dev/null; \
 	  fi; } || echo "PostgreSQL and faketime cannot be installed here: tests that need them are skipped"
 
-test: lint browser postgres
+# Not with --quiet: MkDocs then counts no warning, and --strict lets every one pass.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --config-file docs/site/mkdocs.yml
+
+test: lint docs browser postgres
 	$(VENV)/bin/python -m pytest
 
 # Every fault, longer and more often than `make test` injects it: twenty minutes.

@@ -1,4 +1,4 @@
-"""Take the README's pictures: MLflow's table of trials and its comparison page, the report in light, dark and narrow.
+"""Take the pictures of the documentation: MLflow's table and comparison page, the report in light, dark and narrow.
 
 What it needs: `make install browser`, a workspace with a finished study.
 Command:       .venv/bin/python -m docs.take_screenshots WORKSPACE STUDY   (writes docs/images/*.png)

@@ -23,6 +23,8 @@ _WHEEL = (
 _SDIST = (
     "setup.py", "setup.cfg", "pyproject.toml", "constraints.txt", "CHANGELOG.md", "LICENSE", "README.md", "Makefile",
     "studies/README.md", "tests/conftest.py", "release/check.py", "docker/compose.yaml", "docs/take_screenshots.py",
+    "docs/site/mkdocs.yml", "docs/index.md", "docs/images/report-light.png", "findings/README.md", "CONTRIBUTING.md",
+    "SECURITY.md", "CITATION.cff",
 )  # fmt: skip
 _NEVER = ("optuna.journal", "mlflow.db", "mlruns/", "demo_corpus/", "__pycache__", ".pyc", ".env", ".venv", ".asc/")
 _MOST_BYTES = {".whl": 2_000_000, ".gz": 5_000_000}

@@ -48,7 +48,7 @@ def ui(
     if not is_loopback(host):
         say(
             f"warning: --host {host}: whoever reaches port {port} of this machine can read, change and delete runs and "
-            "models: there is no password and no encryption (README, Security)"
+            "models: there is no password and no encryption (see Security in the documentation)"
         )
     tracking = settings.tracking()
     storage = open_storage(settings.workspace, settings.storage)

@@ -32,7 +32,7 @@ def build_model(arch: str, n_classes: int = 10, **settings: Any) -> nn.Module:
     Raises:
         ValueError: if the architecture, a setting or its value is not valid.
 
-    Example:
+    Examples:
         >>> build_model("cp_mobile", n_classes=10, base_channels=64, channels_multiplier=1.8, expansion_rate=2.1)
     """
     if arch not in ARCHITECTURES:

@@ -21,7 +21,14 @@ AUGMENTS = ("none", "dir", "fms", "dirfms")
 
 
 class CPMobileShape(Settings):
-    """The size of a CP-Mobile."""
+    """The size of a CP-Mobile.
+
+    Attributes:
+        arch: the architecture's name.
+        base_channels: channels of the first stage.
+        channels_multiplier: how many times as many channels a stage has as the one before.
+        expansion_rate: how many times as many channels a block has inside.
+    """
 
     arch: Literal["cp_mobile"] = "cp_mobile"
     base_channels: int = Field(32, ge=8, le=512)
@@ -30,14 +37,28 @@ class CPMobileShape(Settings):
 
 
 class CPResNetShape(Settings):
-    """The size of a CP-ResNet."""
+    """The size of a CP-ResNet.
+
+    Attributes:
+        arch: the architecture's name.
+        base_channels: channels of the first stage.
+    """
 
     arch: Literal["cp_resnet"] = "cp_resnet"
     base_channels: int = Field(32, ge=8, le=512, multiple_of=2)
 
 
 class PaSSTShape(Settings):
-    """The size of a PaSST, its patchout (rows of patches dropped in training), and the weights it starts from."""
+    """The size of a PaSST, its patchout, and the weights it starts from.
+
+    Attributes:
+        arch: the architecture's name.
+        embed_dim: width of a token.
+        depth: number of blocks.
+        num_heads: attention heads per block; divides ``embed_dim``.
+        patchout_frequency: rows of patches dropped in training.
+        pretrained: the weights that training starts from; ``audioset`` needs the size ``s``.
+    """
 
     arch: Literal["passt"] = "passt"
     embed_dim: int = Field(768, ge=8, le=1024)
@@ -66,7 +87,18 @@ Shape = Annotated[CPMobileShape | CPResNetShape | PaSSTShape, Field(discriminato
 
 
 class Optimisation(Settings):
-    """Adam and its schedule (see :func:`asc_experiments.training.schedule.learning_rate_factor`)."""
+    """Adam and its schedule (see :func:`asc_experiments.training.schedule.learning_rate_factor`).
+
+    Attributes:
+        epochs: passes over the training clips.
+        batch_size: clips per step.
+        learning_rate: the highest.
+        weight_decay: of Adam.
+        warmup_epochs: epochs of exponential warm-up.
+        rampdown_start: the epoch at which the linear ramp-down begins.
+        rampdown_epochs: its length.
+        last_factor: the learning rate after it, as a part of the highest.
+    """
 
     epochs: int = Field(ge=1, le=10_000)
     batch_size: int = Field(ge=2, le=65_536)

@@ -12,7 +12,14 @@ Scalar = bool | int | float | str
 
 
 class Range(Settings):
-    """A range of numbers, both ends included; whole numbers if both ends are."""
+    """A range of numbers, both ends included; whole numbers if both ends are.
+
+    Attributes:
+        low: the smallest value.
+        high: the largest value.
+        step: distance of two values; excludes ``log``.
+        log: whether values are drawn on a logarithmic scale.
+    """
 
     low: int | float
     high: int | float

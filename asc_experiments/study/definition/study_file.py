@@ -25,7 +25,12 @@ COMPLEXITIES = ("complexity/macs", "complexity/parameters")
 
 
 class Objective(Settings):
-    """What makes a trial better: a Scorecard metric on a split, or the student's complexity."""
+    """What makes a trial better: a Scorecard metric on a split, or the student's complexity.
+
+    Attributes:
+        metric: the metric's name, such as ``accuracy/macro``, ``accuracy/group/unseen`` or ``device_generalization``.
+        split: the clips that it is measured on; ``test`` reproduces a published table, and the report says so.
+    """
 
     metric: str = "accuracy/macro"
     split: Literal["validation", "test"] = "validation"
@@ -87,7 +92,30 @@ _NOT_PART_OF_THE_DEFINITION = {"trials", "description", "citation", "published",
 
 
 class StudyFile(Settings):
-    """A study as its file describes it."""
+    """A study as its file describes it.
+
+    Attributes:
+        name: of the study, and of its experiment in MLflow.
+        description: one sentence for people.
+        citation: where the question comes from.
+        published: published figures that are shown beside those of this study.
+        objective: what makes a trial better.
+        against: a second objective that the first is traded against.
+        constraints: limits of the student's ``complexity/macs`` and ``complexity/parameters``.
+        trials: in total; without it, a grid asks for all of its cells.
+        seeds: students per trial, whose Scorecards are averaged.
+        sampler: what chooses the next trial.
+        sampler_seed: seed of the sampler.
+        population: trials per generation of ``nsga2``.
+        pruner: what ends a trial early; needs one objective on the validation split.
+        validation: which clips of the training fold are held out.
+        ensemble: which teachers a trial may take, how many, and how their logits combine.
+        student: settings of the CP-Mobile student.
+        distillation: ``temperature`` and ``label_weight``.
+        enqueue: trials to run first, by parameter; the first of them is the baseline.
+        replicate: how the best trials and the baseline are repeated with fresh seeds.
+        scales: named sets of changes by dotted key, for ``--scale``.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")
     description: str = ""
