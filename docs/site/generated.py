@@ -121,7 +121,7 @@ def _panel(parameter: Any) -> str:
 
 def study_file() -> str:
     """Every setting of a study file: type, bounds, default, description."""
-    from asc_experiments.study.file import StudyFile
+    from asc_experiments.study.definition.study_file import StudyFile
     from asc_experiments.training import make_recipe
 
     lines = [

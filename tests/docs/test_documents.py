@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from asc_experiments.cli.main import app
-from asc_experiments.study.file import StudyFile
+from asc_experiments.study.definition.study_file import StudyFile
 from docs.site.generated import PAGES, page
 
 ROOT = Path(__file__).parents[2]
