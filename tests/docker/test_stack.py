@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.trials import STUDY, TRIAL, finished_trials
+from tests.hosts import other_host
 
 pytestmark = pytest.mark.timeout(1_200)
 TRIALS = 4
@@ -49,7 +49,7 @@ class Host:
         program = [sys.executable, "-m", "asc_experiments", *map(str, arguments)]
         own = {"ASC_CACHE": str(self.folder / "cache"), "ASC_WORKSPACE": str(self.folder), "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            [*_named(self.name), *program], env=os.environ | self.environment | own, text=True,
+            [*other_host(self.name, self.folder), *program], env=os.environ | self.environment | own, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
 
@@ -58,14 +58,6 @@ class Host:
         out, err = process.communicate()
         assert process.returncode == 0, err
         return out
-
-
-def _named(name: str) -> list[str]:
-    """What gives a program a host name of its own, where this user may do that; else the hosts share one."""
-    namespace = ["unshare", "--uts"]
-    if shutil.which("unshare") and not subprocess.run([*namespace, "true"], capture_output=True).returncode:
-        return [*namespace, "sh", "-c", f'hostname {name} && exec "$@"', "sh"]
-    return []
 
 
 @pytest.fixture

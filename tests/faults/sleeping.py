@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-_HELD_IN_TRAINING = ("training-", "student-")
+_HELD_IN_TRAINING = ("process-", "training-", "student-")
 
 
 def sleep_in_training(driver: subprocess.Popen[str], cache: Path) -> None:
@@ -38,11 +38,12 @@ def _put_to_sleep(driver: subprocess.Popen[str]) -> None:
         became = os.waitid(os.P_PID, driver.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         assert became is not None
         assert became.si_code == os.CLD_STOPPED, "it has ended"
-        if all(name.startswith(_HELD_IN_TRAINING) for name in _locked_by(driver.pid)):
+        held = _locked_by(driver.pid)
+        if all(name.startswith(_HELD_IN_TRAINING) for name in held):
             return
         driver.send_signal(signal.SIGCONT)
         time.sleep(0.02)
-    raise AssertionError("it writes all the time")
+    raise AssertionError(f"it holds locks all the time, last {held}")
 
 
 def _locked_by(pid: int) -> list[str]:

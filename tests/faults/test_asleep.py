@@ -1,7 +1,6 @@
 """A closed laptop: a driver stops for longer than its trials' hearts may be silent, and wakes up, or never does."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from asc_experiments.tracking import Tracking
 from tests.faults.counting import check_what_is_left
 from tests.faults.servers import Postgres
 from tests.faults.sleeping import sleep_in_training
+from tests.hosts import other_host
 
 pytestmark = [pytest.mark.skipif(not psutil.LINUX, reason="needs /proc/locks"), pytest.mark.timeout(3_600)]
 EPOCHS = 25
@@ -59,7 +59,7 @@ def start(
         command += ["--workspace", str(workspace), "--trials", "2", "--set", "ensemble.size=1"]
         command += ["--storage", storage] if storage else []
         if host is not None:
-            command = ["unshare", "--uts", "sh", "-c", f'hostname {host} && exec "$@"', "sh", *command]
+            command = [*other_host(host, workspace), *command]
         environment = os.environ | ({"ASC_CACHE": str(workspace / host)} if host else {})
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
@@ -81,13 +81,16 @@ def ended(driver: "subprocess.Popen[str]") -> str:
 
 
 def let_time_pass(database: str, really: bool) -> None:
-    """For longer than a heart may be silent; or have its last beats be as long ago in the database."""
+    """For longer than a heart may be silent; or have its last beats be as long ago, and its locks taken from it."""
     if really:
         time.sleep(GRACE_S + 10)
         return
     with sqlalchemy.create_engine(database).begin() as connection:
         older = "UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '2 minutes'"
         assert connection.execute(sqlalchemy.text(older)).rowcount == 1
+        # What the server does by itself to a session that is idle for too long.
+        holders = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        connection.execute(sqlalchemy.text(f"SELECT pg_terminate_backend(pid) FROM ({holders}) AS holder"))
 
 
 @pytest.mark.parametrize(
@@ -133,8 +136,8 @@ def test_with_a_silent_heart_its_trial_is_left_alone_on_the_same_host(
 def test_with_a_silent_heart_its_trial_is_taken_over_by_another_host_and_it_notices_when_it_wakes(
     start: Start, database: str, workspace: Path, waits: bool
 ) -> None:
-    if not shutil.which("unshare") or subprocess.run(["unshare", "--uts", "true"], check=False).returncode:
-        pytest.skip("needs root, for a host name of its own")
+    if not other_host("laptop", workspace):
+        pytest.skip("needs root, for a host of its own")
     sleeper = start(database, "laptop")
     sleep_in_training(sleeper, workspace / "laptop")
     let_time_pass(database, waits)
