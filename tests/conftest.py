@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from asc_experiments.cli.main import main
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.synth import synthesise
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.tracking import Tracking
 from tests.faults.servers import Postgres
 
@@ -151,12 +151,12 @@ def on_postgres(postgres: Postgres, tmp_path: Path) -> Tracking:
 
 
 @pytest.fixture
-def open_bench(synth_corpus: Path, workspace: Path, cache: Path) -> Callable[..., Workbench]:
+def open_bench(synth_corpus: Path, workspace: Path, cache: Path) -> Callable[..., TrainingContext]:
     """Open the synthetic corpus for training, on this workspace."""
 
-    def open_(split: ValidationSplit | None = None, corpus: Path | None = None) -> Workbench:
+    def open_(split: ValidationSplit | None = None, corpus: Path | None = None) -> TrainingContext:
         split = split or ValidationSplit(fraction=0.3)
-        return Workbench.open(corpus or synth_corpus, Tracking.open(workspace), cache, split)
+        return TrainingContext.open(corpus or synth_corpus, Tracking.open(workspace), cache, split)
 
     return open_
 

@@ -1,7 +1,7 @@
-"""Fetch a file over HTTP: it goes on where it was cut off, and is there only when its checksum is right.
+"""Fetch a file over HTTP: it resumes where it was cut off, and is there only when its checksum is right.
 
-What has arrived so far lies in ``<name>.part``; a file under its own name is whole. (Plain requests: pooch cannot go on
-with half a file, and keeps it under a random name, where a killed process leaves it.)
+What has arrived so far lies in ``<name>.part``; a file under its own name is whole. (Plain requests: pooch cannot
+continue half a file, and keeps it under a random name, where a killed process leaves it.)
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ def download(remote: RemoteFile, target: Path, title: str) -> Path:
             if try_again:
                 say(f"{target.name}: arrived damaged; fetching it once more")
     except OSError as error:
-        remedy = "free some space, or give a folder you may write to; the same command goes on"
+        remedy = "free some space, or give a folder you may write to; the same command resumes"
         raise AscError(target, f"cannot be written ({error.strerror or error})", remedy) from None
     raise _error(remote, f"arrived damaged twice: it is not what {remote.checksum} names", target, "try again later")
 
 
 def _receive(remote: RemoteFile, part: Path, target: Path, title: str) -> None:
-    """Bring a part up to its whole length, going on after connections that break off."""
+    """Bring a part up to its whole length, continuing after connections that break off."""
     at_first = most = _size(part)
     failed = 0
     while True:
@@ -101,7 +101,7 @@ def _receive(remote: RemoteFile, part: Path, target: Path, title: str) -> None:
             _refuse_hopeless(error, remote, target, nothing_arrived=most == at_first)
             if failed > len(_WAITS_S):
                 what = f"broke off {failed} times in a row at {size / _MB:.0f} MB"
-                raise _error(remote, what, target, "give the same command again to go on from there") from None
+                raise _error(remote, what, target, "give the same command again to resume from there") from None
         time.sleep(_WAITS_S[failed - 1])
 
 

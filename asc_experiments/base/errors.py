@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one line that says where, what, and what to do.
+"""Errors that a user can correct: one line that says where, what, and what to do.
 
 The command line prints such an error as that one line and exits with 2. Anything else that is raised is a defect of
 this program and keeps its traceback.
@@ -17,7 +17,7 @@ _SECRET_OF_QUERY = re.compile(r"([?&]\w*(?:password|secret|token)=)[^\s&]+", re.
 
 
 class AscError(Exception):
-    """Something the user can mend.
+    """Something the user can correct.
 
     Args:
         where: the file, key or address at fault.

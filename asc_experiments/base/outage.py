@@ -1,4 +1,4 @@
-"""What is no trial's fault: a server that is away, a disk that is full or read-only. Work stops and goes on later.
+"""What is no trial's fault: a server that is away, a disk that is full or read-only. Work stops and continues later.
 
 :func:`failure_of` is the one classification of failures, whichever library raised them. It goes by names and words, so
 that none of those libraries need be imported, and an error of which a worker process sent only the text is known too.
@@ -13,11 +13,11 @@ from enum import Enum
 
 from asc_experiments.base.errors import AscError
 
-GOES_ON = "the same command goes on"
+RESUMES = "the same command resumes"
 
 
 class Failure(Enum):
-    """What an error tells of. (An :class:`AscError` is the user's to mend, everything else a defect: neither is here.)
+    """What an error tells of. (An :class:`AscError` is the user's, everything else a defect: neither is here.)
 
     Attributes:
         AWAY: a server or database does not answer. May pass.
@@ -110,7 +110,7 @@ _MAY_PASS = ("", "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 
 
 def failure_of(error: BaseException) -> Failure | None:
-    """What an error tells of; None where it is the user's to mend, or a defect."""
+    """What an error tells of; None where it is the user's to correct, or a defect."""
     errors = list(chain(error))
     for failure, words in _WORDS.items():
         for each in errors:
@@ -172,12 +172,12 @@ def outage_of(error: BaseException, where: object, away: str = "", upgrade: str 
             return each
     failure = failure_of(error)
     if failure is not None and failure.may_pass and failure is not Failure.FULL:
-        return Outage(where, f"{away} ({_name(error)})", f"start the database; {GOES_ON}") if away else None
+        return Outage(where, f"{away} ({_name(error)})", f"start the database; {RESUMES}") if away else None
     match failure:
         case Failure.FULL:
-            return Outage(where, "no space is left to write to", f"free some; {GOES_ON}")
+            return Outage(where, "no space is left to write to", f"free some; {RESUMES}")
         case Failure.READ_ONLY:
-            return Outage(where, "is read-only", f"make it writable, or give another --workspace; {GOES_ON}")
+            return Outage(where, "is read-only", f"make it writable, or give another --workspace; {RESUMES}")
         case Failure.SCHEMA:
             what = f"its tables are not those of the installed version ({_words_of(error)})"
             remedy = f"back the database up, then {upgrade or 'upgrade it'}; or install the version that wrote it"
@@ -186,7 +186,7 @@ def outage_of(error: BaseException, where: object, away: str = "", upgrade: str 
             remedy = "name the user in its address and give the password as PGPASSWORD"
             return Outage(where, "the database refuses this user or password", remedy)
         case Failure.CLUSTER:
-            return Outage("the Ray cluster", f"does not answer ({_name(error)})", f"start it; {GOES_ON}")
+            return Outage("the Ray cluster", f"does not answer ({_name(error)})", f"start it; {RESUMES}")
     return None
 
 

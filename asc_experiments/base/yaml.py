@@ -64,11 +64,11 @@ def parse_yaml(text: str, where: str) -> Any:
     except RecursionError:
         raise AscError(where, "is not valid YAML (nested too deeply)", f"nest it at most {_DEEPEST} deep") from None
     except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:  # an impossible value
-        raise AscError(where, f"is not valid YAML ({error})", "mend it") from None
+        raise AscError(where, f"is not valid YAML ({error})", "correct it") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{where} line {mark.line + 1}" if mark else where
-        raise AscError(place, f"is not valid YAML ({getattr(error, 'problem', None) or error})", "mend it") from None
+        raise AscError(place, f"is not valid YAML ({getattr(error, 'problem', None) or error})", "correct it") from None
 
 
 def _measure(node: yaml.Node, known: dict[int, int], depth: int) -> int:

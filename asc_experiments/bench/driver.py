@@ -19,7 +19,7 @@ import psutil
 
 from asc_experiments.base.progress import hushed
 from asc_experiments.corpus.synth import synthesise
-from asc_experiments.distill import LogitTable, Workbench
+from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
@@ -54,7 +54,7 @@ _STUDY = {
 class _Answers(InProcess):
     """Answers for teachers and students at once; does the rest, and keeps the time that it takes."""
 
-    def __init__(self, bench: Workbench, names: list[str]) -> None:
+    def __init__(self, bench: TrainingContext, names: list[str]) -> None:
         self.bench = bench
         self.names = names
         self.answering = 0.0
@@ -97,7 +97,7 @@ def benchmark_driver(trials: int) -> dict[str, float]:
         synthesise(root / "corpus", clips_per_scene=20, seed=0)
         file = StudyFile.parse(_STUDY | {"trials": trials}, "benchmark")
         tracking = Tracking.open(root)
-        bench = Workbench.open(root / "corpus", tracking, root / "cache", file.validation)
+        bench = TrainingContext.open(root / "corpus", tracking, root / "cache", file.validation)
         groups = list(bench.device_groups.values())
         names = metric_names(bench.corpus.devices, groups, bench.corpus.scenes)
         answers = _Answers(bench, [*names, *(f"validation/{name}" for name in names), "complexity/macs"])

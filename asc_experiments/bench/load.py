@@ -25,7 +25,7 @@ from asc_experiments.base.processors import end_with_parent
 from asc_experiments.base.progress import hushed
 from asc_experiments.bench.place import Place
 from asc_experiments.corpus.synth import synthesise
-from asc_experiments.distill import LogitTable, Workbench
+from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
@@ -56,14 +56,14 @@ class LoadedPlace(Place):
         """One of the drivers: a grid of as many cells as there are trials."""
         cells = {"distillation": {"temperature": [1 + cell / self.trials for cell in range(self.trials)]}}
         file = StudyFile.parse(_STUDY | cells | {"name": self.study}, "benchmark")
-        bench = Workbench.open(self.root / "corpus", self.tracking(), self.root / "cache", file.validation)
+        bench = TrainingContext.open(self.root / "corpus", self.tracking(), self.root / "cache", file.validation)
         return Driver(file, bench, open_storage(self.root, self.storage), _Stubs(bench))
 
 
 class _Stubs(InProcess):
     """Answers for teachers at once, and for students with a run of their own: curves, logits, made-up scores."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: TrainingContext) -> None:
         self.bench = bench
         groups = list(bench.device_groups.values())
         names = metric_names(bench.corpus.devices, groups, bench.corpus.scenes)

@@ -25,7 +25,7 @@ from asc_experiments.base.processors import end_with_parent, processors
 from asc_experiments.base.progress import hushed, progress
 from asc_experiments.bench.place import Place
 from asc_experiments.corpus.synth import synthesise
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
@@ -76,7 +76,7 @@ def fill(place: Place, trials: int) -> None:
     with hushed():
         synthesise(place.root / "corpus", clips_per_scene=20, seed=0)
         file = StudyFile.parse(_STUDY | {"name": place.study}, "benchmark")
-        bench = Workbench.open(place.root / "corpus", place.tracking(), place.root / "cache", file.validation)
+        bench = TrainingContext.open(place.root / "corpus", place.tracking(), place.root / "cache", file.validation)
         Driver(file, bench, open_storage(place.root, place.storage)).run()
     numbers = range(_REAL, trials)
     slices = [numbers[first : first + 50] for first in range(0, len(numbers), 50)]

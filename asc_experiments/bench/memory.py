@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asc_experiments.bench.plain import PlainClips, PlainTrainer
+from asc_experiments.bench.baseline import PlainClips, PlainTrainer
 from asc_experiments.bench.timing import Measured
 from asc_experiments.training import ClipSource, Recipe, SoftTargets, Trainer
 from asc_experiments.training.loop import best_device
@@ -20,7 +20,7 @@ _SCENES = tuple(map(str, range(10)))
 
 
 def peak_memory(waveforms: Path, shape: tuple[int, int], recipe: Recipe, dirs: np.ndarray, clips: int) -> Measured:
-    """MiB of the host's memory, clips that are mapped from the store's file included; and of the plain way.
+    """MiB of the host's memory, clips that are mapped from the store's file included; and of the baseline.
 
     Args:
         waveforms: a store's file.

@@ -77,7 +77,7 @@ class Suite:
         """What can be measured, in the order of the table.
 
         The largest network comes last: a process that has held gigabytes gets memory faster afterwards, which makes the
-        plain way, whose tensors are larger, a quarter faster than it is in a process of its own.
+        baseline, whose tensors are larger, a quarter faster than it is in a process of its own.
         """
         works: dict[str, Work] = {"preparing": self._preparing}
         for name in _ARCHES:

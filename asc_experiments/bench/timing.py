@@ -19,8 +19,8 @@ class Measured:
     Attributes:
         value: the median of this program.
         unit: clips_per_s or another; of which more is better only if it ends in ``_per_s``.
-        plain: the median of the plain way, None where there is none.
-        ratios: of every round, lowest and highest, how many times better than the plain way.
+        plain: the median of the baseline, None where there is none.
+        ratios: of every round, lowest and highest, how many times better than the baseline.
         floor: what the machine could do at best, None where that is not known.
     """
 
@@ -51,16 +51,16 @@ def compare(
     floor: float | None = None,
     plain_clips: int | None = None,
 ) -> Measured:
-    """Clips per second of this program and of the plain way, in turn, after one round of each that does not count.
+    """Clips per second of this program and of the baseline, in turn, after one round of each that does not count.
 
     Args:
         ours: does the work on all clips.
-        plain: does the same the plain way.
+        plain: does the same as the baseline.
         clips: how many.
         rounds: how often.
         device: is waited for.
         floor: clips per second at best.
-        plain_clips: how many clips the plain way does it on, if not on as many.
+        plain_clips: how many clips the baseline does it on, if not on as many.
     """
     counts = (clips, plain_clips or clips)
     ways = [ours] if plain is None else [ours, plain]

@@ -1,4 +1,4 @@
-"""One Recipe's work in this program and in the plain way, on the same clips."""
+"""One Recipe's work in this program and in the baseline, on the same clips."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from asc_experiments.bench.baseline import PlainClips, PlainTrainer
 from asc_experiments.bench.machine import Machine, Work, at_best, frontend_work, network_work
-from asc_experiments.bench.plain import PlainClips, PlainTrainer
 from asc_experiments.bench.timing import Measured, compare
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.training import ClipSource, Recipe, SoftTargets, Trainer

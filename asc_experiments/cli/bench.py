@@ -9,7 +9,7 @@ import typer
 from asc_experiments.cli.options import Json, print_facts, print_json
 
 app = typer.Typer(
-    help="Measure this program on this machine, beside the plain way of doing the same.",
+    help="Measure this program on this machine, beside a baseline that does the same.",
     invoke_without_command=True,
     epilog="Example: asc bench --only student_distillation_epoch --rounds 7",
 )

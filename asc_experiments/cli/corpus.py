@@ -39,7 +39,7 @@ def fetch(
     ] = None,
     keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep each archive once unpacked.")] = False,
 ) -> None:
-    """Download and unpack a published corpus. Interrupted, the same command goes on where it was."""
+    """Download and unpack a published corpus. Interrupted, the same command resumes where it was."""
     from asc_experiments.corpus.fetch import fetch_corpus, published_corpus
 
     corpus = fetch_corpus(published_corpus(name), folder, settings.cache, mirror, keep_archives)

@@ -31,7 +31,7 @@ def demo(
     """Synthesise a corpus, run a study of four trials, register the best student, compare: a few minutes.
 
     These are the commands that one gives for a corpus of one's own, and each is
-    printed before it runs. Interrupted, the same command goes on.
+    printed before it runs. Interrupted, the same command resumes.
     """
     from asc_experiments.base.errors import harmless
 

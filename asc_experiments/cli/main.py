@@ -72,7 +72,7 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line; an error that the user can mend is one line and exit code 2."""
+    """Run the command line; an error that the user can correct is one line and exit code 2."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()

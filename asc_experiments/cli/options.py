@@ -18,7 +18,7 @@ from asc_experiments.base.liveness import lock_folder, look_for_liveness_in
 
 if TYPE_CHECKING:
     from asc_experiments.corpus import ValidationSplit
-    from asc_experiments.distill import Workbench
+    from asc_experiments.distill import TrainingContext
     from asc_experiments.tracking import Tracking
 
 _SHARED = "Everywhere"
@@ -44,13 +44,13 @@ class Settings:
 
         return Tracking.open(self.workspace, self.tracking_uri)
 
-    def workbench(self, corpus: Path, split: ValidationSplit, tracking: Tracking | None = None) -> Workbench:
+    def workbench(self, corpus: Path, split: ValidationSplit, tracking: Tracking | None = None) -> TrainingContext:
         """Open a corpus for training; the corpus is checked before the tracking server is touched."""
         from asc_experiments.corpus import Corpus
-        from asc_experiments.distill import Workbench
+        from asc_experiments.distill import TrainingContext
 
         Corpus.open(corpus)
-        return Workbench.open(corpus, tracking or self.tracking(), self.cache, split, self.dirs)
+        return TrainingContext.open(corpus, tracking or self.tracking(), self.cache, split, self.dirs)
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {

@@ -107,7 +107,7 @@ def run_study(
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Run a study to its total of trials. Stopped or killed, the same command goes on."""
+    """Run a study to its total of trials. Stopped or killed, the same command resumes."""
     from asc_experiments.base.durations import parse_duration
     from asc_experiments.study.executors.ray.options import RayOptions, local_executor
     from asc_experiments.study.runner.driver import Driver
@@ -128,7 +128,7 @@ def run_study(
         )
         status = Driver(study, bench, storage, pool).run(seconds, retry_failed)
     except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command goes on with study '{study.name}'", err=True)
+        typer.echo(f"stopped; the same command resumes with study '{study.name}'", err=True)
         raise typer.Exit(130) from None
     if as_json:
         print_json(status.facts())
@@ -199,7 +199,7 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Look once; so does --json.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Watch a study live: trainings under way, epochs, accuracy so far, the best trial, the time left."""
+    """Watch a study live: active trainings, epochs, accuracy so far, the best trial, the time left."""
     from asc_experiments.base.progress import live, show
     from asc_experiments.study.monitor.live_view import Watch, watch_table
     from asc_experiments.study.storage.open_storage import load_study, open_storage

@@ -103,7 +103,7 @@ def prune(
     unused: Annotated[bool, typer.Option("--unused", help="All that no student or trial learned from.")] = False,
     older_than: Annotated[
         float | None,
-        typer.Option(metavar="DAYS", help="Unused ones of that age, and checkpoints that nobody goes on with.", min=0),
+        typer.Option(metavar="DAYS", help="Unused ones of that age, and checkpoints that nobody resumes.", min=0),
     ] = None,
     keep: Annotated[str, typer.Option(metavar="KEY[,KEY…]", help="Keys that stay.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would go.")] = False,
@@ -144,7 +144,7 @@ def _refuse(told: dict[str, Any], why: str) -> None:
 
     for option, value in told.items():
         if value:
-            raise AscError(option, why, "leave it away")
+            raise AscError(option, why, "omit it")
 
 
 def _import_folder(settings: Settings, folder: Path) -> Teacher:

@@ -32,7 +32,7 @@ def relocate(
 
     if settings.tracking_uri not in (None, default_tracking_uri(settings.workspace)):
         what = "is not the workspace's own database, the only one that knows where the workspace is"
-        raise AscError("--tracking-uri", what, "leave it away (and MLFLOW_TRACKING_URI unset)")
+        raise AscError("--tracking-uri", what, "omit it (and MLFLOW_TRACKING_URI unset)")
     done = rewrite(settings.workspace, dry_run)
     if as_json:
         print_json({"before": done.before, "after": done.after, "rewritten": not dry_run, "paths": done.counts})

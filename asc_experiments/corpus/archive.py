@@ -93,4 +93,4 @@ def _check_size(archive: Path, folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         what = f"unpacks to {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {folder}"
-        raise AscError(archive, what, "free some space; the same command goes on")
+        raise AscError(archive, what, "free some space; the same command resumes")

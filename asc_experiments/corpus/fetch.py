@@ -101,7 +101,7 @@ def published_corpus(name: str) -> PublishedCorpus:
 def fetch_corpus(
     published: PublishedCorpus, folder: Path, cache: Path, mirror: str | None = None, keep_archives: bool = False
 ) -> Corpus:
-    """Fetch a published corpus into a folder, going on where an earlier call ended; does nothing where it is complete.
+    """Fetch a published corpus into a folder, resuming where an earlier call ended; does nothing where it is complete.
 
     Args:
         published: what to fetch.
@@ -173,4 +173,4 @@ def _remember(folder: Path, fetched: dict[str, str]) -> None:
         partial.replace(path)
     except OSError as error:
         what = f"cannot be written ({error.strerror})"
-        raise AscError(path, what, "free some space; the same command goes on") from None
+        raise AscError(path, what, "free some space; the same command resumes") from None

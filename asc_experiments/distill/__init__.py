@@ -5,6 +5,6 @@ from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.student import Distillation, train_student
 from asc_experiments.distill.teacher import Teacher
-from asc_experiments.distill.training_context import Workbench
+from asc_experiments.distill.training_context import TrainingContext
 
-__all__ = ["Distillation", "Ensemble", "LogitTable", "Teacher", "TeacherBank", "Workbench", "train_student"]
+__all__ = ["Distillation", "Ensemble", "LogitTable", "Teacher", "TeacherBank", "TrainingContext", "train_student"]

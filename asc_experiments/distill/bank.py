@@ -16,7 +16,7 @@ from asc_experiments.distill.logit_repair import has_whole_logits, logits_again
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of
 from asc_experiments.distill.train import train_network
-from asc_experiments.distill.training_context import Workbench
+from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.registry.network_store import log_network
@@ -41,7 +41,7 @@ class TeacherBank:
         self.tracking = tracking
         self.experiment_id = tracking.experiment(EXPERIMENT)
 
-    def key(self, recipe: Recipe, bench: Workbench) -> str:
+    def key(self, recipe: Recipe, bench: TrainingContext) -> str:
         """The key that this Recipe's Teacher has on this corpus and split, trained by this process.
 
         Raises:
@@ -49,7 +49,7 @@ class TeacherBank:
         """
         return teacher_key(recipe, bench.store.corpus_digest, bench.split, bench.conditions(recipe))
 
-    def get(self, recipe: Recipe, bench: Workbench) -> Teacher:
+    def get(self, recipe: Recipe, bench: TrainingContext) -> Teacher:
         """The Teacher of a Recipe, trained now if it has not been before; another process asking for it waits.
 
         Where its logits were damaged since, its network says them again; where that was damaged too, it is trained.
@@ -61,15 +61,15 @@ class TeacherBank:
         key = self.key(recipe, bench)
         found = self._once(recipe, key, bench)
         if not has_whole_logits(found):
-            with bench.lock(f"mending-{key}"):
+            with bench.lock(f"repair-{key}"):
                 self._mend(key, bench)
             found = self._once(recipe, key, bench)
         return found
 
-    def _once(self, recipe: Recipe, key: str, bench: Workbench) -> Teacher:
+    def _once(self, recipe: Recipe, key: str, bench: TrainingContext) -> Teacher:
         return self.once(key, recipe.name, bench.lock(lock_of(key)), lambda: self._train(recipe, key, bench))
 
-    def _mend(self, key: str, bench: Workbench) -> None:
+    def _mend(self, key: str, bench: TrainingContext) -> None:
         """Replace a Teacher's damaged logits, or give up its run; nothing where another process has done so."""
         found = self.find(key)
         if found is None or has_whole_logits(found):
@@ -141,7 +141,7 @@ class TeacherBank:
                 say(error.line())
         return teachers
 
-    def _train(self, recipe: Recipe, key: str, bench: Workbench) -> None:
+    def _train(self, recipe: Recipe, key: str, bench: TrainingContext) -> None:
         bench.weights_for(recipe)  # refuse before there is a run
         self._say_of_earlier(recipe, bench)
         responses = bench.responses_for(recipe)
@@ -165,7 +165,7 @@ class TeacherBank:
         accuracy = 100 * metrics["accuracy/overall"]
         say(f"teacher {key} {recipe.name}: trained, accuracy {accuracy:.1f} % on the test fold")
 
-    def _say_of_earlier(self, recipe: Recipe, bench: Workbench) -> None:
+    def _say_of_earlier(self, recipe: Recipe, bench: TrainingContext) -> None:
         """Say why a Recipe is trained of which an earlier version left a Teacher."""
         responses = bench.responses_for(recipe)
         digest = responses.digest if responses else None
@@ -175,7 +175,7 @@ class TeacherBank:
             say(f"teacher {key} {recipe.name}: {why}; trained again (who gives that key learns from it as it is)")
 
 
-def check_learnable(teacher: Teacher, bench: Workbench) -> None:
+def check_learnable(teacher: Teacher, bench: TrainingContext) -> None:
     """Refuse a Teacher that was not trained on this corpus as it says it was.
 
     Raises:
@@ -200,7 +200,7 @@ def log_logits(run: Run, table: LogitTable, name: str = LOGITS) -> str:
         return digest_file(path)
 
 
-def _tested(bench: Workbench) -> list[str]:
+def _tested(bench: TrainingContext) -> list[str]:
     """The devices of the test fold."""
     return sorted(set(bench.corpus.device_of[bench.corpus.test_rows].tolist()))
 

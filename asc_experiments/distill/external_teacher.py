@@ -18,7 +18,7 @@ from asc_experiments.distill.keys import teacher_key
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, Teacher, lock_of
 from asc_experiments.distill.train import log_corpus, log_setting
-from asc_experiments.distill.training_context import Workbench
+from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
@@ -30,7 +30,7 @@ _CLIPS_AT_A_TIME = 256
 
 
 def import_network(
-    bench: Workbench, path: Path, arch: str, augment: str, settings: Mapping[str, Any], name: str = ""
+    bench: TrainingContext, path: Path, arch: str, augment: str, settings: Mapping[str, Any], name: str = ""
 ) -> Teacher:
     """Make a Teacher of a state dict, evaluated on every clip of the fold; the same weights are imported once.
 
@@ -68,7 +68,7 @@ def import_network(
     return bank.once(key, name or path.stem, bench.lock(lock_of(key)), store)
 
 
-def import_logits(bench: Workbench, path: Path, name: str = "") -> Teacher:
+def import_logits(bench: TrainingContext, path: Path, name: str = "") -> Teacher:
     """Make a Teacher of logits alone; the same logits are imported once.
 
     Args:
@@ -95,7 +95,7 @@ def import_logits(bench: Workbench, path: Path, name: str = "") -> Teacher:
     return bank.once(key, name or path.stem, bench.lock(lock_of(key)), store)
 
 
-def _evaluate(bench: Workbench, network: SceneNetwork, title: str) -> np.ndarray:
+def _evaluate(bench: TrainingContext, network: SceneNetwork, title: str) -> np.ndarray:
     """A network's logits on every clip of the fold; ``(clips, scenes)`` float32."""
     network.to(bench.clips.device)
     rows = np.arange(len(bench.corpus.clips))
@@ -107,7 +107,7 @@ def _evaluate(bench: Workbench, network: SceneNetwork, title: str) -> np.ndarray
     return np.concatenate(pieces)
 
 
-def _tags(bench: Workbench, key: str, digest: str, path: Path) -> dict[str, str]:
+def _tags(bench: TrainingContext, key: str, digest: str, path: Path) -> dict[str, str]:
     return {
         KEY: key,
         IMPORTED: f"{digest} {path.name}",
@@ -116,7 +116,7 @@ def _tags(bench: Workbench, key: str, digest: str, path: Path) -> dict[str, str]
     }
 
 
-def _log_logits(bench: Workbench, run: Run, name: str, table: LogitTable, model_id: str | None = None) -> None:
+def _log_logits(bench: TrainingContext, run: Run, name: str, table: LogitTable, model_id: str | None = None) -> None:
     """Log what a Teacher is asked for, and the Scorecards of the splits that it has logits for."""
     digest = log_logits(run, table)
     logits = table.of(bench.corpus.filenames, "", set(bench.corpus.filenames))
@@ -126,7 +126,7 @@ def _log_logits(bench: Workbench, run: Run, name: str, table: LogitTable, model_
     run.tags({LOGITS_DIGEST: digest})
 
 
-def _table(bench: Workbench, path: Path) -> LogitTable:
+def _table(bench: TrainingContext, path: Path) -> LogitTable:
     """The logits of the clips of the fold that the file has any for."""
     corpus = bench.corpus
     values = _matrix(path, len(corpus.scenes))
@@ -159,7 +159,7 @@ def _matrix(path: Path, n_scenes: int) -> np.ndarray:
     return content.float().numpy()
 
 
-def _warn_of_order(bench: Workbench, table: LogitTable, path: Path) -> None:
+def _warn_of_order(bench: TrainingContext, table: LogitTable, path: Path) -> None:
     """Logits in another order fit in shape, and teach nonsense: at least say so."""
     rows = bench.corpus.train_rows
     found = table.of([bench.corpus.filenames[row] for row in rows], str(path)).argmax(axis=1)

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from asc_experiments.distill.training_context import Workbench
+from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import Run
 from asc_experiments.training.figures import Bars, confusion_figure, confusions, device_figure
 
 _PER_DEVICE = "accuracy/device/"
 
 
-def log_figures(bench: Workbench, run: Run, title: str, logits: Sequence[np.ndarray], bars: Sequence[Bars]) -> None:
+def log_figures(
+    bench: TrainingContext, run: Run, title: str, logits: Sequence[np.ndarray], bars: Sequence[Bars]
+) -> None:
     """Log ``figures/devices.png`` and ``figures/confusion.png`` of the test fold.
 
     Args:

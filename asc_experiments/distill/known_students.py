@@ -10,7 +10,7 @@ from asc_experiments.base.outage import Outage
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import LOGITS, LOGITS_DIGEST
 from asc_experiments.distill.train import log_corpus
-from asc_experiments.distill.training_context import Workbench
+from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.registry.network_store import has_network
 from asc_experiments.tracking.trials import (
@@ -69,7 +69,7 @@ def scores_of(student: RunRecord) -> dict[str, float]:
     return {name: value for name, value in student.metrics.items() if not name.startswith(_NO_SCORES)}
 
 
-def log_found(bench: Workbench, run: Run, student: RunRecord) -> dict[str, float]:
+def log_found(bench: TrainingContext, run: Run, student: RunRecord) -> dict[str, float]:
     """Log a student that was found into another run: scores, Recipe, corpus and network, not its files.
 
     Args:

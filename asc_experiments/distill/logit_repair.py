@@ -10,7 +10,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Outage
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import Teacher
-from asc_experiments.distill.training_context import Workbench
+from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking.registry.network_store import fetch_network
 from asc_experiments.training.loop import predict_logits
 
@@ -28,7 +28,7 @@ def has_whole_logits(teacher: Teacher) -> bool:
         return False
 
 
-def logits_again(teacher: Teacher, bench: Workbench) -> LogitTable | None:
+def logits_again(teacher: Teacher, bench: TrainingContext) -> LogitTable | None:
     """A Teacher's logits as its network says them now; None where the network is damaged too.
 
     Args:

@@ -1,4 +1,4 @@
-"""What may go: Teachers that nobody learned from, and checkpoints of trainings that nobody goes on with."""
+"""What may go: Teachers that nobody learned from, and checkpoints of trainings that nobody resumes."""
 
 from __future__ import annotations
 
@@ -110,11 +110,11 @@ def remove(cache: Path, found: Sequence[Leftover]) -> int:
 def _verdict(teacher: Teacher, wish: Wish, keep: Collection[str], usage: Usage) -> Verdict:
     uses = [use for use in usage.of.get(teacher.key, ()) if use.counts]
     days = (time.time() - teacher.record.start_time / 1_000) / _DAY_S
-    under_way = [use for use in uses if use.is_under_way]
+    active = [use for use in uses if use.is_active]
     if teacher.key in keep:
         return Verdict(teacher, False, "to be kept")
-    if under_way:
-        return Verdict(teacher, False, _used_by(under_way))
+    if active:
+        return Verdict(teacher, False, _used_by(active))
     if wish.keys:
         return Verdict(teacher, True, f"named; {_used_by(uses)}" if uses else "named")
     if uses:

@@ -12,7 +12,7 @@ from asc_experiments.distill.bank import TeacherBank, check_learnable
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.known_students import find_student, log_found, scores_of, student_lock
 from asc_experiments.distill.student import Distillation, log_ensemble, soft_targets, student_identity, train_student
-from asc_experiments.distill.training_context import Workbench
+from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.trials import IDENTITY, ORIGINAL, SEED
 from asc_experiments.training import Recipe
@@ -22,7 +22,7 @@ EXPERIMENT = "students"
 
 
 def train_single_student(
-    open_bench: Callable[[ValidationSplit], Workbench],
+    open_bench: Callable[[ValidationSplit], TrainingContext],
     tracking: Tracking,
     recipe: Recipe,
     keys: Sequence[str],
@@ -54,7 +54,7 @@ def train_single_student(
     ensemble = None
     if keys:
         if fraction:
-            raise AscError("--validation", "is what the teachers held out", "leave it away where there are --teachers")
+            raise AscError("--validation", "is what the teachers held out", "omit it where there are --teachers")
         check_learns_from_logits(recipe)
         bank = TeacherBank(tracking)
         ensemble = Ensemble(tuple(bank.named(key) for key in keys))
@@ -71,7 +71,7 @@ def train_single_student(
     if ensemble is not None:
         for teacher in ensemble.teachers:
             check_learnable(teacher, bench)
-        ensemble.logits(bench.corpus.filenames, bench.untaught)  # refuse missing clips before there is a run
+        ensemble.logits(bench.corpus.filenames, bench.held_out_clips)  # refuse missing clips before there is a run
     key = student_identity(bench, recipe, soft_targets(bench, ensemble, settings))
     experiment, tags = tracking.experiment(EXPERIMENT), {IDENTITY: key, SEED: str(recipe.seed)}
     with bench.lock(student_lock(key)):

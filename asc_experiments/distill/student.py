@@ -15,7 +15,7 @@ from asc_experiments.distill.keys import training_identity
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import LOGITS_DIGEST
 from asc_experiments.distill.train import train_network
-from asc_experiments.distill.training_context import Workbench
+from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.registry.network_store import log_network
@@ -39,7 +39,7 @@ class Distillation(Settings):
 
 
 def train_student(
-    bench: Workbench,
+    bench: TrainingContext,
     recipe: Recipe,
     run: Run,
     ensemble: Ensemble | None = None,
@@ -82,7 +82,7 @@ def train_student(
     return metrics
 
 
-def soft_targets(bench: Workbench, ensemble: Ensemble | None, distillation: Distillation) -> SoftTargets | None:
+def soft_targets(bench: TrainingContext, ensemble: Ensemble | None, distillation: Distillation) -> SoftTargets | None:
     """What a Student learns from besides the labels: the Ensemble's logits, needed on every clip that is trained on.
 
     Raises:
@@ -90,14 +90,14 @@ def soft_targets(bench: Workbench, ensemble: Ensemble | None, distillation: Dist
     """
     if ensemble is None:
         return None
-    logits = ensemble.logits(bench.corpus.filenames, bench.untaught)
+    logits = ensemble.logits(bench.corpus.filenames, bench.held_out_clips)
     return SoftTargets(logits, distillation.temperature, distillation.label_weight)
 
 
-def _beside_targets(bench: Workbench, logits: np.ndarray, targets: SoftTargets) -> dict[str, float]:
+def _beside_targets(bench: TrainingContext, logits: np.ndarray, targets: SoftTargets) -> dict[str, float]:
     """How far a Student agrees with its Ensemble on the test fold, and what the Ensemble said of the training clips.
 
-    Teachers that know the training clips by heart have targets of little entropy: those say no more than labels.
+    Teachers that have memorised the training clips have targets of little entropy: those say no more than labels.
     """
     taught, test = bench.rows[0], bench.corpus.test_rows
     said = targets.logits[taught]
@@ -110,7 +110,7 @@ def _beside_targets(bench: Workbench, logits: np.ndarray, targets: SoftTargets) 
     return metrics | agreement(logits[test], targets.logits[test], bench.corpus.device_of[test], bench.device_groups)
 
 
-def student_identity(bench: Workbench, recipe: Recipe, targets: SoftTargets | None) -> str:
+def student_identity(bench: TrainingContext, recipe: Recipe, targets: SoftTargets | None) -> str:
     """What identifies a Student's training: everything that decides how it comes out, and nothing else.
 
     Args:
@@ -126,12 +126,12 @@ def student_identity(bench: Workbench, recipe: Recipe, targets: SoftTargets | No
     return digest_json({"student": identity, "distillation": distillation})
 
 
-def log_ensemble(bench: Workbench, run: Run, ensemble: Ensemble) -> None:
+def log_ensemble(bench: TrainingContext, run: Run, ensemble: Ensemble) -> None:
     """Log an Ensemble into the run that learns from it: members, lineage, logits, Scorecard, a table per device."""
     teachers = ensemble.teachers
     run.params({ENSEMBLE_SIZE: len(teachers), "teachers": ensemble.name, "ensemble_rule": ensemble.rule})
     run.uses_models([teacher.model_id for teacher in teachers if teacher.model_id])
-    logits = ensemble.logits(bench.corpus.filenames, bench.untaught)
+    logits = ensemble.logits(bench.corpus.filenames, bench.held_out_clips)
     log_logits(run, LogitTable(bench.corpus.filenames, logits).known(), "ensemble/logits.npz")
     metrics = bench.scorecards(logits) | _diversity(bench, ensemble)
     run.metrics({f"ensemble/{name}": value for name, value in metrics.items()})
@@ -139,11 +139,11 @@ def log_ensemble(bench: Workbench, run: Run, ensemble: Ensemble) -> None:
     run.tags({TEACHERS: ",".join(teacher.key for teacher in teachers)})  # last: tells that the rest is there
 
 
-def _diversity(bench: Workbench, ensemble: Ensemble) -> dict[str, float]:
+def _diversity(bench: TrainingContext, ensemble: Ensemble) -> dict[str, float]:
     """How often two members disagree on a test clip; nothing where there is one member, or one lacks test clips."""
     test = bench.corpus.test_rows
     names = [bench.corpus.filenames[row] for row in test]
-    members = ensemble.members(names, bench.untaught)
+    members = ensemble.members(names, bench.held_out_clips)
     if any(np.isnan(member).any() for member in members):
         return {}
     return disagreement(members, bench.corpus.device_of[test], bench.device_groups)

@@ -12,7 +12,7 @@ import numpy as np
 
 from asc_experiments.base.progress import progress
 from asc_experiments.distill.keys import Conditions
-from asc_experiments.distill.training_context import Workbench
+from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.tracking.trials import (
@@ -46,7 +46,7 @@ class Trained:
 
 
 def train_network(
-    bench: Workbench,
+    bench: TrainingContext,
     recipe: Recipe,
     run: Run,
     title: str,
@@ -56,8 +56,8 @@ def train_network(
 ) -> Trained:
     """Train a network, logging its Recipe, complexity, data and curves into a run.
 
-    It goes on after the last epoch of an attempt that was killed; the run gets the curves of the earlier epochs too,
-    and ``on_validation`` is called for them. While the tracking server is away, the training goes on; at its end the
+    It continues after the last epoch of an attempt that was killed; the run gets the curves of the earlier epochs too,
+    and ``on_validation`` is called for them. While the tracking server is away, the training continues; at its end the
     curves are waited for.
 
     Args:
@@ -115,7 +115,7 @@ def log_conditions(run: Run, conditions: Conditions) -> None:
     run.tags({name: value for name, value in told.items() if value is not None})
 
 
-def log_setting(bench: Workbench, run: Run, recipe: Recipe) -> None:
+def log_setting(bench: TrainingContext, run: Run, recipe: Recipe) -> None:
     """Log a Recipe, what its network costs, and the corpus as a run's setting."""
     complexity = complexity_of(recipe, bench.corpus.scenes)
     run.params(recipe.flat() | {"augment": recipe.augment, "size": recipe.size})
@@ -123,7 +123,7 @@ def log_setting(bench: Workbench, run: Run, recipe: Recipe) -> None:
     log_corpus(bench, run)
 
 
-def log_corpus(bench: Workbench, run: Run) -> None:
+def log_corpus(bench: TrainingContext, run: Run) -> None:
     """Log the corpus as the run's dataset, by its own digest, and the machine."""
     training, validation = bench.rows
     counts = {"training": len(training), "validation": len(validation), "test": len(bench.corpus.test_rows)}
@@ -133,7 +133,7 @@ def log_corpus(bench: Workbench, run: Run) -> None:
     run.tags({MACHINE: describe_machine(best_device())})
 
 
-def _record(bench: Workbench, report: EpochReport) -> EpochRecord:
+def _record(bench: TrainingContext, report: EpochReport) -> EpochRecord:
     curves = {"train/loss": report.loss, "train/learning_rate": report.learning_rate}
     validation: dict[str, float] = {}
     rows = bench.rows[1]

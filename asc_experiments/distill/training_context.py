@@ -1,4 +1,4 @@
-"""The Workbench: everything a training needs besides its Recipe, opened once and shared by all trainings.
+"""The TrainingContext: everything a training needs besides its Recipe, opened once and shared by all trainings.
 
 The corpus with its decoded clips, the validation split, impulse responses, published weights and the tracking server.
 """
@@ -45,7 +45,7 @@ CORPUS_DIRS = "dirs"
 
 
 @dataclass(frozen=True, eq=False)
-class Workbench:
+class TrainingContext:
     """See the module. Attributes are what they are called."""
 
     corpus: Corpus
@@ -64,7 +64,7 @@ class Workbench:
     @classmethod
     def open(
         cls, corpus_folder: Path, tracking: Tracking, cache: Path, split: ValidationSplit, dirs: Path | None = None
-    ) -> Workbench:
+    ) -> TrainingContext:
         """Open a corpus for training.
 
         Args:
@@ -109,7 +109,7 @@ class Workbench:
         return split_training_fold(self.corpus, self.split)
 
     @cached_property
-    def untaught(self) -> frozenset[str]:
+    def held_out_clips(self) -> frozenset[str]:
         """The clips that nothing is trained on; a teacher may do without logits for them."""
         taught = set(self.rows[0].tolist())
         return frozenset(name for row, name in enumerate(self.corpus.filenames) if row not in taught)
@@ -259,8 +259,8 @@ def _reopened(
     digest: str,
     reference_device: str,
     locks: Locks | None,
-) -> Workbench:
-    bench = Workbench.open(root, tracking, cache, split, dirs)
+) -> TrainingContext:
+    bench = TrainingContext.open(root, tracking, cache, split, dirs)
     if (bench.store.corpus_digest, bench.corpus.reference_device) != (digest, reference_device):
         raise AscError(root, "the corpus was changed while it was in use", "start again with the corpus as it is now")
     return replace(bench, locks=locks)

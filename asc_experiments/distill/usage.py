@@ -24,7 +24,7 @@ class Use:
     status: str
 
     @property
-    def is_under_way(self) -> bool:
+    def is_active(self) -> bool:
         """Whether it has not ended."""
         return self.status == "RUNNING"
 
@@ -34,7 +34,7 @@ class Use:
         return self.status in ("FINISHED", "RUNNING")
 
     def __str__(self) -> str:
-        return f"{self.name} of {self.experiment}" + (" (under way)" if self.is_under_way else "")
+        return f"{self.name} of {self.experiment}" + (" (active)" if self.is_active else "")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Usage:
 
     Attributes:
         of: by the Teacher's key, oldest first.
-        undecided: runs under way that have not said yet which Teachers they learn from.
+        undecided: active runs that have not said yet which Teachers they learn from.
     """
 
     of: Mapping[str, Sequence[Use]]
@@ -59,7 +59,7 @@ class Usage:
                 by_key[key].append(_use(record, names))
         running = tracking.search(list(names), "attributes.status = 'RUNNING'")
         waiting = [r for r in running if r.tags.get(KIND) in _LEARNERS and TEACHERS not in r.tags]
-        undecided = [use for record in waiting if (use := _use(record, names)).is_under_way]
+        undecided = [use for record in waiting if (use := _use(record, names)).is_active]
         return cls(by_key, tuple(undecided))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from asc_experiments.base.progress import progress
 from asc_experiments.corpus.audio import SAMPLE_RATE
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.edge.running import OnnxNetwork
 from asc_experiments.training import ClipSource, SceneNetwork
 
@@ -37,7 +37,7 @@ class Compared:
 
 
 def compare(
-    network: SceneNetwork, files: Mapping[str, ModelProto], frontend: bool, bench: Workbench | None
+    network: SceneNetwork, files: Mapping[str, ModelProto], frontend: bool, bench: TrainingContext | None
 ) -> Compared:
     """Run files on every clip of the test fold, or, without a corpus, on noise.
 
@@ -90,7 +90,7 @@ def _noise() -> Iterator[Tensor]:
     yield _NOISE * torch.randn(8, SAMPLE_RATE, generator=generator)
 
 
-def _test_clips(bench: Workbench) -> Iterator[Tensor]:
+def _test_clips(bench: TrainingContext) -> Iterator[Tensor]:
     rows = bench.corpus.test_rows
     with progress(len(rows), "testing", "clips") as advance:
         for batch in _batches(rows, _BATCH):

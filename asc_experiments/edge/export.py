@@ -12,7 +12,7 @@ from asc_experiments.base.files import whole_file
 from asc_experiments.base.progress import say
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.audio import SAMPLE_RATE
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.edge.compact import Bytes, bytes_of, compact
 from asc_experiments.edge.comparison import Compared, calibration_batches, compare, one_input
 from asc_experiments.edge.finetune import fine_tune
@@ -58,7 +58,7 @@ class Exported:
 
 
 def export_network(
-    tracking: Tracking, model_uri: str, order: Order, open_bench: Callable[[ValidationSplit], Workbench]
+    tracking: Tracking, model_uri: str, order: Order, open_bench: Callable[[ValidationSplit], TrainingContext]
 ) -> Exported:
     """Write a model as an ONNX file; log it and its accuracies to the run that made the model.
 
@@ -100,7 +100,9 @@ def export_network(
     return exported
 
 
-def _graphs(network: SceneNetwork, bench: Workbench | None, origin: Origin, order: Order) -> dict[str, ModelProto]:
+def _graphs(
+    network: SceneNetwork, bench: TrainingContext | None, origin: Origin, order: Order
+) -> dict[str, ModelProto]:
     """The graphs of the network without its frontend by their formats, the one that was ordered last."""
     if not order.int8 or bench is None:
         return {FLOAT: network_graph(network.model, network.frontend)}
@@ -127,7 +129,7 @@ def _files(network: SceneNetwork, graphs: Mapping[str, ModelProto], frontend: bo
     return files
 
 
-def _loggable(origin: Origin, bench: Workbench | None) -> str | None:
+def _loggable(origin: Origin, bench: TrainingContext | None) -> str | None:
     """The run that the export is logged to, or None, saying why."""
     if origin.run is None:
         say("the run that made the model is gone: nothing is logged")

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asc_experiments.base.progress import progress
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.models.folding import fold_batch_norm
 from asc_experiments.training import EpochReport, Recipe, SceneNetwork, SoftTargets
 
 M = TypeVar("M", bound=nn.Module)
 RATE_FACTOR = 0.01
 """On the learning rate of the student's Recipe, about what its training ended with: the weights are to settle on a
-grid. A higher one goes on learning the training clips by heart, and regains no more of what int8 loses."""
+grid. A higher one memorises the training clips, and regains no more of what int8 loses."""
 _KERNEL, _ACTIVATION = 127, 255
 """The largest int8 of a kernel, whose smallest is its negative, and the largest uint8 of an activation."""
 _NEW = 0.1
@@ -71,7 +71,7 @@ class Int8Conv2d(nn.Module):
         return torch.fake_quantize_per_tensor_affine(x.float(), scale, zero, 0, _ACTIVATION)
 
 
-def fine_tune(bench: Workbench, network: SceneNetwork, epochs: int, targets: SoftTargets | None) -> nn.Module:
+def fine_tune(bench: TrainingContext, network: SceneNetwork, epochs: int, targets: SoftTargets | None) -> nn.Module:
     """Train a network further for int8, with its own Recipe's augmentation and batches, and what it learned from.
 
     The learning rate falls linearly from a hundredth of the Recipe's. The same network, clips and number of threads

@@ -8,7 +8,7 @@ from pathlib import Path
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.corpus import Corpus
 from asc_experiments.corpus.audio import SAMPLE_RATE
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.edge.origin import Origin
 from asc_experiments.training import SceneNetwork
 
@@ -68,7 +68,7 @@ class Order:
             whose = f"the model {'has' if other in network.scenes else 'lacks'} '{other}'"
             raise AscError(self.corpus, f"has other scenes than the model: {whose}", "give the corpus it was made for")
 
-    def check_corpus(self, bench: Workbench, origin: Origin) -> None:
+    def check_corpus(self, bench: TrainingContext, origin: Origin) -> None:
         """Refuse a corpus that the model cannot be tested or trained on.
 
         Raises:

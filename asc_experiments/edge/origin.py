@@ -7,7 +7,7 @@ from functools import cached_property
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import Distillation, Ensemble, TeacherBank, Workbench
+from asc_experiments.distill import Distillation, Ensemble, TeacherBank, TrainingContext
 from asc_experiments.distill.student import soft_targets
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.run import PARENT
@@ -67,7 +67,7 @@ class Origin:
             return ValidationSplit.parse(dict(self._known.held_out), f"run {self._known.own.run_id}")
         return ValidationSplit() if self._known.data.validation_clips == 0 else None
 
-    def targets(self, bench: Workbench) -> SoftTargets | None:
+    def targets(self, bench: TrainingContext) -> SoftTargets | None:
         """The ensemble's logits that it learned from, at its temperature and label weight; None: labels alone.
 
         Args:

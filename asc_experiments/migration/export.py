@@ -13,7 +13,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import progress
 from asc_experiments.migration.archive import ArchiveWriter
 from asc_experiments.migration.records import ExperimentEntry, TrackingEntry
-from asc_experiments.migration.tracking_read import Source, is_under_way, model_entry
+from asc_experiments.migration.tracking_read import Source, is_active, model_entry
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.trials import CORPUS, ORIGINAL, TEACHER_KEY, TEACHERS
@@ -43,7 +43,7 @@ class Export:
         everything: whether to take every teacher and the single students as well.
 
     Raises:
-        AscError: if a run is under way, or files are not where the database says.
+        AscError: if a run is active, or files are not where the database says.
     """
 
     def __init__(self, tracking: Tracking, studies: Sequence[str], everything: bool) -> None:
@@ -54,9 +54,11 @@ class Export:
         for experiment in self._experiments:
             self._runs += [(experiment, run) for run in self._source.runs(experiment)]
         for experiment, run in self._runs:
-            if is_under_way(run):
-                what = f"{run.info.run_name} is under way in another process"
-                raise AscError(f"study '{experiment.name}'", what, "stop it with Ctrl-C, or wait; it goes on after")
+            if is_active(run):
+                what = f"{run.info.run_name} is active in another process"
+                raise AscError(
+                    f"study '{experiment.name}'", what, "stop it with Ctrl-C, or wait; it resumes after that"
+                )
         self._guests = self._originals()
         self._runs += self._guests
         self._teachers = self._chosen_teachers(everything) if tracking.has_experiment(TEACHERS_EXPERIMENT) else []
@@ -126,7 +128,7 @@ class Export:
         return found
 
     def _chosen_teachers(self, everything: bool) -> list[tuple[ExperimentEntry, Any]]:
-        """The finished teachers, each key once, that the runs learned from or may learn from when they go on.
+        """The finished teachers, each key once, that the runs learned from or may learn from when they resume.
 
         Of a trial that was interrupted, nobody knows the teachers before its ensemble is logged: so teachers of the
         same corpus that nobody has learned from yet come along.

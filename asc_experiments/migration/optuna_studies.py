@@ -1,7 +1,7 @@
 """Studies that move: Optuna's part of an archive, beside the runs of :mod:`asc_experiments.migration`.
 
-Trials keep their numbers, so that a study goes on elsewhere as if it had always been there. A study that is there
-already is left as it is where it knows more, goes on where the archive does, and is refused where the two have parted.
+Trials keep their numbers, so that a study continues elsewhere as if it had always been there. A study that is there
+already is left as it is where it knows more, continues where the archive does, and is refused where they have parted.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def refuse_running(study: optuna.Study) -> None:
     """
     for trial in study.get_trials(deepcopy=False):
         if trial.state == TrialState.RUNNING and not was_interrupted(trial):
-            what = f"trial {trial.number} is under way in another process"
-            raise AscError(f"study '{study.study_name}'", what, "stop it with Ctrl-C, or wait; it goes on after")
+            what = f"trial {trial.number} is active in another process"
+            raise AscError(f"study '{study.study_name}'", what, "stop it with Ctrl-C, or wait; it resumes after that")
 
 
 class StudyImport:

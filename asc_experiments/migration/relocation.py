@@ -142,7 +142,7 @@ def _refuse_running(connection: sqlite3.Connection, workspace: Path) -> None:
     """Refuse while the process of a run lives: it has the old paths in its memory."""
     for name, owner in connection.execute(_RUNNING, (OWNER,)):
         if not is_gone(owner):
-            raise AscError(workspace, f"run {name} is under way in {owner}", "stop that study first")
+            raise AscError(workspace, f"run {name} is active in {owner}", "stop that study first")
 
 
 @contextmanager

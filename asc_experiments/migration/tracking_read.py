@@ -161,7 +161,7 @@ class Source:
         )
 
 
-def is_under_way(run: MlflowRun) -> bool:
+def is_active(run: MlflowRun) -> bool:
     """Whether a live process works on a run."""
     return run.info.status == "RUNNING" and OWNER in run.data.tags and not is_gone(run.data.tags[OWNER])
 

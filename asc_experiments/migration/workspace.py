@@ -54,7 +54,7 @@ def export_workspace(
         studies: their names; none takes all of them, all teachers and the single students.
 
     Raises:
-        AscError: if a study does not exist or is under way, or the archive cannot be written.
+        AscError: if a study does not exist or is active, or the archive cannot be written.
     """
     chosen = list(dict.fromkeys(studies)) or [
         name for name in study_names(storage) if is_ours(load_study(storage, name))

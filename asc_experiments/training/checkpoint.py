@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state of a training after an epoch, so that one that was killed goes on where it was.
+"""Checkpoints: the whole state of a training after an epoch, so that one that was killed resumes where it was.
 
 On the CPU it then ends bit for bit as if it had never been interrupted. One file per training::
 
@@ -79,11 +79,11 @@ class Checkpoint:
         except _UNUSABLE as error:
             say(Problem(self.title, f"its checkpoint cannot be used ({error})", "begins again").line())
             return make(), []
-        say(f"{self.title}: goes on after epoch {len(history)} of {trainer.recipe.optimisation.epochs}")
+        say(f"{self.title}: resumes after epoch {len(history)} of {trainer.recipe.optimisation.epochs}")
         return trainer, history
 
     def save(self, trainer: Trainer, history: list[EpochRecord]) -> None:
-        """Replace the file. Where it cannot be written, the training goes on without, and says so once."""
+        """Replace the file. Where it cannot be written, the training continues without, and says so once."""
         content = io.BytesIO()
         reported = json.dumps([vars(record) for record in history])
         torch.save({"about": self.about, "history": reported, **_state(trainer)}, content)
@@ -91,7 +91,7 @@ class Checkpoint:
             self._write(content.getvalue())
         except OSError as error:
             if not self._has_complained:
-                say(f"{self.title}: no checkpoint can be written ({error.strerror}); goes on without")
+                say(f"{self.title}: no checkpoint can be written ({error.strerror}); continues without")
             self._has_complained = True
 
     def delete(self) -> None:
@@ -138,7 +138,7 @@ def open_checkpoint(
 ) -> Iterator[Checkpoint | None]:
     """The checkpoint of a training, for a block that ends when the training's results are safe elsewhere.
 
-    The file is deleted when the block ends well, or with an error after which nobody goes on. Anything else, above all
+    The file is deleted when the block ends well, or with an error after which nobody resumes. Anything else, above all
     a kill, leaves it for the next attempt.
 
     Args:
@@ -146,7 +146,7 @@ def open_checkpoint(
         identity: names the training: a digest of everything that decides how it comes out.
         about: as :class:`Checkpoint` takes it.
         title: as :class:`Checkpoint` takes it.
-        given_up: exceptions after which nobody goes on, besides a loss that is not finite.
+        given_up: exceptions after which nobody resumes, besides a loss that is not finite.
 
     Yields:
         None where another process is training the same at this moment: this one trains without.
@@ -177,13 +177,13 @@ def _lock(path: Path, title: str) -> FileLock | None:
     except Timeout:
         return None
     except OSError as error:
-        say(f"{title}: no checkpoint can be written ({error.strerror}); goes on without")
+        say(f"{title}: no checkpoint can be written ({error.strerror}); continues without")
         return None
     return lock
 
 
 def _state(trainer: Trainer) -> dict[str, Any]:
-    """Everything that decides how a training goes on."""
+    """Everything that decides how a training continues."""
     device = trainer.clips.device
     return {
         "epochs_done": trainer.epochs_done,

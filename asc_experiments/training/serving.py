@@ -95,7 +95,7 @@ def _rows(sounds: pd.DataFrame) -> Iterator[np.ndarray]:
 
 
 def _windows(waveform: Any, rate: Any, row: int) -> np.ndarray:
-    where, remedy = f"row {row}", f"mend '{WAVEFORM}' or '{SAMPLING_RATE}' there"
+    where, remedy = f"row {row}", f"correct '{WAVEFORM}' or '{SAMPLING_RATE}' there"
     try:
         samples = np.asarray(waveform, dtype=np.float32)
     except (TypeError, ValueError):

@@ -35,8 +35,8 @@ def test_error_is_one_line_whatever_it_is_made_of(where: str, what: str, remedy:
 
 
 def test_several_problems_name_the_first_and_count_the_rest() -> None:
-    error = ProblemsError([Problem("a", "is bad", "mend it"), Problem("b", "too", "")], "asc corpus check x")
-    assert error.line() == "a: is bad; mend it (and 1 more: asc corpus check x)"
+    error = ProblemsError([Problem("a", "is bad", "correct it"), Problem("b", "too", "")], "asc corpus check x")
+    assert error.line() == "a: is bad; correct it (and 1 more: asc corpus check x)"
 
 
 def test_nearest_name_is_offered_or_all_of_them() -> None:

@@ -1,4 +1,4 @@
-"""A download goes on where it was cut off, and only what has the right checksum is ever left as good."""
+"""A download resumes where it was cut off, and only what has the right checksum is ever left as good."""
 
 import hashlib
 import socket
@@ -94,7 +94,7 @@ def test_next_call_goes_on_with_the_part(remote: RemoteFile, target: Path, file_
     file_server.cuts = [THIRD, 0, 0, 0, 0]
     error = message(remote, target)
     assert "broke off 4 times" in error
-    assert "to go on from there" in error
+    assert "to resume from there" in error
     assert names(target) == ["file.bin.part"]
     have = (target.parent / "file.bin.part").stat().st_size
     assert download(remote, target, "fetching").read_bytes() == CONTENT

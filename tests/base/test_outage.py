@@ -68,7 +68,7 @@ def test_actor_that_died_with_the_head_of_a_ray_cluster_is_a_lost_cluster_and_an
     assert failure_of(exceptions.RayActorError()) is Failure.CLUSTER
     lost = outage_of(exceptions.ActorDiedError(), "claims")
     assert lost is not None
-    assert lost.line() == "the Ray cluster: does not answer (ActorDiedError); start it; the same command goes on"
+    assert lost.line() == "the Ray cluster: does not answer (ActorDiedError); start it; the same command resumes"
     refused = exceptions.RayTaskError("train", "traceback", ConnectionError("refused")).as_instanceof_cause()
     assert isinstance(refused, ConnectionError)
     assert failure_of(refused) is None, "whoever asked the task looks at its cause"

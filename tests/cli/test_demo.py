@@ -1,4 +1,4 @@
-"""`asc demo` runs the program's own commands, shows each, and goes on where it was."""
+"""`asc demo` runs the program's own commands, shows each, and resumes where it was."""
 
 from collections.abc import Callable
 from pathlib import Path

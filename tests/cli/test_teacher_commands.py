@@ -11,7 +11,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.teacher_archive import TeacherFile
 from asc_experiments.models import build_model
 from asc_experiments.tracking import Tracking
@@ -38,12 +38,12 @@ def runs_in(workspace: Path) -> int:
 
 
 @pytest.fixture
-def bank(open_bench: Callable[..., Workbench]) -> TeacherBank:
+def bank(open_bench: Callable[..., TrainingContext]) -> TeacherBank:
     return TeacherBank(open_bench().tracking)
 
 
 @pytest.fixture
-def teach(open_bench: Callable[..., Workbench], bank: TeacherBank) -> Callable[..., str]:
+def teach(open_bench: Callable[..., TrainingContext], bank: TeacherBank) -> Callable[..., str]:
     """Train a tiny teacher; its key."""
 
     def train(seed: int = 0) -> str:
@@ -307,7 +307,7 @@ def test_used_teacher_goes_only_by_its_key_and_not_while_it_is_being_learned_fro
     learn(wanted, status="RUNNING", owner=this_process(), name="trial 4")
     verdicts = verdicts_of(asc("teacher", "prune", used[:6], wanted, "--yes", "--json", "--workspace", workspace))
     assert verdicts[used] == (True, "named; used by trial 3 of some-study")
-    assert verdicts[wanted] == (False, "used by trial 4 of some-study (under way)")
+    assert verdicts[wanted] == (False, "used by trial 4 of some-study (active)")
     assert [teacher.key for teacher in bank.all()] == [wanted]
 
 
@@ -321,7 +321,7 @@ def test_nothing_unused_goes_while_a_trial_has_not_said_what_it_wants(
     command = ("teacher", "prune", "--unused", "--json", "--workspace", workspace)
     assert verdicts_of(asc(*command))[key][0], "a dead process wants nothing"
     learn(status="RUNNING", owner=this_process(), name="trial 9")
-    assert verdicts_of(asc(*command))[key] == (False, "may be wanted by trial 9 of some-study (under way)")
+    assert verdicts_of(asc(*command))[key] == (False, "may be wanted by trial 9 of some-study (active)")
 
 
 def test_young_teachers_stay(asc: Callable, workspace: Path, teach: Callable) -> None:

@@ -1,4 +1,4 @@
-"""A published corpus is fetched whole, goes on after any interruption, and a rerun does nothing."""
+"""A published corpus is fetched whole, continues after any interruption, and a rerun does nothing."""
 
 import hashlib
 import io

@@ -10,19 +10,19 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import Ensemble, TeacherBank, Workbench
+from asc_experiments.distill import Ensemble, TeacherBank, TrainingContext
 from asc_experiments.distill.keys import Conditions, teacher_key
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.training import Recipe, make_recipe
 
-Open = Callable[..., Workbench]
+Open = Callable[..., TrainingContext]
 
 
 def tiny(**settings: object) -> Recipe:
     return make_recipe("cp_mobile", **({"base_channels": 8, "epochs": 1, "batch_size": 64} | settings))
 
 
-def count_runs(bench: Workbench, query: str = "") -> int:
+def count_runs(bench: TrainingContext, query: str = "") -> int:
     return len(bench.tracking.search([bench.tracking.experiment("teachers")], query))
 
 

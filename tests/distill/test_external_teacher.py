@@ -12,7 +12,7 @@ from torch import Tensor
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import Ensemble, Teacher, TeacherBank, Workbench
+from asc_experiments.distill import Ensemble, Teacher, TeacherBank, TrainingContext
 from asc_experiments.distill.external_teacher import import_logits, import_network
 from asc_experiments.distill.keys import teacher_key
 from asc_experiments.distill.standalone_student import train_single_student
@@ -20,7 +20,7 @@ from asc_experiments.models import build_model
 from asc_experiments.tracking.trials import IMPORTED
 from asc_experiments.training import make_recipe
 
-Open = Callable[..., Workbench]
+Open = Callable[..., TrainingContext]
 META = "meta.csv"
 
 
@@ -45,7 +45,7 @@ def published(shared: Path, name: str) -> tuple[dict[str, Tensor], np.ndarray, n
     return weights, golden["features"], golden["logits"]
 
 
-def count_runs(bench: Workbench) -> int:
+def count_runs(bench: TrainingContext) -> int:
     return len(bench.tracking.search([bench.tracking.experiment("teachers")]))
 
 
@@ -237,7 +237,7 @@ def test_absent_file_is_one_line(open_bench: Open, tmp_path: Path) -> None:
         import_network(open_bench(), tmp_path / "nothing.pt", "cp_resnet", "none", {})
 
 
-def random_logits(bench: Workbench, rows: int | None = None) -> Tensor:
+def random_logits(bench: TrainingContext, rows: int | None = None) -> Tensor:
     rng = np.random.default_rng(0)
     values = rng.normal(size=(rows or bench.corpus.n_meta, len(bench.corpus.scenes)))
     return torch.from_numpy(values).to(torch.float16)

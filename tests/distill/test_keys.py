@@ -11,7 +11,7 @@ from asc_experiments.augment import Augmentation
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.index import REFERENCE_FILE
-from asc_experiments.distill import Teacher, TeacherBank, Workbench
+from asc_experiments.distill import Teacher, TeacherBank, TrainingContext
 from asc_experiments.distill.bank import check_learnable
 from asc_experiments.distill.keys import (
     FROZEN,
@@ -28,7 +28,7 @@ from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, NUMBER_FORMAT
 from asc_experiments.training import Recipe, make_recipe, precision
 from asc_experiments.training import recipe as recipes
 
-Open = Callable[..., Workbench]
+Open = Callable[..., TrainingContext]
 CORPUS, RESPONSES = "c0ffee" * 5 + "00", "feed" * 8
 FLOAT32, BFLOAT16 = Conditions("float32"), Conditions("bfloat16")
 WITH_DIR = Conditions("bfloat16", RESPONSES, "a")
@@ -240,7 +240,7 @@ def test_same_recipe_in_other_numbers_is_trained_and_not_taken_from_the_bank(
     assert in_bfloat16.record.run_id != in_float32.record.run_id
 
 
-def as_left_by_the_version_before(bench: Workbench, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> str:
+def as_left_by_the_version_before(bench: TrainingContext, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> str:
     """Train a Teacher and have it look as that version left it; its key."""
     responses = bench.responses_for(recipe)
     key = key_of_schema_1(recipe, bench.store.corpus_digest, bench.split, responses.digest if responses else None)

@@ -9,11 +9,11 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.index import META, REFERENCE_FILE
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.training import Recipe, make_recipe
 from tests.distill.segments import put_in_segments
 
-Open = Callable[..., Workbench]
+Open = Callable[..., TrainingContext]
 
 
 def with_dir(**settings: object) -> Recipe:
@@ -26,7 +26,7 @@ def rename(corpus: Path, old: str, new: str) -> None:
     (corpus / META).write_text(text.replace(f"\t{old}\n", f"\t{new}\n"))
 
 
-def changed_devices(bench: Workbench) -> set[str]:
+def changed_devices(bench: TrainingContext) -> set[str]:
     """The devices whose training clips come out of the augmentation of waveforms as others."""
     trainer, rows = bench.trainer(with_dir()), bench.rows[0]
     clips = bench.clips.waveforms(rows)

@@ -1,4 +1,4 @@
-"""Teachers and students whose training was interrupted go on after their last epoch."""
+"""Teachers and students whose training was interrupted continue after their last epoch."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from asc_experiments.base.errors import NotFiniteError
-from asc_experiments.distill import Distillation, Ensemble, TeacherBank, Workbench, train_student
+from asc_experiments.distill import Distillation, Ensemble, TeacherBank, TrainingContext, train_student
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.student import soft_targets, student_identity
 from asc_experiments.distill.teacher import LOGITS
@@ -22,18 +22,18 @@ from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.tracking.trials import EPOCH_SECONDS, TRAINING_SECONDS
 from asc_experiments.training import Recipe, make_recipe
 
-Open = Callable[..., Workbench]
+Open = Callable[..., TrainingContext]
 Listener = Callable[[int, Mapping[str, float]], None]
 CURVES = ("train/loss", "train/learning_rate", "validation/accuracy/overall")
 
 
 @pytest.fixture
-def bench(open_bench: Open, tmp_path: Path) -> Workbench:
+def bench(open_bench: Open, tmp_path: Path) -> TrainingContext:
     """A workbench whose checkpoints are its own."""
     return replace(open_bench(), cache=tmp_path / "cache")
 
 
-def checkpoints(bench: Workbench) -> list[Path]:
+def checkpoints(bench: TrainingContext) -> list[Path]:
     return list((bench.cache / "checkpoints").glob("*"))
 
 
@@ -46,14 +46,14 @@ def tiny_student() -> Recipe:
     return make_recipe("passt", "dirfms", epochs=3, batch_size=64, embed_dim=16, depth=1, num_heads=2, mixup_alpha=0.3)
 
 
-def train(bench: Workbench, ensemble: Ensemble | None, listener: Listener | None = None) -> str:
+def train(bench: TrainingContext, ensemble: Ensemble | None, listener: Listener | None = None) -> str:
     """Train the tiny student in a run of its own; its id."""
     with bench.tracking.run(bench.tracking.experiment("students"), "student", "student") as run:
         train_student(bench, tiny_student(), run, ensemble, Distillation(label_weight=0.3), listener)
     return run.run_id
 
 
-def interrupt(bench: Workbench, ensemble: Ensemble | None, after: int, error: BaseException) -> None:
+def interrupt(bench: TrainingContext, ensemble: Ensemble | None, after: int, error: BaseException) -> None:
     def stop(epoch: int, _: Mapping[str, float]) -> None:
         if epoch + 1 == after:
             raise error
@@ -62,18 +62,18 @@ def interrupt(bench: Workbench, ensemble: Ensemble | None, after: int, error: Ba
         train(bench, ensemble, stop)
 
 
-def curves(bench: Workbench, run_id: str) -> dict[str, list[tuple[int, float]]]:
+def curves(bench: TrainingContext, run_id: str) -> dict[str, list[tuple[int, float]]]:
     history = bench.tracking.client.get_metric_history
     return {name: sorted((point.step, point.value) for point in history(run_id, name)) for name in CURVES}
 
 
-def logits(bench: Workbench, run_id: str) -> np.ndarray:
+def logits(bench: TrainingContext, run_id: str) -> np.ndarray:
     with bench.tracking.artifacts(run_id, LOGITS) as path:
         return LogitTable.load(path).values
 
 
 def test_interrupted_distillation_ends_bit_identical_with_complete_curves(
-    bench: Workbench, capsys: pytest.CaptureFixture[str]
+    bench: TrainingContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ensemble = Ensemble((TeacherBank(bench.tracking).get(tiny_teacher(), bench),))
     heard: list[list[tuple[int, Mapping[str, float]]]] = [[], []]
@@ -82,7 +82,7 @@ def test_interrupted_distillation_ends_bit_identical_with_complete_curves(
     interrupt(bench, ensemble, 2, KeyboardInterrupt())
     capsys.readouterr()
     resumed = train(bench, ensemble, lambda *told: heard[1].append(told))
-    assert f"student {tiny_student().name}: goes on after epoch 2 of 3\n" in capsys.readouterr().err
+    assert f"student {tiny_student().name}: resumes after epoch 2 of 3\n" in capsys.readouterr().err
     np.testing.assert_array_equal(logits(bench, resumed), logits(bench, whole))
     assert heard[1] == heard[0]
     assert [epoch for epoch, _ in heard[1]] == [0, 1, 2]
@@ -94,7 +94,7 @@ def test_interrupted_distillation_ends_bit_identical_with_complete_curves(
     assert checkpoints(bench) == []
 
 
-def test_checkpoint_is_kept_until_the_run_has_finished(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoint_is_kept_until_the_run_has_finished(bench: TrainingContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """The results are lost after the last epoch: the next attempt trains nothing again."""
     bank = TeacherBank(bench.tracking)
 
@@ -115,12 +115,14 @@ def test_checkpoint_is_kept_until_the_run_has_finished(bench: Workbench, monkeyp
 @pytest.mark.parametrize(
     ("error", "kept"), [(Stopped("pruned"), 0), (NotFiniteError("loss", "is nan"), 0), (RuntimeError("a bug"), 1)]
 )
-def test_checkpoint_is_kept_only_where_somebody_goes_on(bench: Workbench, error: BaseException, kept: int) -> None:
+def test_checkpoint_is_kept_only_where_somebody_goes_on(
+    bench: TrainingContext, error: BaseException, kept: int
+) -> None:
     interrupt(bench, None, 1, error)
     assert len(checkpoints(bench)) == kept
 
 
-def test_two_at_once_train_the_same_without_disturbing_each_other(bench: Workbench) -> None:
+def test_two_at_once_train_the_same_without_disturbing_each_other(bench: TrainingContext) -> None:
     inner: list[str] = []
 
     def meanwhile(epoch: int, _: Mapping[str, float]) -> None:
@@ -135,7 +137,7 @@ def test_two_at_once_train_the_same_without_disturbing_each_other(bench: Workben
     assert checkpoints(bench) == []
 
 
-def test_identity_changes_with_what_matters_and_with_nothing_else(bench: Workbench) -> None:
+def test_identity_changes_with_what_matters_and_with_nothing_else(bench: TrainingContext) -> None:
     bank = TeacherBank(bench.tracking)
     teacher = bank.get(tiny_teacher(epochs=1), bench)
 
@@ -181,7 +183,7 @@ def test_killed_teacher_goes_on_and_ends_bit_identical(synth_corpus: Path, new_d
     killed.kill()
     killed.communicate()
     said = start("killed").communicate()[1]
-    assert f"teacher {recipe.name}: goes on after epoch " in said
+    assert f"teacher {recipe.name}: resumes after epoch " in said
     assert whole.communicate()[1].count("trained, accuracy") == 1
     found = {}
     for name in ("killed", "whole"):

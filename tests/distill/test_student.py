@@ -10,12 +10,12 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.synth import synthesise
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.standalone_student import train_single_student
 from asc_experiments.training import Recipe, make_recipe
 from tests.distill.segments import put_in_segments
 
-Open = Callable[..., Workbench]
+Open = Callable[..., TrainingContext]
 
 
 def tiny(augment: str = "none", **settings: object) -> Recipe:

@@ -12,7 +12,7 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.standalone_student import train_single_student
 from asc_experiments.edge.graph import frontend_graph, network_graph
 from asc_experiments.tracking import Tracking
@@ -93,8 +93,8 @@ def student(synth_corpus: Path, new_database: Path, cache: Path, tmp_path_factor
     shutil.copy(new_database, workspace / "mlruns")
     tracking = Tracking.open(workspace)
 
-    def open_bench(split: ValidationSplit) -> Workbench:
-        return Workbench.open(synth_corpus, tracking, cache, split)
+    def open_bench(split: ValidationSplit) -> TrainingContext:
+        return TrainingContext.open(synth_corpus, tracking, cache, split)
 
     split = ValidationSplit(fraction=0.3)
     teacher = TeacherBank(tracking).get(tiny(), open_bench(split)).key
@@ -104,12 +104,12 @@ def student(synth_corpus: Path, new_database: Path, cache: Path, tmp_path_factor
 
 
 @pytest.fixture
-def bench(student: Student, synth_corpus: Path, cache: Path) -> Workbench:
+def bench(student: Student, synth_corpus: Path, cache: Path) -> TrainingContext:
     """The corpus as the student's teacher had it."""
-    return Workbench.open(synth_corpus, student.tracking, cache, ValidationSplit(fraction=0.3))
+    return TrainingContext.open(synth_corpus, student.tracking, cache, ValidationSplit(fraction=0.3))
 
 
 @pytest.fixture
-def opened(student: Student, synth_corpus: Path, cache: Path) -> Callable[[ValidationSplit], Workbench]:
+def opened(student: Student, synth_corpus: Path, cache: Path) -> Callable[[ValidationSplit], TrainingContext]:
     """Opens the corpus with any split."""
-    return lambda split: Workbench.open(synth_corpus, student.tracking, cache, split)
+    return lambda split: TrainingContext.open(synth_corpus, student.tracking, cache, split)

@@ -6,7 +6,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.edge.comparison import calibration_batches
 from asc_experiments.edge.finetune import Int8Conv2d, fine_tune, rounded_kernel, tuning_recipe
 from asc_experiments.edge.graph import network_graph
@@ -60,7 +60,7 @@ def test_recipe_for_tuning_differs_only_in_its_optimisation() -> None:
 
 
 @pytest.mark.parametrize("is_taught", [True, False])
-def test_tuned_network_is_an_ordinary_one_and_comes_out_the_same_again(bench: Workbench, is_taught: bool) -> None:
+def test_tuned_network_is_an_ordinary_one_and_comes_out_the_same_again(bench: TrainingContext, is_taught: bool) -> None:
     network = SceneNetwork(tiny(), bench.corpus.scenes).eval()
     before = {name: tensor.clone() for name, tensor in network.model.state_dict().items()}
     clips = len(bench.corpus.clips)
@@ -77,7 +77,7 @@ def test_tuned_network_is_an_ordinary_one_and_comes_out_the_same_again(bench: Wo
     assert all(torch.equal(before[name], tensor) for name, tensor in network.model.state_dict().items())
 
 
-def test_tuned_network_loses_less_to_int8(bench: Workbench) -> None:
+def test_tuned_network_loses_less_to_int8(bench: TrainingContext) -> None:
     network = scramble(tiny(batch_size=16, learning_rate=9e-3), bench.corpus.scenes)
     make_loud(network)
     said = predict_logits(network, bench.clips, np.arange(len(bench.corpus.clips)))

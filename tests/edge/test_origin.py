@@ -7,7 +7,7 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import Ensemble, TeacherBank, Workbench
+from asc_experiments.distill import Ensemble, TeacherBank, TrainingContext
 from asc_experiments.edge.origin import Origin
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.registry.network_store import log_network
@@ -25,7 +25,7 @@ def log_model(tracking: Tracking, parent: str | None = None, **tags: str) -> tup
     return run.run_id, model_id
 
 
-def test_students_run_split_corpus_and_targets_are_found(student: Student, bench: Workbench) -> None:
+def test_students_run_split_corpus_and_targets_are_found(student: Student, bench: TrainingContext) -> None:
     origin = Origin.of(student.tracking, student.uri)
     assert origin.run is not None
     assert origin.run.run_id == student.run_id
@@ -51,7 +51,7 @@ def test_registered_version_leads_to_the_same_run(tracking: Tracking) -> None:
         assert origin.run.run_id == run_id
 
 
-def test_student_of_a_trial_learned_from_the_trials_teachers(student: Student, bench: Workbench) -> None:
+def test_student_of_a_trial_learned_from_the_trials_teachers(student: Student, bench: TrainingContext) -> None:
     tracking = student.tracking
     with tracking.run(tracking.experiment("study"), "trial 0", "trial", {TEACHERS: student.teacher}) as trial:
         trial.params({"ensemble_rule": "mean_probabilities"})
@@ -64,14 +64,14 @@ def test_student_of_a_trial_learned_from_the_trials_teachers(student: Student, b
     assert np.array_equal(targets.logits, expected)
 
 
-def test_student_of_labels_has_no_targets(tracking: Tracking, bench: Workbench) -> None:
+def test_student_of_labels_has_no_targets(tracking: Tracking, bench: TrainingContext) -> None:
     _, model_id = log_model(tracking)
     assert Origin.of(tracking, f"models:/{model_id}").targets(bench) is None
 
 
 @pytest.mark.parametrize("gone", ["teacher", "run", "trial"])
 def test_what_it_learned_from_being_gone_is_refused(
-    tracking: Tracking, bench: Workbench, gone: str, open_bench: Callable[..., Workbench]
+    tracking: Tracking, bench: TrainingContext, gone: str, open_bench: Callable[..., TrainingContext]
 ) -> None:
     with tracking.run(tracking.experiment("study"), "trial 0", "trial", {TEACHERS: "1f3a"}) as trial:
         pass

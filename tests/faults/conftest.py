@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.tracking import Tracking
 from tests.faults.servers import MlflowServer
 
@@ -22,11 +22,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 
 
 @pytest.fixture
-def bench(server: MlflowServer, synth_corpus: Path, tmp_path: Path) -> Callable[[], Workbench]:
+def bench(server: MlflowServer, synth_corpus: Path, tmp_path: Path) -> Callable[[], TrainingContext]:
     """Open the synthetic corpus for training, with checkpoints of the test's own."""
 
-    def open_() -> Workbench:
+    def open_() -> TrainingContext:
         tracking = Tracking.open(tmp_path, server.url)
-        return Workbench.open(synth_corpus, tracking, tmp_path / "cache", ValidationSplit(fraction=0.3))
+        return TrainingContext.open(synth_corpus, tracking, tmp_path / "cache", ValidationSplit(fraction=0.3))
 
     return open_

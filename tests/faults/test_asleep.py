@@ -102,7 +102,7 @@ def test_without_heartbeats_its_trial_is_left_alone_while_its_process_lives(
     sleeper = start(None)
     sleep_in_training(sleeper, workspace / "cache")
     said = ended(start(None))
-    assert "under way in another process: 1" in said
+    assert "active in another process: 1" in said
     assert "settled" not in said
     if wakes:
         sleeper.send_signal(signal.SIGCONT)
@@ -125,7 +125,7 @@ def test_with_a_silent_heart_its_trial_is_left_alone_on_the_same_host(
     sleep_in_training(sleeper, workspace / "cache")
     let_time_pass(database, waits)
     said = ended(start(database))
-    assert "under way in another process: 1" in said
+    assert "active in another process: 1" in said
     assert "settled" not in said
     sleeper.send_signal(signal.SIGCONT)
     ended(sleeper)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from asc_experiments.base.ownership import this_process
-from asc_experiments.distill import Workbench, train_student
+from asc_experiments.distill import TrainingContext, train_student
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.trials import EPOCH_SECONDS, TRAINING_SECONDS
@@ -53,7 +53,7 @@ def test_owner_lives_on_when_the_clock_is_set(tmp_path: Path, hours: int) -> Non
 
 
 def test_durations_are_true_while_the_clock_jumps(
-    open_bench: Callable[..., Workbench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_bench: Callable[..., TrainingContext], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A made-up clock: every look at it finds it a day further or a day back."""
     bench = replace(open_bench(), cache=tmp_path / "cache")

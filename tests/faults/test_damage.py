@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asc_experiments.distill import LogitTable, Workbench, train_student
+from asc_experiments.distill import LogitTable, TrainingContext, train_student
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.training import make_recipe
 
@@ -16,7 +16,7 @@ ROUNDS = [pytest.param(4, id="4 bits"), pytest.param(40, id="40 bits", marks=pyt
 EPOCHS = 2
 
 
-def train(bench: Workbench, dies_after: int | None = None) -> np.ndarray | None:
+def train(bench: TrainingContext, dies_after: int | None = None) -> np.ndarray | None:
     """Train a small student; its logits, or None where it died after that many epochs."""
     recipe = make_recipe("cp_mobile", epochs=EPOCHS, base_channels=8, batch_size=64)
 
@@ -41,13 +41,13 @@ def turn_a_bit(path: Path, chance: random.Random) -> None:
 
 @pytest.mark.parametrize("bits", ROUNDS)
 def test_whichever_bit_of_the_cache_is_wrong_the_training_goes_on_and_ends_the_same(
-    open_bench: Callable[..., Workbench], tmp_path: Path, capsys: pytest.CaptureFixture[str], bits: int
+    open_bench: Callable[..., TrainingContext], tmp_path: Path, capsys: pytest.CaptureFixture[str], bits: int
 ) -> None:
     cache, chance = tmp_path / "own", random.Random(bits)
 
-    def opened() -> Workbench:
+    def opened() -> TrainingContext:
         bench = open_bench()
-        return Workbench.open(bench.corpus.root, bench.tracking, cache, bench.split)
+        return TrainingContext.open(bench.corpus.root, bench.tracking, cache, bench.split)
 
     expected = train(opened())
     for each in range(bits):

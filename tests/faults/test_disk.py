@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import LogitTable, Workbench, train_student
+from asc_experiments.distill import LogitTable, TrainingContext, train_student
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
@@ -90,7 +90,7 @@ def test_full_cache_costs_the_checkpoints_and_nothing_else(
     fill(disk, 0)
     done = asc(*command, "--seed", 1)
     assert done.code == 0, done.err
-    assert done.err.count("no checkpoint can be written (No space left on device); goes on without") == 1, done.err
+    assert done.err.count("no checkpoint can be written (No space left on device); continues without") == 1, done.err
     tracking = Tracking.open(workspace)
     assert [run.status for run in tracking.search([tracking.experiment("students")])] == ["FINISHED"] * 2
 
@@ -103,7 +103,7 @@ def test_training_goes_on_while_the_disk_of_the_tracking_server_is_full_and_lose
     server.start()
     server.wait()
     tracking, epochs, ballast = Tracking.open(tmp_path, server.url), 6, []
-    bench = Workbench.open(synth_corpus, tracking, cache, ValidationSplit(fraction=0.3))
+    bench = TrainingContext.open(synth_corpus, tracking, cache, ValidationSplit(fraction=0.3))
     some_space = threading.Timer(3.0, lambda: os.truncate(ballast[0], ballast[0].stat().st_size - 200_000))
     enough_space = threading.Timer(8.0, lambda: ballast[0].unlink())
 

@@ -133,8 +133,8 @@ def test_kills_of_driver_workers_and_servers_lose_nothing_and_double_nothing(sta
     stack.keep_servers_running()
     storage = open_storage(stack.folder, storage_url)
     study = load_study(storage, "tiny")
-    under_way = [trial for trial in study.get_trials() if trial.state in (TrialState.RUNNING, TrialState.WAITING)]
-    asked = study_status(study).finished + len(under_way) + 1  # a lower total would leave some of them waiting for more
+    active = [trial for trial in study.get_trials() if trial.state in (TrialState.RUNNING, TrialState.WAITING)]
+    asked = study_status(study).finished + len(active) + 1  # a lower total would leave some of them waiting for more
     last = subprocess.run([*stack.command, "--trials", str(asked)], capture_output=True, text=True, check=False)
     tracking = Tracking.open(stack.folder, tracking_url)
     experiments = [tracking.experiment(name) for name in ("tiny", "teachers")]

@@ -1,4 +1,4 @@
-"""A study whose Ray cluster loses its head ends with one line, and goes on with another cluster."""
+"""A study whose Ray cluster loses its head ends with one line, and continues with another cluster."""
 
 import subprocess
 import sys
@@ -56,7 +56,7 @@ def test_study_outlives_the_head_of_its_cluster(
     _, more = again.communicate()
     assert again.returncode == 0, more
     assert "already in the bank" in more
-    assert "goes on after epoch" in more
+    assert "resumes after epoch" in more
     tracking = Tracking.open(workspace)
     runs = tracking.search([tracking.experiment("tiny")])
     assert Counter((run.tags["asc.kind"], run.status) for run in runs) == {

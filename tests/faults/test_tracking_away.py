@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from asc_experiments.distill import Workbench, train_student
+from asc_experiments.distill import TrainingContext, train_student
 from asc_experiments.tracking.trials import EPOCH_SECONDS
 from asc_experiments.training import make_recipe
 from tests.faults.servers import MlflowServer
@@ -30,7 +30,7 @@ def as_they_arrived(server: MlflowServer, run_id: str, name: str) -> list[tuple[
 
 @pytest.mark.parametrize("away", AWAY)
 def test_training_goes_on_and_every_epoch_arrives_afterwards_in_order_once_with_its_own_time(
-    bench: Callable[[], Workbench], server: MlflowServer, away: float
+    bench: Callable[[], TrainingContext], server: MlflowServer, away: float
 ) -> None:
     opened = bench()
     trained = threading.Event()
@@ -98,19 +98,19 @@ def test_training_that_waited_in_vain_ends_in_one_line_and_the_same_command_goes
     assert ended.code == 2
     (line,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
     assert "the tracking server does not answer" in line
-    assert line.endswith("start it; the same command goes on")
+    assert line.endswith("start it; the same command resumes")
     assert "Traceback" not in ended.err
     assert list(checkpoints.glob("*.ckpt")), "what was trained is kept"
     server.start()
     server.wait()
     again = asc(*command)
     assert again.code == 0, again.err
-    assert ": goes on after epoch 5 of 5" in again.err
+    assert ": resumes after epoch 5 of 5" in again.err
     assert not list(checkpoints.glob("*.ckpt"))
 
 
 def test_server_that_is_away_between_two_trainings_is_waited_for(
-    bench: Callable[[], Workbench], server: MlflowServer, capsys: pytest.CaptureFixture[str]
+    bench: Callable[[], TrainingContext], server: MlflowServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened = bench()
     server.kill()

@@ -140,11 +140,11 @@ def test_a_database_that_another_process_has_open_is_refused(lived_in: Path, tmp
     assert relocate(new).total > 0
 
 
-def test_a_run_under_way_is_refused_and_one_whose_process_is_dead_is_not(tracking: Tracking, lived_in: Path) -> None:
+def test_a_run_active_is_refused_and_one_whose_process_is_dead_is_not(tracking: Tracking, lived_in: Path) -> None:
     experiment = tracking.experiment("teachers")
     run = tracking.client.create_run(experiment, tags={"asc.owner": this_process()}, run_name="busy")
     new = lived_in.rename(lived_in.parent / "new")
-    with pytest.raises(AscError, match="run busy is under way"):
+    with pytest.raises(AscError, match="run busy is active"):
         relocate(new)
     with closing(sqlite3.connect(new / "mlruns" / "mlflow.db")) as connection, connection:
         owner = ("gone-long-ago", run.info.run_id)

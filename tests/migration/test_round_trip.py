@@ -1,4 +1,4 @@
-"""A study moves from a laptop's workspace to a tracking server, goes on there, and comes back; nothing is lost."""
+"""A study moves from a laptop's workspace to a tracking server, continues there, and comes back; nothing is lost."""
 
 import signal
 import subprocess

@@ -85,9 +85,9 @@ def test_a_trial_that_was_interrupted_has_no_owner_there_so_that_everybody_knows
     assert "asc.owner" not in there[3].user_attrs
 
 
-def test_a_trial_under_way_is_refused(study: optuna.Study) -> None:
+def test_a_trial_active_is_refused(study: optuna.Study) -> None:
     ask(study).set_user_attr("asc.owner", this_process())
-    with pytest.raises(AscError, match="trial 4 is under way"):
+    with pytest.raises(AscError, match="trial 4 is active"):
         study_entry(study)
 
 

@@ -8,7 +8,7 @@ import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.render.formats import Format
@@ -44,7 +44,7 @@ def studied(synth_corpus: Path, cache: Path, new_database: Path, tmp_path_factor
     file = workspace / "tiny.yaml"
     file.write_text(STUDY)
     study = read_study(file)
-    bench = Workbench.open(synth_corpus, Tracking.open(workspace), cache, ValidationSplit(fraction=0.3))
+    bench = TrainingContext.open(synth_corpus, Tracking.open(workspace), cache, ValidationSplit(fraction=0.3))
     Driver(study, bench, open_storage(workspace, None)).run()
     return workspace
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asc_experiments.distill import Distillation, Ensemble, LogitTable, Workbench
+from asc_experiments.distill import Distillation, Ensemble, LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult
@@ -23,7 +23,7 @@ from asc_experiments.training.scorecard import metric_names
 
 @pytest.fixture
 def driver(
-    open_bench: Callable[..., Workbench], study_file: Callable[..., Path], workspace: Path
+    open_bench: Callable[..., TrainingContext], study_file: Callable[..., Path], workspace: Path
 ) -> Callable[..., Driver]:
     def make(overrides: dict[str, object] | None = None, **replaced: str) -> Driver:
         study = read_study(study_file(**replaced), overrides)
@@ -45,11 +45,11 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
     """Teachers and students are answered for at once, with made-up scores and their own complexity."""
     asked = Answers()
 
-    def teacher(bench: Workbench, recipe: Recipe) -> str:
+    def teacher(bench: TrainingContext, recipe: Recipe) -> str:
         asked.teachers.append(recipe)
         return f"{len(asked.teachers):016x}"
 
-    def student(bench: Workbench, job: SeedJob) -> SeedResult:
+    def student(bench: TrainingContext, job: SeedJob) -> SeedResult:
         asked.students.append(job)
         groups = list(bench.device_groups.values())
         names = metric_names(bench.corpus.devices, groups, bench.corpus.scenes)
@@ -84,7 +84,7 @@ def quick_students(monkeypatch: pytest.MonkeyPatch) -> QuickStudents:
     quick = QuickStudents()
 
     def train(
-        bench: Workbench,
+        bench: TrainingContext,
         recipe: Recipe,
         run: Run,
         ensemble: Ensemble | None = None,

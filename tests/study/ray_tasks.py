@@ -13,7 +13,7 @@ import torch
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import say
-from asc_experiments.distill import LogitTable, Workbench
+from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.study.executors.jobs import Pruned, SeedJob, SeedResult
 from asc_experiments.tracking.trials import MODEL_ID, TRIAL
@@ -48,7 +48,7 @@ def wait_for_stop(log: Path) -> None:
         raise
 
 
-def quick_seed(bench: Workbench, job: SeedJob) -> SeedResult:
+def quick_seed(bench: TrainingContext, job: SeedJob) -> SeedResult:
     """A student that says scene 1 of every clip; on node-b one of the later ones waits for its node to be lost."""
     tags = {TRIAL: str(job.trial)}
     with bench.tracking.run(job.experiment_id, f"seed {job.student.seed}", job.kind, tags, job.parent) as run:

@@ -1,4 +1,4 @@
-"""Stopped, killed or without its server, a study loses nothing and goes on."""
+"""Stopped, killed or without its server, a study loses nothing and continues."""
 
 import random
 import signal
@@ -14,18 +14,18 @@ import pytest
 from optuna.trial import TrialState
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import Tracking
 from tests.faults.counting import check_what_is_left
 
-Open = Callable[..., Workbench]
+Open = Callable[..., TrainingContext]
 Write = Callable[..., Path]
 
 
-def runs(bench: Workbench, kind: str, study: str = "tiny") -> list[str]:
+def runs(bench: TrainingContext, kind: str, study: str = "tiny") -> list[str]:
     query = f"tags.`asc.kind` = '{kind}'"
     return [record.status for record in bench.tracking.search([bench.tracking.experiment(study)], query)]
 

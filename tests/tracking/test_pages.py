@@ -15,7 +15,7 @@ from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 from tests.tracking.test_server import free_port, wait_until_healthy
 
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
@@ -29,7 +29,7 @@ _SECONDS = 60
 
 
 @pytest.fixture
-def studied(open_bench: Callable[..., Workbench], study_file: Callable[..., Path], workspace: Path) -> Tracking:
+def studied(open_bench: Callable[..., TrainingContext], study_file: Callable[..., Path], workspace: Path) -> Tracking:
     """The tracking server of a workspace with a study of three trials."""
     study = read_study(study_file(), {"trials": 3})
     bench = open_bench(study.validation)

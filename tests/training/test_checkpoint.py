@@ -1,4 +1,4 @@
-"""A training that was interrupted goes on where it was, and ends bit for bit as if it had not been."""
+"""A training that was interrupted resumes where it was, and ends bit for bit as if it had not been."""
 
 import os
 from collections.abc import Callable
@@ -118,7 +118,7 @@ def test_what_was_reported_is_given_back(make: Make, tmp_path: Path, capsys: pyt
     resumed, found = checkpoint.resume(make)
     assert found == history
     assert resumed.epochs_done == 1
-    assert capsys.readouterr().err == "teacher tiny: goes on after epoch 1 of 3\n"
+    assert capsys.readouterr().err == "teacher tiny: resumes after epoch 1 of 3\n"
 
 
 @pytest.mark.parametrize("damage", ["truncated", "shortened", "emptied", "head", "digest", "middle", "last"])
@@ -178,7 +178,7 @@ def test_file_is_written_whole_or_not_at_all(
     assert checkpoint.path.read_bytes() == before
     assert os.listdir(tmp_path) == ["x.ckpt"]
     assert same(network, make().fit(ROWS), make().clips)
-    said = "teacher: no checkpoint can be written (No space left on device); goes on without\n"
+    said = "teacher: no checkpoint can be written (No space left on device); continues without\n"
     assert capsys.readouterr().err.count(said) == 1
 
 

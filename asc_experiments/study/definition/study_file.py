@@ -191,7 +191,7 @@ class StudyFile(Settings):
         return 10 if self.trials is None else self.trials
 
     def definition_digest(self) -> str:
-        """The digest of everything that must not change while a study goes on; the number of trials may."""
+        """The digest of everything that must not change while a study continues; the number of trials may."""
         settings = self.model_dump(mode="json", exclude=_NOT_PART_OF_THE_DEFINITION)
         return digest_json(differing(settings, _FROZEN))
 

@@ -1,6 +1,6 @@
 """The pieces of work that an executor does: train a teacher, train a student of one seed. (The last: its conclusion.)
 
-Each is a function of a Workbench and a small description, so that it runs in this process or in another one.
+Each is a function of a TrainingContext and a small description, so that it runs in this process or in another one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
 from asc_experiments.base.progress import say
-from asc_experiments.distill import Distillation, Ensemble, TeacherBank, Workbench, train_student
+from asc_experiments.distill import Distillation, Ensemble, TeacherBank, TrainingContext, train_student
 from asc_experiments.distill.known_students import find_student, is_whole, log_found, scores_of, student_lock
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
 from asc_experiments.tracking import RunRecord
@@ -83,7 +83,7 @@ class Reporter:
         """Report one epoch, counted from 0.
 
         Raises:
-            Pruned: if the trial is not worth going on with.
+            Pruned: if the trial is not worth continuing.
             TakenOver: if it is another driver's now.
         """
         trial = self.trial
@@ -136,12 +136,12 @@ class SeedResult:
     metrics: Mapping[str, float]
 
 
-def train_teacher(bench: Workbench, recipe: Recipe) -> str:
+def train_teacher(bench: TrainingContext, recipe: Recipe) -> str:
     """Have the bank train a teacher, or find it; its key."""
     return TeacherBank(bench.tracking).get(recipe, bench).key
 
 
-def train_seed(bench: Workbench, job: SeedJob) -> SeedResult:
+def train_seed(bench: TrainingContext, job: SeedJob) -> SeedResult:
     """Train one student, unless the tracking server has exactly this one already; whoever else trains it is waited for.
 
     A student that an interrupted attempt at the same trial had finished becomes this attempt's. One of another trial or
@@ -168,7 +168,7 @@ def train_seed(bench: Workbench, job: SeedJob) -> SeedResult:
     return SeedResult(run.run_id, record.tags[MODEL_ID], job.student.seed, dict(record.metrics))
 
 
-def _found(bench: Workbench, job: SeedJob, student: RunRecord, tags: dict[str, str]) -> SeedResult:
+def _found(bench: TrainingContext, job: SeedJob, student: RunRecord, tags: dict[str, str]) -> SeedResult:
     """Have a student that was found count for a trial."""
     what, tracking, seed = f"trial {job.trial}: student {job.student.name}", bench.tracking, job.student.seed
     is_here = student.experiment_id == job.experiment_id and student.tags.get(KIND) == job.kind
@@ -183,7 +183,7 @@ def _found(bench: Workbench, job: SeedJob, student: RunRecord, tags: dict[str, s
     return _without_training(student)
 
 
-def other_students(bench: Workbench, job: SeedJob, seeds: frozenset[int]) -> list[SeedResult]:
+def other_students(bench: TrainingContext, job: SeedJob, seeds: frozenset[int]) -> list[SeedResult]:
     """The students of a trial's cell that other trials of the study trained; those whose files are gone are left out.
 
     Args:
@@ -212,7 +212,7 @@ def _name(job: SeedJob) -> str:
     return f"{job.kind} {job.student.seed}"
 
 
-def _ensemble(bench: Workbench, job: SeedJob) -> Ensemble | None:
+def _ensemble(bench: TrainingContext, job: SeedJob) -> Ensemble | None:
     if not job.teachers:
         return None
     bank = TeacherBank(bench.tracking)

@@ -95,7 +95,7 @@ class Slot(Protocol):
 class WorkerPool(Executor):
     """Worker processes that share the processors, each with its own copy of the program.
 
-    A worker that is killed takes only its own training with it, which is begun again in a new worker and goes on from
+    A worker that is killed takes only its own training with it, which is begun again in a new worker and continues from
     its last epoch. (One pool for all would lose every running training.) However this process ends, so do its workers.
 
     Args:
@@ -160,7 +160,7 @@ class WorkerPool(Executor):
 class _Slot:
     """One worker process, started when it is first needed and again after it was killed."""
 
-    loss = "a worker was killed; a new one goes on with its training"
+    loss = "a worker was killed; a new one resumes its training"
 
     def __init__(self, threads: int) -> None:
         self.threads = threads

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 
 from asc_experiments.base.progress import progress
 from asc_experiments.corpus.splits import held_out_device_clips
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.study.definition.parameter_range import Scalar
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.recovery import NUMBER_IN_FILE, own_trials, queued_numbers
@@ -108,7 +108,7 @@ class StudyPlan:
         }
 
 
-def plan_study(file: StudyFile, bench: Workbench, storage: BaseStorage) -> StudyPlan:
+def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) -> StudyPlan:
     """Plan a study without training anything but a timed warm-up of each Recipe.
 
     Raises:
@@ -197,7 +197,7 @@ def _drawn(space: SearchSpace, number: int) -> list[TrialPlan]:
 
 
 def _trainings(
-    file: StudyFile, bench: Workbench, bank: TeacherBank, plans: Sequence[TrialPlan], asked: int
+    file: StudyFile, bench: TrainingContext, bank: TeacherBank, plans: Sequence[TrialPlan], asked: int
 ) -> list[PlannedTraining]:
     teachers = {wanted for plan in plans for wanted in plan.teachers if isinstance(wanted, Recipe)}
     in_bank = {teacher.key for teacher in bank.all()}
@@ -221,7 +221,7 @@ def _trainings(
     return sorted(planned, key=lambda each: (order.index(each.role), each.name))
 
 
-def _seconds(recipe: Recipe, bench: Workbench, paces: dict[str, Pace]) -> float:
+def _seconds(recipe: Recipe, bench: TrainingContext, paces: dict[str, Pace]) -> float:
     """Seconds of one training; networks of one shape are timed once with DIR, once without."""
     shape = f"{recipe.network!r} {recipe.needs_impulse_responses}"
     if shape not in paces:

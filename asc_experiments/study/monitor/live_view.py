@@ -36,7 +36,7 @@ _TRAININGS = (SEED_KIND, REPLICATE_KIND, "teacher")
 
 @dataclass(frozen=True)
 class Training:
-    """A training under way.
+    """An active training.
 
     Attributes:
         name: of the network.
@@ -63,7 +63,7 @@ class StudyView:
 
     Attributes:
         status: its counts and its best trial.
-        trainings: those under way: its students, and all teachers, which may serve several studies.
+        trainings: those active: its students, and all teachers, which may serve several studies.
         teachers: how many distinct ones its finished trials learned from.
         uses: how often they did.
         found: how many of those teachers were there before the study began.
@@ -172,19 +172,19 @@ def _training(record: RunRecord) -> Training:
 
 
 def _seconds_left(status: StudyStatus, trials: Sequence[RunRecord], running: Sequence[RunRecord]) -> float | None:
-    """The trials to come, each as long as those before, so many at a time as are under way."""
+    """The trials to come, each as long as those before, so many at a time as are active."""
     lengths = [(trial.end_time - trial.start_time) / 1_000 for trial in trials if trial.end_time]
     if not lengths:
         return None
-    under_way = [record for record in running if record.tags.get(KIND) == TRIAL_KIND and STUDY in record.tags]
+    active = [record for record in running if record.tags.get(KIND) == TRIAL_KIND and STUDY in record.tags]
     each = sum(lengths) / len(lengths)
-    spent = sum(min(each, time.time() - record.start_time / 1_000) for record in under_way)
+    spent = sum(min(each, time.time() - record.start_time / 1_000) for record in active)
     to_come = (status.asked - status.done) * each - spent
-    return max(0.0, to_come) / max(1, len(under_way))
+    return max(0.0, to_come) / max(1, len(active))
 
 
 def watch_table(view: StudyView) -> Table:
-    """The trainings under way as a table, with the study's counts above and what was found below."""
+    """The active trainings as a table, with the study's counts above and what was found below."""
     table = Table(title=_title(view), caption=_caption(view), title_justify="left", caption_justify="left")
     for heading in ("training", "network", "epoch", "", "accuracy so far", "left"):
         table.add_column(heading, justify="right" if heading in ("epoch", "accuracy so far", "left") else "left")

@@ -1,4 +1,4 @@
-"""A trial under way: its steps, what it waits for, and whether it is still this driver's."""
+"""An active trial: its steps, what it waits for, and whether it is still this driver's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from asc_experiments.study.runner.trial_runner import Steps
 
 
 @dataclass(eq=False)
-class UnderWay:
-    """A trial under way, and what it waits for."""
+class ActiveTrial:
+    """An active trial, and what it waits for."""
 
     trial: Trial
     steps: Steps[tuple[float, ...]]

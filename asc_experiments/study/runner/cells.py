@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import Trial, TrialState
 
 from asc_experiments.base.hashing import digest_json
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.distill.student import student_identity
 from asc_experiments.study.search.search_space import TrialPlan
 from asc_experiments.study.storage.trial_status import SEEDS, superseded
@@ -24,7 +24,7 @@ FIRST_FRESH = 1_000_000
 """How far the seeds of replicates are from those of a trial: no cell is asked for so often that they meet."""
 
 
-def cell_of(bench: Workbench, plan: TrialPlan, keys: Sequence[str]) -> str:
+def cell_of(bench: TrainingContext, plan: TrialPlan, keys: Sequence[str]) -> str:
     """What identifies a trial but for its students' seeds, in any study.
 
     Args:

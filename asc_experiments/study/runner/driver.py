@@ -1,4 +1,4 @@
-"""The driver of a study: asks Optuna, has trials done, tells it; goes on after any interruption to the asked total."""
+"""The driver of a study: asks Optuna, has trials done, tells it; resumes after any interruption, to the asked total."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from optuna.trial import Trial, TrialState
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import say
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import Pruned, Reporter, TakenOver
 from asc_experiments.study.executors.local import InProcess, WorkerPool, WorkError
-from asc_experiments.study.runner.active_trial import UnderWay
+from asc_experiments.study.runner.active_trial import ActiveTrial
 from asc_experiments.study.runner.cells import TrialSeeds
 from asc_experiments.study.runner.experiment_page import describe_study
 from asc_experiments.study.runner.recovery import (
     NUMBER_IN_FILE,
-    ask_again,
     ask_as_owner,
     ask_failed_again,
     end_lost_replicates,
     enqueue,
+    requeue,
     settle,
     settle_trial,
     tell,
@@ -45,7 +45,7 @@ from asc_experiments.study.storage.trial_status import AGAIN_OF, StudyStatus, st
 from asc_experiments.training.network import complexity_of
 
 _AHEAD = 2
-"""Trials under way per worker: some wait for a teacher that another one is training."""
+"""Active trials per worker: some wait for a teacher that another one is training."""
 _LOOK_EVERY_S = 5.0
 
 
@@ -66,7 +66,11 @@ class Driver:
     """
 
     def __init__(
-        self, file: StudyFile, bench: Workbench, storage: BaseStorage, executor: InProcess | WorkerPool | None = None
+        self,
+        file: StudyFile,
+        bench: TrainingContext,
+        storage: BaseStorage,
+        executor: InProcess | WorkerPool | None = None,
     ) -> None:
         bench = replace(bench, locks=locks_of(storage))
         self.file = file
@@ -85,7 +89,7 @@ class Driver:
         if not study_status(self.study).finished:  # else the description says what was found before
             describe_study(file, self.study, bench, experiment_id)
         self.context = TrialContext(file, bench, bank, experiment_id, self.executor)
-        self._under_way: list[UnderWay] = []
+        self._active: list[ActiveTrial] = []
 
     def run(self, timeout: float | None = None, retry_failed: bool = False) -> StudyStatus:
         """Run trials until the asked total is reached.
@@ -132,15 +136,15 @@ class Driver:
         while True:
             while self._has_room() and not _is_past(deadline) and (trial := self._ask()) is not None:
                 self._begin(trial)
-            if not self._under_way:
+            if not self._active:
                 with self._lock(f"study-{self.file.name}"):
                     others_died = self._settle_lost()
                 if not others_died or _is_past(deadline):
                     break
                 continue
-            futures = {future for each in self._under_way for future in each.waits_for if not future.done()}
+            futures = {future for each in self._active for future in each.waits_for if not future.done()}
             wait(futures, _LOOK_EVERY_S, FIRST_COMPLETED)
-            for each in [each for each in self._under_way if each.is_ready]:
+            for each in [each for each in self._active if each.is_ready]:
                 self._advance(each)
 
     def _settle_lost(self) -> bool:
@@ -154,15 +158,15 @@ class Driver:
         """Whether all trials are done and there is time for more; says what is missing."""
         status = study_status(self.study)
         if _is_past(deadline) and (status.done < self.asked or self.file.replicate is not None):
-            say(f"study {self.file.name}: the time is up; the same command goes on")
+            say(f"study {self.file.name}: the time is up; the same command resumes")
         elif status.running:
-            say(f"study {self.file.name}: under way in another process: {status.running}")
+            say(f"study {self.file.name}: active in another process: {status.running}")
         return status.done >= self.asked and not _is_past(deadline)
 
     def _has_room(self) -> bool:
-        waiting = {future for each in self._under_way for future in each.waits_for if not future.done()}
+        waiting = {future for each in self._active for future in each.waits_for if not future.done()}
         workers = self.executor.workers
-        return len(waiting) < workers and len(self._under_way) < (1 if workers == 1 else _AHEAD * workers)
+        return len(waiting) < workers and len(self._active) < (1 if workers == 1 else _AHEAD * workers)
 
     def _ask(self) -> Trial | None:
         """The next trial, owned by this process; None where the total is reached or others are working on the rest."""
@@ -175,9 +179,9 @@ class Driver:
             return trial
 
     def _begin(self, trial: Trial) -> None:
-        under_way = UnderWay(trial, self._steps(trial))
-        self._under_way.append(under_way)
-        self._advance(under_way)
+        active = ActiveTrial(trial, self._steps(trial))
+        self._active.append(active)
+        self._advance(active)
 
     def _steps(self, trial: Trial) -> Steps[tuple[float, ...]]:
         """A trial from its plan to its values. (A generator, so that a plan that fails is a trial that fails.)"""
@@ -203,7 +207,7 @@ class Driver:
             return None
         return Reporter(trial, self.file.objective.logged_name)
 
-    def _advance(self, each: UnderWay) -> None:
+    def _advance(self, each: ActiveTrial) -> None:
         """Take a trial's next steps, until it waits for something or is over."""
         try:
             if not self._has_ended(each):
@@ -211,14 +215,14 @@ class Driver:
         except TakenOver as reason:  # the one who took it over has told it
             say(f"trial {each.trial.number}: {reason}")
             withdraw(self.bench.tracking, self.context.experiment_id, each.trial)
-        self._under_way.remove(each)
+        self._active.remove(each)
         status = study_status(self.study)
         best = "" if status.best_value is None else f", best {status.metric} {status.best_value:.4f}"
         if best and status.measured is not None and status.measured.warning:
             best += f" on only {status.measured.clips} clips"
         say(f"study {self.file.name}: {status.done} of {status.asked} trials done{best}")
 
-    def _has_ended(self, each: UnderWay) -> bool:
+    def _has_ended(self, each: ActiveTrial) -> bool:
         """Take a trial's next steps and, where it ends by them, tell how; whether it has.
 
         Raises:
@@ -236,7 +240,7 @@ class Driver:
         except Pruned as reason:
             tell(self.study, trial, state=TrialState.PRUNED)
             say(f"trial {trial.number}: {reason}")
-        except Exception as error:  # whatever a trial dies of, the study goes on and says so
+        except Exception as error:  # whatever a trial dies of, the study continues and says so
             if (outage := study_outage(error, self.file.name)) is not None:
                 raise outage from None
             self.bench.tracking.check_answers()  # else the next would fail as well: stop, and ask all again later
@@ -245,37 +249,37 @@ class Driver:
         return True
 
     def _stop(self, reason: BaseException) -> None:
-        """End what is under way: first the trainings, then their trials; all are asked again."""
+        """End what is active: first the trainings, then their trials; all are re-queued."""
         self.executor.stop()
         with contextlib.suppress(Exception):  # the server is gone: the next call sweeps
             self.bench.tracking.check_answers()
             self.bench.tracking.sweep()
-        for each in self._under_way:
+        for each in self._active:
             with contextlib.suppress(BaseException):  # what is thrown in; or the server is gone: the sweep ends the run
                 each.steps.throw(reason if isinstance(reason, KeyboardInterrupt | SystemExit) else KeyboardInterrupt())
         try:
             with self._lock(f"study-{self.file.name}"):
-                for each in self._under_way:
+                for each in self._active:
                     try:
                         self._settle(each.trial)
                     except TakenOver as reason:
                         say(f"trial {each.trial.number}: {reason}")
         except Exception as error:  # the storage is gone: the next call asks them again
-            say(f"study {self.file.name}: what was under way will be asked again ({type(error).__name__})")
-        self._under_way.clear()
+            say(f"study {self.file.name}: what was active will be re-queued ({type(error).__name__})")
+        self._active.clear()
 
     def _settle(self, trial: Trial) -> None:
-        """End a trial as its run ended; without the tracking server, which would know, it is asked again."""
+        """End a trial as its run ended; without the tracking server, which would know, it is re-queued."""
         try:
             self.bench.tracking.check_answers()
         except AscError:
-            ask_again(self.study, trial)
+            requeue(self.study, trial)
         else:
             settle_trial(self.study, self.bench.tracking, self.context.experiment_id, trial)
 
 
 def _say_failed(number: int, error: Exception) -> None:
-    """Say what a trial died of; with its traceback where it is no error that the user can mend."""
+    """Say what a trial died of; with its traceback where it is no error that the user can correct."""
     text = str(error) if isinstance(error, WorkError) else f"{type(error).__name__}: {error}"
     say(f"trial {number}: failed ({text})")
     if not isinstance(error, AscError):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import optuna
 
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.importances import parameter_importances
 from asc_experiments.study.runner.validation import objective_clips
@@ -37,7 +37,7 @@ _SHOWN = 5
 _PARAMS = ("teachers", "ensemble_size", "student.size", "student.augment", "temperature", "label_weight")
 
 
-def describe_study(file: StudyFile, study: optuna.Study, bench: Workbench, experiment_id: str) -> None:
+def describe_study(file: StudyFile, study: optuna.Study, bench: TrainingContext, experiment_id: str) -> None:
     """Write a study's description, published figures, importances and the columns of its page into its experiment."""
     tracking = bench.tracking
     records = finished_trials(tracking, file.name)

@@ -1,4 +1,4 @@
-"""Attempts at trials: what a killed or stopped driver left is settled, and asked for again."""
+"""Attempts at trials: what a killed or stopped driver left is settled, and re-queued."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _waiting(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple[int, int]:
-    """Settle what killed drivers left: runs end as KILLED, trials are told or asked again.
+    """Settle what killed drivers left: runs end as KILLED, trials are told or re-queued.
 
     Returns:
         How many trials and how many runs there were to settle.
@@ -74,7 +74,7 @@ def settle(study: optuna.Study, tracking: Tracking, experiment_id: str) -> tuple
 
 
 def settle_trial(study: optuna.Study, tracking: Tracking, experiment_id: str, trial: Trial) -> None:
-    """End a trial that nobody works on any more: as its run ended, if it did; else it is asked again.
+    """End a trial that nobody works on any more: as its run ended, if it did; else it is re-queued.
 
     Raises:
         TakenOver: if it has ended by somebody else's doing.
@@ -84,7 +84,7 @@ def settle_trial(study: optuna.Study, tracking: Tracking, experiment_id: str, tr
     if trial.number not in superseded(trials):
         run = _ended_run(tracking, experiment_id, trials[trial.number])
     if run is None:
-        ask_again(study, trial)
+        requeue(study, trial)
     elif run.status == "FINISHED":  # stopped between the last line in MLflow and the first in Optuna
         tell(study, trial, [run.metrics[name] for name in _VALUES[: len(study.directions)]])
     else:
@@ -114,7 +114,7 @@ def withdraw(tracking: Tracking, experiment_id: str, trial: Trial) -> None:
         tracking.writer(run.run_id, experiment_id).end("KILLED", str(TakenOver()))
 
 
-def ask_again(study: optuna.Study, trial: Trial) -> None:
+def requeue(study: optuna.Study, trial: Trial) -> None:
     """Queue a trial's parameters again, those it was queued with and those it was given, and end it as interrupted.
 
     Queueing names the trial that it supersedes: killed in between, nothing is lost and nothing asked twice.

@@ -16,7 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from asc_experiments.base.progress import say
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.study.definition.study_file import Objective, Replication
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed
@@ -58,7 +58,7 @@ class _Candidate:
 def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, replication: Replication) -> None:
     """Train the best trials' students and the baseline's with fresh seeds, and log what they reach into their runs.
 
-    Students that an earlier call finished are found again. Interrupted, the next call goes on. A candidate that has a
+    Students that an earlier call finished are found again. Interrupted, the next call continues. A candidate that has a
     student which cannot be trained is left out, and a line says so.
 
     Raises:
@@ -126,7 +126,7 @@ def _candidate(context: TrialContext, space: SearchSpace, trial: FrozenTrial, re
     return _Candidate(record, job)
 
 
-def _fresh(executor: Executor, bench: Workbench, job: SeedJob, seeds: int) -> list[Future[SeedResult]]:
+def _fresh(executor: Executor, bench: TrainingContext, job: SeedJob, seeds: int) -> list[Future[SeedResult]]:
     first = job.student.seed + FIRST_FRESH
     return [executor.submit(train_seed, bench, seed_job(job, seed)) for seed in range(first, first + seeds)]
 

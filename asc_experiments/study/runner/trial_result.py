@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asc_experiments.base.errors import NotFiniteError
-from asc_experiments.distill import LogitTable, Workbench
+from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.distill.train import log_corpus
@@ -45,7 +45,7 @@ class Conclusion:
     seeds: tuple[SeedResult, ...]
 
 
-def conclude(bench: Workbench, conclusion: Conclusion) -> tuple[float, ...]:
+def conclude(bench: TrainingContext, conclusion: Conclusion) -> tuple[float, ...]:
     """Log the mean Scorecard over seeds under a teacher's metric names, the best seed's network, and figures.
 
     Returns:
@@ -75,7 +75,7 @@ def conclude(bench: Workbench, conclusion: Conclusion) -> tuple[float, ...]:
     return values
 
 
-def every_logit(bench: Workbench, run_ids: Sequence[str]) -> list[np.ndarray]:
+def every_logit(bench: TrainingContext, run_ids: Sequence[str]) -> list[np.ndarray]:
     """The logits that students' runs keep, by the corpus's rows; each ``(clips, scenes)`` float32.
 
     Raises:
@@ -111,7 +111,7 @@ def _best(conclusion: Conclusion) -> SeedResult:
     return max(conclusion.seeds, key=lambda seed: sign * seed.metrics[objective.logged_name])
 
 
-def _log_answers(bench: Workbench, run: Run, conclusion: Conclusion, scores: Mapping[str, float]) -> None:
+def _log_answers(bench: TrainingContext, run: Run, conclusion: Conclusion, scores: Mapping[str, float]) -> None:
     """What the students answered by place; as figures, their mean beside their ensemble, and their confusions."""
     logits = every_logit(bench, [seed.run_id for seed in conclusion.seeds])
     log_evidence(run, bench.evidence(logits))

@@ -1,7 +1,7 @@
 """One trial, step by step: its teachers, its students of every seed, its conclusion.
 
 A trial is a generator. Between its steps it yields the futures that it waits for, so that one driver has as many trials
-under way as there are workers, and one ``with`` block decides how the trial's run ends.
+active as there are workers, and one ``with`` block decides how the trial's run ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.models.complexity import Complexity
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import (
@@ -60,7 +60,7 @@ class TrialContext:
     """What every trial of a study shares: a teacher that several of them want is one future."""
 
     study: StudyFile
-    bench: Workbench
+    bench: TrainingContext
     bank: TeacherBank
     experiment_id: str
     executor: Executor

@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.progress import say
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.bank import check_learnable
 from asc_experiments.distill.keys import SCHEMA
 from asc_experiments.study.definition.study_file import Objective, StudyFile
@@ -23,7 +23,7 @@ from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_C
 from asc_experiments.training.scorecard import metric_names
 
 
-def check_study(space: SearchSpace, bench: Workbench, bank: TeacherBank) -> None:
+def check_study(space: SearchSpace, bench: TrainingContext, bank: TeacherBank) -> None:
     """Check what a study needs of its corpus and its bank.
 
     Raises:
@@ -39,7 +39,7 @@ def check_study(space: SearchSpace, bench: Workbench, bank: TeacherBank) -> None
             _check_banked(key, space.study, bench, bank)
 
 
-def open_study(space: SearchSpace, asked: int, bench: Workbench, storage: BaseStorage) -> optuna.Study:
+def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: BaseStorage) -> optuna.Study:
     """Create the study in Optuna's storage, or find it there.
 
     Raises:
@@ -68,8 +68,8 @@ def open_study(space: SearchSpace, asked: int, bench: Workbench, storage: BaseSt
     return study
 
 
-def refuse_changed(space: SearchSpace, bench: Workbench, storage: BaseStorage) -> dict[str, str]:
-    """Refuse to go on with a study that was begun as another one; what identifies this one.
+def refuse_changed(space: SearchSpace, bench: TrainingContext, storage: BaseStorage) -> dict[str, str]:
+    """Refuse to resume a study that was begun as another one; what identifies this one.
 
     Raises:
         AscError: if a study of that name was begun with another definition, corpus or impulse responses, or by an
@@ -108,7 +108,7 @@ def _refuse_other(where: str, known: Mapping[str, Any], wanted: Mapping[str, str
             raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
 
 
-def objective_clips(objective: Objective, bench: Workbench) -> ObjectiveClips | None:
+def objective_clips(objective: Objective, bench: TrainingContext) -> ObjectiveClips | None:
     """What an objective is measured on; None where that is a complexity."""
     if objective.is_complexity:
         return None
@@ -116,11 +116,11 @@ def objective_clips(objective: Objective, bench: Workbench) -> ObjectiveClips | 
     return count_objective(objective.metric, objective.split, rows, bench.corpus, bench.groups_for(rows))
 
 
-def _rows_of(objective: Objective, bench: Workbench) -> np.ndarray:
+def _rows_of(objective: Objective, bench: TrainingContext) -> np.ndarray:
     return bench.rows[1] if objective.split == "validation" else bench.corpus.test_rows
 
 
-def _check_metric(study: str, objective: Objective, bench: Workbench) -> None:
+def _check_metric(study: str, objective: Objective, bench: TrainingContext) -> None:
     rows = _rows_of(objective, bench)
     devices = sorted(set(bench.corpus.device_of[rows].tolist()))
     groups = [bench.groups_for(rows)[device] for device in devices]
@@ -130,7 +130,7 @@ def _check_metric(study: str, objective: Objective, bench: Workbench) -> None:
         raise AscError(f"study '{study}': objective", what, nearest(objective.metric, names))
 
 
-def _check_banked(key: str, study: StudyFile, bench: Workbench, bank: TeacherBank) -> None:
+def _check_banked(key: str, study: StudyFile, bench: TrainingContext, bank: TeacherBank) -> None:
     teacher = bank.named(key)
     check_learnable(teacher, bench)
     if IMPORTED in teacher.record.tags:

@@ -1,7 +1,7 @@
 """The order in which a grid's cells are run: whatever their number, a study has seen every value about equally often.
 
 A grid that is given fewer trials than it has cells would else run the first of them, which have few of the last values.
-The order does not depend on the number of trials: a study whose total is raised goes on with the next cells.
+The order does not depend on the number of trials: a study whose total is raised resumes with the next cells.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ def _check_steps(settings: Searchables, where: str) -> None:
     for key, setting in ranges.items():
         if setting.step is not None and (setting.high - setting.low) / setting.step > _MOST_STEPS:
             what = f"'{key}' has more than {_MOST_STEPS:,} steps"
-            raise AscError(where, what, "make its step larger, or leave it away")
+            raise AscError(where, what, "make its step larger, or omit it")
 
 
 def _all_values(setting: Searchable) -> Sequence[Scalar]:

@@ -22,7 +22,7 @@ VERDICT = "asc.verdict"
 KEY_SCHEMA = "asc.key_schema"
 """Of the keys that a study's networks have: studies of another schema are read, and not continued."""
 OWNER, INTERRUPTED, AGAIN_OF = "asc.owner", "asc.interrupted", "asc.again_of"
-"""``AGAIN_OF`` names the trial that a queued one asks for again: one line in the storage both queues and supersedes."""
+"""``AGAIN_OF`` names the trial that a queued one re-queues: one line in the storage both queues and supersedes."""
 SEEDS = "asc.seeds"
 """The seeds of a trial's students; every attempt at it has the same."""
 
@@ -31,7 +31,7 @@ SEEDS = "asc.seeds"
 class StudyStatus:
     """Counts of a study's trials. ``finished``, ``pruned`` and ``failed`` together make up ``asked`` in the end.
 
-    ``interrupted`` counts attempts that were killed, stopped, or failed and tried once more; each was asked again and
+    ``interrupted`` counts attempts that were killed, stopped, or failed and tried once more; each was re-queued and
     is part of no other count.
     """
 
@@ -71,12 +71,12 @@ def was_interrupted(trial: FrozenTrial) -> bool:
 
 
 def superseded(trials: Sequence[FrozenTrial]) -> set[int]:
-    """The numbers of trials that a later one asks for again."""
+    """The numbers of trials that a later one re-queues."""
     return {trial.user_attrs[AGAIN_OF] for trial in trials if AGAIN_OF in trial.user_attrs}
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials that count: neither interrupted nor asked for again."""
+    """The trials that count: neither interrupted nor re-queued."""
     again = superseded(trials)
     return [trial for trial in trials if trial.number not in again and not was_interrupted(trial)]
 

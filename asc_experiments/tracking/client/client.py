@@ -1,4 +1,4 @@
-"""Runs in an MLflow tracking server, told truthfully: FINISHED, FAILED with the error, or KILLED.
+"""Runs in an MLflow tracking server: FINISHED, FAILED with the error, or KILLED.
 
 Everything goes through explicit run and experiment ids, so that several processes never write into each other's runs.
 """
@@ -55,7 +55,7 @@ from asc_experiments.tracking.client.run import (
     Run,
     RunRecord,
     record_of,
-    told_truthfully,
+    with_final_status,
 )
 
 LOST_FILES = "if the workspace was moved: asc workspace relocate; else delete the run, so that it is made again"
@@ -243,7 +243,7 @@ class Tracking:
             all_tags[PARENT] = parent
         short, long = split(all_tags, TAG)
         run_id = str(self.client.create_run(experiment_id, run_name=name, tags=short).info.run_id)
-        with told_truthfully(self.writer(run_id, experiment_id)) as run:
+        with with_final_status(self.writer(run_id, experiment_id)) as run:
             if long:
                 run.tags({key: all_tags[key] for key in long})
             yield run

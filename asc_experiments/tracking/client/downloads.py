@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.outage import GOES_ON, Outage, is_full
+from asc_experiments.base.outage import RESUMES, Outage, is_full
 from asc_experiments.tracking.client.retry import patiently
 
 _GONE = ("No such artifact", "No such file or directory", "404 Client Error", "NoSuchKey")
@@ -83,7 +83,7 @@ def unreadable(error: Exception, where: str, what: str, remedy: str) -> AscError
     told = f"{what} cannot be read ({_first_line(error)})"
     if _is_gone(error):
         return AscError(where, told, remedy)
-    return Outage(where, told, f"see that this user may read it; {GOES_ON}")
+    return Outage(where, told, f"see that this user may read it; {RESUMES}")
 
 
 def _patiently(call: Callable[[], Any], uri: str, folder: Path) -> Path:
@@ -92,7 +92,7 @@ def _patiently(call: Callable[[], Any], uri: str, folder: Path) -> Path:
             return call()
         except Exception as error:
             if is_full(error):
-                remedy = f"free some, or set TMPDIR to another folder; {GOES_ON}"
+                remedy = f"free some, or set TMPDIR to another folder; {RESUMES}"
                 raise Outage(folder.parent, "no space is left to write to", remedy) from None
             raise
 

@@ -1,7 +1,7 @@
 """The outbox of a run: epoch metrics on their way to the tracking server, so that a training never waits for it.
 
 A thread posts what was put in, in that order, and tries again while the server is away. What is in it when a process
-is killed is lost with that process's run; the attempt that goes on logs those epochs from its checkpoint.
+is killed is lost with that process's run; the attempt that continues logs those epochs from its checkpoint.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Outbox:
                     return False
                 if not has_said and time.monotonic() - began >= SAY_AFTER_S:
                     has_said = True
-                    say(f"{without_secrets(self._uri)}: the tracking server {what_is(error)}; training goes on")
+                    say(f"{without_secrets(self._uri)}: the tracking server {what_is(error)}; training continues")
             else:
                 self._trouble = None
                 if has_said:

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.durations import parse_duration
 from asc_experiments.base.errors import without_secrets
-from asc_experiments.base.outage import GOES_ON, Failure, Outage, answer_of, failure_of, outage_of
+from asc_experiments.base.outage import RESUMES, Failure, Outage, answer_of, failure_of, outage_of
 from asc_experiments.base.progress import say
 from asc_experiments.tracking.client.answers import as_the_server_says, listen
 from asc_experiments.tracking.client.connection import upgrade_of
@@ -66,7 +66,7 @@ def what_is(error: BaseException) -> str:
 def gave_up(uri: str, error: BaseException) -> Outage:
     """The outage of a server that was waited for in vain."""
     what, remedy = _about(error)
-    return Outage(without_secrets(uri), f"the tracking server {what}", f"{remedy}; {GOES_ON}")
+    return Outage(without_secrets(uri), f"the tracking server {what}", f"{remedy}; {RESUMES}")
 
 
 def that_stays(uri: str, error: BaseException) -> Exception | None:

@@ -197,7 +197,7 @@ class Run:
 
 
 @contextmanager
-def told_truthfully(run: Run) -> Iterator[Run]:
+def with_final_status(run: Run) -> Iterator[Run]:
     """End a run as the block ends: FINISHED, FAILED with the error, or KILLED.
 
     Raises:

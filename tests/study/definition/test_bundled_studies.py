@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.report.analysis.comparison import compare_study
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.runner.driver import Driver
@@ -87,7 +87,7 @@ def _enqueued(search: SearchSpace) -> list[object]:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_study_runs_to_its_end(
-    path: Path, answers: object, open_bench: Callable[..., Workbench], workspace: Path
+    path: Path, answers: object, open_bench: Callable[..., TrainingContext], workspace: Path
 ) -> None:
     study = read_study(path, {"replicate": None}, None if path.stem in WITHOUT_SCALE else "small")
     made = Driver(study, open_bench(study.validation), open_storage(workspace, None))

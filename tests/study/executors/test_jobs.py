@@ -8,7 +8,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from asc_experiments.distill import Distillation, Workbench
+from asc_experiments.distill import Distillation, TrainingContext
 from asc_experiments.study.executors.jobs import Pruned, Reporter, SeedJob
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.training import make_recipe
@@ -42,7 +42,7 @@ def test_epoch_that_was_reported_before_the_worker_was_killed_is_not_reported_ag
     assert study.get_trials()[0].intermediate_values == {0: 0.1, 1: 0.2, 2: 0.3}
 
 
-def test_workbench_is_opened_once_in_a_process_and_is_the_same(open_bench: Callable[..., Workbench]) -> None:
+def test_workbench_is_opened_once_in_a_process_and_is_the_same(open_bench: Callable[..., TrainingContext]) -> None:
     bench = open_bench()
     one, two = (pickle.loads(pickle.dumps(bench)) for _ in range(2))
     assert one is two

@@ -150,16 +150,16 @@ def test_any_other_error_comes_back_as_text_with_its_traceback(pool: WorkerPool,
     assert str(error.value) == "Unpicklable: only one"
     assert "tasks_of_workers.py" in error.value.trace
     assert "raise Unpicklable(1, 2)" in error.value.trace
-    assert pool.submit(operator.add, 1, 1).result() == 2, "the worker goes on"
+    assert pool.submit(operator.add, 1, 1).result() == 2, "the worker continues"
 
 
 def test_killed_worker_loses_only_its_own_task_which_is_done_again(
     pool: WorkerPool, tasks: Any, tmp_path: Path
 ) -> None:
-    other = pool.submit(tasks.counted, tmp_path / "other", tmp_path / "go on")
+    other = pool.submit(tasks.counted, tmp_path / "other", tmp_path / "continue")
     wait_until((tmp_path / "other").exists)
     assert pool.submit(tasks.killed_once, tmp_path / "killed").result() == "begun begun "
-    (tmp_path / "go on").touch()
+    (tmp_path / "continue").touch()
     assert other.result() == "begun "
 
 

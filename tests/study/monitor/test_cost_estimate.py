@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.report.render.terminal import plan_table
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.monitor.cost_estimate import PlannedTraining, StudyPlan, plan_study
@@ -51,7 +51,7 @@ def quick_pace(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def make(open_bench: Callable[..., Workbench], workspace: Path) -> Callable[..., "Planned"]:
+def make(open_bench: Callable[..., TrainingContext], workspace: Path) -> Callable[..., "Planned"]:
     def made(**keys: Any) -> Planned:
         file = StudyFile.parse(STUDY | keys, "tiny.yaml")
         return Planned(file, open_bench(file.validation), workspace)
@@ -62,7 +62,7 @@ def make(open_bench: Callable[..., Workbench], workspace: Path) -> Callable[...,
 class Planned:
     """A study that can be planned and run."""
 
-    def __init__(self, file: StudyFile, bench: Workbench, workspace: Path) -> None:
+    def __init__(self, file: StudyFile, bench: TrainingContext, workspace: Path) -> None:
         self.file, self.bench, self.storage = file, bench, open_storage(workspace, None)
 
     def plan(self) -> StudyPlan:

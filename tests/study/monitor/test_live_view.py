@@ -1,4 +1,4 @@
-"""The live view tells what is under way, how far it is, and what was reused."""
+"""The live view tells what is active, how far it is, and what was reused."""
 
 import json
 import sqlite3
@@ -35,7 +35,7 @@ def half_done(driver: Callable[..., Driver], answers: Answers, tracking: Trackin
     return driver({"trials": 4})
 
 
-def test_training_under_way_is_told_with_its_epoch_its_accuracy_and_the_time_it_still_takes(
+def test_training_active_is_told_with_its_epoch_its_accuracy_and_the_time_it_still_takes(
     half_done: Driver, tracking: Tracking, workspace: Path
 ) -> None:
     study = load_study(open_storage(workspace, None), "tiny")
@@ -58,7 +58,7 @@ def test_training_under_way_is_told_with_its_epoch_its_accuracy_and_the_time_it_
     assert json.loads(json.dumps(view.facts()))["trainings"][0]["epochs"] in (7, 10)
 
 
-def test_nothing_under_way_is_said(half_done: Driver, tracking: Tracking, workspace: Path) -> None:
+def test_nothing_active_is_said(half_done: Driver, tracking: Tracking, workspace: Path) -> None:
     view = view_study(load_study(open_storage(workspace, None), "tiny"), tracking)
     assert view.trainings == ()
     assert "nothing is being trained" in shown(view)
@@ -101,7 +101,7 @@ def test_second_look_asks_only_for_what_has_changed(
     assert (again.teachers, again.uses, again.found) == (3, 6, first.found)
 
 
-def test_time_left_is_that_of_the_finished_trials_shared_by_those_under_way() -> None:
+def test_time_left_is_that_of_the_finished_trials_shared_by_those_active() -> None:
     status = StudyStatus("s", "m", 10, 4, 0, 0, 2, 0, 1, 0.5)
     view = StudyView(status, (), teachers=2, uses=7, found=1, seconds_left=5_400.0)
     told = shown(view)

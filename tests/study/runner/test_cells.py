@@ -1,4 +1,4 @@
-"""No student is trained twice: a cell that is asked for again trains new seeds, and others are found by their key."""
+"""No student is trained twice: a cell that is re-queued trains new seeds, and others are found by their key."""
 
 import shutil
 import statistics
@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 import pytest
 
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.distill.standalone_student import train_single_student
 from asc_experiments.migration.workspace import export_workspace, import_workspace
 from asc_experiments.study.executors import jobs as work
@@ -255,7 +255,7 @@ def test_two_workers_that_want_the_same_student_at_once_train_it_once(
 
 
 def test_student_of_a_study_is_found_by_student_train(
-    make: Make, open_bench: Callable[..., Workbench], tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+    make: Make, open_bench: Callable[..., TrainingContext], tracking: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make(**listed(0.3), seeds=1)
     made.run()

@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult
 from asc_experiments.study.runner.driver import Driver
@@ -17,11 +17,11 @@ from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import ERROR
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, finished_trials
 
-Open = Callable[..., Workbench]
+Open = Callable[..., TrainingContext]
 Write = Callable[..., Path]
 
 
-def runs(bench: Workbench, kind: str, study: str = "tiny") -> list[str]:
+def runs(bench: TrainingContext, kind: str, study: str = "tiny") -> list[str]:
     query = f"tags.`asc.kind` = '{kind}'"
     return [record.status for record in bench.tracking.search([bench.tracking.experiment(study)], query)]
 
@@ -152,7 +152,7 @@ distillation: {temperature: [1.0, 1.5, 2.0, 3.0, 4.0]}
 def test_twenty_trials_over_six_teachers_train_six_and_launched_again_none(
     open_bench: Open, tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def student(bench: Workbench, job: SeedJob) -> SeedResult:
+    def student(bench: TrainingContext, job: SeedJob) -> SeedResult:
         names = ["accuracy/overall", "device_generalization", "validation/accuracy/macro"]
         return SeedResult(job.parent, "m-0", job.student.seed, dict.fromkeys(names, 0.5))
 

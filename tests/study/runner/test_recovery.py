@@ -15,13 +15,13 @@ from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import OperationalError
 
 from asc_experiments.base.outage import Outage
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.report.data.loading import read_studies
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import Pruned, Reporter, SeedJob, SeedResult, TakenOver
 from asc_experiments.study.executors.local import InProcess
 from asc_experiments.study.runner.driver import Driver
-from asc_experiments.study.runner.recovery import ask_again, ask_failed_again, settle
+from asc_experiments.study.runner.recovery import ask_failed_again, requeue, settle
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.storage.trial_status import OWNER, study_status
 from asc_experiments.tracking.trials import TRIAL, finished_trials
@@ -36,7 +36,7 @@ Make = Callable[..., Driver]
 
 
 @pytest.fixture
-def make(open_bench: Callable[..., Workbench], workspace: Path, answers: Any) -> Make:
+def make(open_bench: Callable[..., TrainingContext], workspace: Path, answers: Any) -> Make:
     def make_(**changed: object) -> Driver:
         study = StudyFile.parse(GRID | changed, "test")
         return Driver(study, open_bench(study.validation), open_storage(workspace, None))
@@ -57,7 +57,7 @@ def test_failed_cells_of_a_grid_are_tried_once_more_when_asked(make: Make, monke
 
     real = trial_module.train_seed
 
-    def out_of_memory(bench: Workbench, job: SeedJob) -> SeedResult:
+    def out_of_memory(bench: TrainingContext, job: SeedJob) -> SeedResult:
         if job.trial == 1:
             raise RuntimeError("out of memory")
         return real(bench, job)
@@ -88,8 +88,8 @@ def test_killed_between_queueing_a_trial_again_and_ending_it_asks_once(
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Trial, "set_user_attr", killed)
-        ask_again(driver.study, trial)
-    ask_again(driver.study, Trial(driver.study, trial._trial_id))
+        requeue(driver.study, trial)
+    requeue(driver.study, Trial(driver.study, trial._trial_id))
     assert states(driver) == ["FAIL", "WAITING"]
     waiting = driver.study.get_trials()[1]
     assert waiting.user_attrs["asc.enqueued"] == 1
@@ -125,9 +125,9 @@ def test_driver_that_wakes_after_another_took_its_trial_over_does_not_finish_it(
 
     real, driver = trial_module.train_seed, make()
 
-    def sleeps(bench: Workbench, job: SeedJob) -> SeedResult:
+    def sleeps(bench: TrainingContext, job: SeedJob) -> SeedResult:
         if job.trial == 1:  # meanwhile, on another host
-            ask_again(driver.study, Trial(driver.study, driver.study.get_trials()[1]._trial_id))
+            requeue(driver.study, Trial(driver.study, driver.study.get_trials()[1]._trial_id))
         return real(bench, job)
 
     monkeypatch.setattr(trial_module, "train_seed", sleeps)
@@ -147,7 +147,7 @@ def test_storage_that_is_away_stops_the_study_in_one_line_and_blames_no_trial(
 
     real = trial_module.train_seed
 
-    def breaks(bench: Workbench, job: SeedJob) -> SeedResult:
+    def breaks(bench: TrainingContext, job: SeedJob) -> SeedResult:
         if job.trial == 1:
             raise OperationalError("SELECT", {}, Exception("the database is shutting down"))
         return real(bench, job)
@@ -156,7 +156,7 @@ def test_storage_that_is_away_stops_the_study_in_one_line_and_blames_no_trial(
         patch.setattr(trial_module, "train_seed", breaks)
         make().run()
     assert caught.value.line() == (
-        "study 'tiny': its storage does not answer (OperationalError); start the database; the same command goes on"
+        "study 'tiny': its storage does not answer (OperationalError); start the database; the same command resumes"
     )
     status = make().run()
     assert (status.finished, status.interrupted, status.failed) == (3, 1, 0)
@@ -194,7 +194,7 @@ def test_baseline_is_never_pruned(make: Make, monkeypatch: pytest.MonkeyPatch) -
 
     real = trial_module.train_seed
 
-    def reports(bench: Workbench, job: SeedJob) -> SeedResult:
+    def reports(bench: TrainingContext, job: SeedJob) -> SeedResult:
         if job.reporter is not None:
             job.reporter(0, {"validation/accuracy/macro": 0.0})
         return real(bench, job)
@@ -237,7 +237,7 @@ def test_trials_of_a_driver_that_dies_while_this_one_runs_are_done_by_this_one(
 
 def taken_over(driver: Driver, number: int) -> None:
     """What another driver does with a trial whose driver was silent for long."""
-    ask_again(driver.study, Trial(driver.study, driver.study.get_trials()[number]._trial_id))
+    requeue(driver.study, Trial(driver.study, driver.study.get_trials()[number]._trial_id))
 
 
 TAKEN_OVER = "trial 1: taken over by another driver while this one was silent"
@@ -257,7 +257,7 @@ def test_trial_that_is_taken_over_just_before_its_driver_tells_its_end_is_one_li
                 taken_over(driver, 1)
         return tell(trial, *values, **state)
 
-    def fails(bench: Workbench, job: SeedJob) -> SeedResult:
+    def fails(bench: TrainingContext, job: SeedJob) -> SeedResult:
         if job.trial == 1:
             raise RuntimeError("out of memory") if ends == "failed" else Pruned("pruned after epoch 1")
         return real(bench, job)
@@ -291,7 +291,7 @@ def test_trial_that_is_taken_over_before_its_driver_writes_into_it_is_one_line(
             taken_over(driver, 1)
         return plan(trial)
 
-    def trained(bench: Workbench, job: SeedJob) -> SeedResult:
+    def trained(bench: TrainingContext, job: SeedJob) -> SeedResult:
         if job.trial == 1 and writes == "reports":
             taken_over(driver, 1)
         if job.reporter is not None:
@@ -325,7 +325,7 @@ def test_driver_that_is_stopped_settles_all_its_trials_also_where_some_were_take
     assert states(driver) == ["FAIL", "FAIL", "FAIL", "WAITING", "WAITING", "WAITING"]
     said = capsys.readouterr().err
     assert said.count("trial 0: taken over by another driver while this one was silent") == 1
-    assert "will be asked again" not in said
+    assert "will be re-queued" not in said
 
 
 def test_report_of_a_trial_that_was_taken_over_ends_its_student_without_blame(make: Make) -> None:

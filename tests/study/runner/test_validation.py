@@ -7,7 +7,7 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.index import REFERENCE_FILE
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
@@ -29,7 +29,7 @@ def test_study_that_resumes_in_other_numbers_says_so(
 
 
 def test_study_of_dir_does_not_resume_with_another_reference_device(
-    open_bench: Callable[..., Workbench], study_file: Callable[..., Path], workspace: Path, corpus_copy: Path
+    open_bench: Callable[..., TrainingContext], study_file: Callable[..., Path], workspace: Path, corpus_copy: Path
 ) -> None:
     study = read_study(study_file())
 

@@ -9,7 +9,7 @@ from asc_experiments.base.outage import Outage
 from asc_experiments.study.executors.local import WorkError
 from asc_experiments.study.storage.failures import in_one_line, study_outage
 
-AWAY = "study 'tiny': its storage does not answer (OperationalError); start the database; the same command goes on"
+AWAY = "study 'tiny': its storage does not answer (OperationalError); start the database; the same command resumes"
 LACKS = OperationalError("SELECT", {}, Exception('(psycopg.errors.UndefinedColumn) column "x" does not exist'))
 
 
@@ -21,7 +21,7 @@ LACKS = OperationalError("SELECT", {}, Exception('(psycopg.errors.UndefinedColum
         (StorageInternalError("a commit"), AWAY.replace("OperationalError", "StorageInternalError")),
         (
             OSError(28, "No space left on device"),
-            "study 'tiny': no space is left to write to; free some; the same command goes on",
+            "study 'tiny': no space is left to write to; free some; the same command resumes",
         ),
         (Outage("x", "y", "z"), "x: y; z"),
     ],

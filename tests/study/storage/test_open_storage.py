@@ -14,7 +14,7 @@ from filelock import Timeout
 from optuna.trial import TrialState
 
 from asc_experiments.base.ownership import this_process
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.runner.recovery import ask_as_owner, settle
@@ -51,7 +51,7 @@ def test_driver_of_another_workspace_waits_for_the_lock_of_the_study(tmp_path: P
 
 
 def test_driver_of_a_shared_journal_has_its_teachers_made_under_a_lock_that_others_see(
-    open_bench: Callable[..., Workbench], tmp_path: Path
+    open_bench: Callable[..., TrainingContext], tmp_path: Path
 ) -> None:
     study = {"name": "tiny", "validation": {"fraction": 0.3}, "ensemble": {"pool": [{"arch": "cp_mobile"}]}}
     file = StudyFile.parse(study, "test")
@@ -121,7 +121,7 @@ def test_trial_of_another_container_is_its_own_while_it_lives_and_settled_when_i
 
 
 def test_whoever_trains_shows_that_it_lives_where_its_cache_is(
-    open_bench: Callable[..., Workbench], tmp_path: Path
+    open_bench: Callable[..., TrainingContext], tmp_path: Path
 ) -> None:
     bench = replace(open_bench(), cache=tmp_path / "new")
     (lock,) = (bench.cache / "locks").glob("process-*.lock")

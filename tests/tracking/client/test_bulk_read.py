@@ -38,7 +38,7 @@ def test_runs_are_read_as_mlflow_reads_them(tracking: Tracking) -> None:
         pass
     with tracking.run(other, "elsewhere", "trial"):
         pass
-    running = tracking.client.create_run(experiment, tags={KIND: "trial"}, run_name="under way")
+    running = tracking.client.create_run(experiment, tags={KIND: "trial"}, run_name="active")
     deleted = tracking.client.create_run(experiment, tags={KIND: "trial"})
     tracking.delete(deleted.info.run_id)
 

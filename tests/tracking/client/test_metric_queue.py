@@ -76,7 +76,7 @@ def test_who_puts_something_in_never_waits_for_the_server(at_once: None) -> None
 def test_flush_that_waited_in_vain_is_one_line_without_secrets() -> None:
     outbox = Outbox(Unreliable([requests.ConnectionError("refused")] * 1_000), URI)
     outbox.put([metric(1)])
-    with pytest.raises(Outage, match=r"does not answer; start it; the same command goes on") as caught:
+    with pytest.raises(Outage, match=r"does not answer; start it; the same command resumes") as caught:
         outbox.flush(0.3)
     outbox.close()
     assert "secret" not in caught.value.line()

@@ -90,7 +90,7 @@ def test_patience_that_is_at_its_end_is_one_line(error: Exception, line: str, mo
 
     with pytest.raises(Outage, match=line) as caught:
         patiently(call, "http://user:secret@server")
-    assert "the same command goes on" in caught.value.line()
+    assert "the same command resumes" in caught.value.line()
     assert "secret" not in caught.value.line()
 
 

@@ -82,7 +82,7 @@
     }
   };
 
-  // A box that holds more than it shows says so, and fades where it goes on.
+  // A box that holds more than it shows says so, and fades where it continues.
   const look = (box) => {
     const hint = box.previousElementSibling, hidden = box.scrollWidth - box.clientWidth;
     if (hint && hint.classList.contains("hint")) hint.hidden = hidden < 2;

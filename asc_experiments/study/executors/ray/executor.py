@@ -1,7 +1,7 @@
 """Trainings on the nodes of a Ray cluster: whole ones as Ray tasks, behind the interface of a pool on this machine.
 
 What is promised. A training whose node or worker is lost is begun again elsewhere, and its runs end as KILLED; where
-the cache is shared, it goes on from its last epoch. The drivers of one cluster have a teacher trained by one of them
+the cache is shared, it continues from its last epoch. The drivers of one cluster have a teacher trained by one of them
 at a time, as long as the head node lives; drivers on machines that share neither a cluster nor a cache may train one
 twice, which costs time and nothing else.
 """
@@ -21,10 +21,10 @@ import numpy as np
 from asc_experiments import __version__
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes
-from asc_experiments.base.outage import GOES_ON, Outage
+from asc_experiments.base.outage import RESUMES, Outage
 from asc_experiments.base.ownership import this_driver
 from asc_experiments.base.progress import say
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.study.executors.jobs import train_seed, train_teacher
 from asc_experiments.study.executors.local import WorkerPool, WorkError
 from asc_experiments.study.executors.ray.actors import Claims
@@ -63,7 +63,7 @@ class RayExecutor(WorkerPool):
 
     def __init__(
         self,
-        bench: Workbench,
+        bench: TrainingContext,
         needs: Needs | None = None,
         workers: int | None = None,
         address: str | None = None,
@@ -101,7 +101,7 @@ class RayExecutor(WorkerPool):
 class _Desk:
     """What the slots of one driver share: its mail, the cluster's claims, the shipped corpus."""
 
-    def __init__(self, ray: Any, bench: Workbench, needs: Needs, ships_corpus: bool) -> None:
+    def __init__(self, ray: Any, bench: TrainingContext, needs: Needs, ships_corpus: bool) -> None:
         self.ray, self.bench, self.needs = ray, bench, needs
         self.name = uuid.uuid4().hex
         self.mail = new_mail(ray)
@@ -247,7 +247,7 @@ class _RaySlot:
 
 
 def _lost(error: Exception) -> Outage:
-    return Outage("the Ray cluster", f"does not answer ({type(error).__name__})", f"start it; {GOES_ON}")
+    return Outage("the Ray cluster", f"does not answer ({type(error).__name__})", f"start it; {RESUMES}")
 
 
 def _network_of(fn: Callable[..., Any], args: Sequence[Any]) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.local import InProcess, WorkerPool
 from asc_experiments.study.storage.open_storage import JOURNAL
@@ -45,7 +45,7 @@ class RayOptions:
                 raise AscError(option, "is an option of Ray", "give --executor ray too")
 
     def executor(
-        self, bench: Workbench, workers: int | None, study: StudyFile, workspace: Path, storage: str | None
+        self, bench: TrainingContext, workers: int | None, study: StudyFile, workspace: Path, storage: str | None
     ) -> WorkerPool:
         """Join the cluster.
 

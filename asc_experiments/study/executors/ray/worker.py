@@ -25,7 +25,7 @@ from asc_experiments.base.ownership import this_process, work_for
 from asc_experiments.base.progress import plain_progress, say
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore
 from asc_experiments.corpus.impulse_responses import ImpulseResponses
-from asc_experiments.distill import Workbench
+from asc_experiments.distill import TrainingContext
 from asc_experiments.study.executors.local import WorkError, whole
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import Stopped
@@ -37,10 +37,10 @@ _CACHE_VARIABLE = "ASC_CACHE"
 
 @dataclass(frozen=True)
 class BenchAddress:
-    """Where a node finds what a :class:`Workbench` has, and what it must find there.
+    """Where a node finds what a :class:`TrainingContext` has, and what it must find there.
 
     Attributes:
-        root, tracking, cache, split, dirs: the Workbench's.
+        root, tracking, cache, split, dirs: the TrainingContext's.
         digest, reference_device: of the corpus.
         precision: what ``ASC_PRECISION`` says to the driver; a node's own environment may lack it.
         number_format: in which numbers the driver's machine would train.
@@ -57,8 +57,8 @@ class BenchAddress:
     number_format: str
 
     @classmethod
-    def of(cls, bench: Workbench) -> BenchAddress:
-        """The address of a Workbench of this process."""
+    def of(cls, bench: TrainingContext) -> BenchAddress:
+        """The address of a TrainingContext of this process."""
         dirs = bench.dirs.absolute() if bench.dirs else None
         root, cache = bench.corpus.root.absolute(), bench.cache.absolute()
         corpus = bench.store.corpus_digest, bench.corpus.reference_device
@@ -81,8 +81,8 @@ class Shipment:
 
 
 @dataclass(frozen=True, eq=False)
-class _ShippedWorkbench(Workbench):
-    """A Workbench whose clips lie in the node's object store: once, whatever number of trainings reads them."""
+class _ShippedWorkbench(TrainingContext):
+    """A TrainingContext whose clips lie in the node's object store: once, whatever number of trainings reads them."""
 
     shipped_responses: ImpulseResponses | None = None
 
@@ -97,12 +97,12 @@ class _NeedsCorpus(Stopped):
 
 
 def without_benches(args: Sequence[Any]) -> list[Any]:
-    """Arguments with every Workbench replaced by its address."""
-    return [BenchAddress.of(each) if isinstance(each, Workbench) else each for each in args]
+    """Arguments with every TrainingContext replaced by its address."""
+    return [BenchAddress.of(each) if isinstance(each, TrainingContext) else each for each in args]
 
 
 def _with_bench(argument: Any, shipment: Sequence[Any]) -> Any:
-    """An argument, or the Workbench at an address."""
+    """An argument, or the TrainingContext at an address."""
     if not isinstance(argument, BenchAddress):
         return argument
     want_precision(argument.precision)
@@ -115,8 +115,8 @@ def _with_bench(argument: Any, shipment: Sequence[Any]) -> Any:
 
 
 @lru_cache(maxsize=2)
-def _opened(address: BenchAddress, cache: Path) -> Workbench:
-    bench = Workbench.open(address.root, address.tracking, cache, address.split, address.dirs)
+def _opened(address: BenchAddress, cache: Path) -> TrainingContext:
+    bench = TrainingContext.open(address.root, address.tracking, cache, address.split, address.dirs)
     _say_of_numbers(bench, address)
     if (bench.store.corpus_digest, bench.corpus.reference_device) != (address.digest, address.reference_device):
         what = f"is another corpus on {os.uname().nodename} than where the study was begun"
@@ -125,7 +125,7 @@ def _opened(address: BenchAddress, cache: Path) -> Workbench:
 
 
 @lru_cache(maxsize=2)
-def _shipped(address: BenchAddress, cache: Path, shipment: Any) -> Workbench:
+def _shipped(address: BenchAddress, cache: Path, shipment: Any) -> TrainingContext:
     import ray
 
     found: Shipment = ray.get(shipment)
@@ -139,7 +139,7 @@ def _shipped(address: BenchAddress, cache: Path, shipment: Any) -> Workbench:
     return bench
 
 
-def _say_of_numbers(bench: Workbench, address: BenchAddress) -> None:
+def _say_of_numbers(bench: TrainingContext, address: BenchAddress) -> None:
     """Say once where a worker computes in other numbers than its driver would: its networks have keys of their own."""
     if bench.number_format != address.number_format:
         what = f"trains in {bench.number_format}, its driver in {address.number_format}"
@@ -169,7 +169,7 @@ class Attempt:
 
 
 def carry_out(attempt: Attempt, fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Do one piece of work as a Ray task; of its arguments, each Workbench is an address.
+    """Do one piece of work as a Ray task; of its arguments, each TrainingContext is an address.
 
     Returns:
         ``(DONE, result)``, ``(RAISED, error)`` or ``(NEEDS_CORPUS, None)``.

@@ -17,7 +17,7 @@ pytest.importorskip("ray")
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.executors.jobs import Pruned, train_teacher
 from asc_experiments.study.executors.local import WorkError
@@ -54,7 +54,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, synth_corpus: Path, cache:
 
 
 @pytest.fixture
-def pool(cluster: RayNodes, open_bench: Callable[..., Workbench]) -> Iterator[RayExecutor]:
+def pool(cluster: RayNodes, open_bench: Callable[..., TrainingContext]) -> Iterator[RayExecutor]:
     made = RayExecutor(open_bench(), address=cluster.address)
     yield made
     made.shutdown()
@@ -115,7 +115,7 @@ def test_claim_is_held_by_one_driver_until_it_lets_go_or_dies(pool: RayExecutor)
 
 
 def test_teacher_that_another_driver_has_trained_is_waited_for(
-    cluster: RayNodes, open_bench: Callable[..., Workbench], capsys: pytest.CaptureFixture[str]
+    cluster: RayNodes, open_bench: Callable[..., TrainingContext], capsys: pytest.CaptureFixture[str]
 ) -> None:
     bench = open_bench()
     pool = RayExecutor(bench, address=cluster.address)
@@ -136,7 +136,7 @@ def test_teacher_that_another_driver_has_trained_is_waited_for(
 
 @pytest.mark.skipif(not CAN_BE_HOSTS, reason="this system does not let a node be a host of its own")
 def test_folder_that_another_host_does_not_see_is_refused(
-    cluster: RayNodes, open_bench: Callable[..., Workbench], synth_corpus: Path, tmp_path: Path
+    cluster: RayNodes, open_bench: Callable[..., TrainingContext], synth_corpus: Path, tmp_path: Path
 ) -> None:
     bench, before = open_bench(), set(tmp_path.iterdir())
     with pytest.raises(AscError) as error:
@@ -148,7 +148,7 @@ def test_folder_that_another_host_does_not_see_is_refused(
     assert set(tmp_path.iterdir()) == before, "nothing is left behind"
 
 
-def test_more_than_any_node_has_is_refused(cluster: RayNodes, open_bench: Callable[..., Workbench]) -> None:
+def test_more_than_any_node_has_is_refused(cluster: RayNodes, open_bench: Callable[..., TrainingContext]) -> None:
     with pytest.raises(AscError, match=r"no node has 2 processors and 0\.5 GPU for a training; lower --cpus"):
         RayExecutor(open_bench(), Needs(2, 0.5), address=cluster.address)
 
@@ -178,7 +178,7 @@ def test_study_stopped_by_a_signal_ends_its_trainings_truthfully(
 # The last one: it loses a node.
 def test_killed_node_costs_only_its_running_training(
     cluster: RayNodes,
-    open_bench: Callable[..., Workbench],
+    open_bench: Callable[..., TrainingContext],
     study_file: Callable[..., Path],
     workspace: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -9,15 +9,15 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.index import REFERENCE_FILE
-from asc_experiments.distill import TeacherBank, Workbench
+from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.study.executors.ray.worker import BenchAddress, _with_bench
 from asc_experiments.training import make_recipe, precision
 
-Open = Callable[..., Workbench]
+Open = Callable[..., TrainingContext]
 
 
-def sent(bench: Workbench) -> BenchAddress:
-    """A Workbench's address as it arrives on a node."""
+def sent(bench: TrainingContext) -> BenchAddress:
+    """A TrainingContext's address as it arrives on a node."""
     address = pickle.loads(pickle.dumps(BenchAddress.of(bench)))
     assert isinstance(address, BenchAddress)
     return address

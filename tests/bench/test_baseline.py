@@ -1,10 +1,10 @@
-"""The plain way, beside which this program is measured, computes the same."""
+"""The baseline, beside which this program is measured, computes the same."""
 
 import numpy as np
 import pytest
 import torch
 
-from asc_experiments.bench.plain import PlainClips, PlainTrainer
+from asc_experiments.bench.baseline import PlainClips, PlainTrainer
 from asc_experiments.training import ClipSource, Trainer, make_recipe
 from asc_experiments.training.loop import predict_logits
 

@@ -1,4 +1,4 @@
-"""The plain way, as the published code goes: clips augmented one by one in a DataLoader, eager contiguous float32.
+"""The baseline, as the published code goes: clips augmented one by one in a DataLoader, eager contiguous float32.
 
 Written anew after the DCASE 2023 winner's training script (CP-JKU): DIR by SciPy's convolution and the roll per clip,
 a mel bank per batch by torchaudio, its masks, Freq-MixStyle, and the published network and loss. It learns the same.
@@ -48,7 +48,7 @@ class PlainClips(Dataset[tuple[Tensor, int, int]]):
 
 
 class PlainTrainer:
-    """Trains and evaluates one Recipe the plain way.
+    """Trains and evaluates one Recipe as the baseline.
 
     Args:
         recipe: what to train.
