@@ -17,13 +17,13 @@ from urllib.parse import quote
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
-from tests.tracking.test_server import free_port, wait_until_healthy
 
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.trials import best_trial, finished_trials, keys_of
 from asc_experiments.tracking.ui.server import HOST, server_command, server_environment
 from asc_experiments.tracking.ui.table_view import pages
 from tests.browser import chromium
+from tests.tracking.ui.test_server import free_port, wait_until_healthy
 
 IMAGES = Path(__file__).parent / "images"
 

@@ -10,13 +10,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
-from tests.report.test_html import HOSTILE, HOSTILE_GROUPS
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.render.formats import Format
 from asc_experiments.report.render.shades import contrast
 from asc_experiments.report.writing import render
 from tests.report.made import make_study
+from tests.report.render.test_html import HOSTILE, HOSTILE_GROUPS
 
 Open = Callable[..., WebDriver]
 FIRST_TABLE = "#study-1-scores > .scroll:nth-of-type(1) table"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.tracking.test_server import free_port, wait_until_healthy
 
 from asc_experiments.tracking.ui.server import HOST, is_loopback, server_command, server_environment
+from tests.tracking.ui.test_server import free_port, wait_until_healthy
 
 NAME = "asc.example.org"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.tracking.test_server import free_port, server, wait_until_healthy
 
 from asc_experiments.base.errors import AscError, harmless, without_secrets
 from asc_experiments.tracking.ui.server import HOST
+from tests.tracking.ui.test_server import free_port, server, wait_until_healthy
 
 SECRET = "hunter2-and-more"
 __all__ = ["server"]  # a fixture, for pytest

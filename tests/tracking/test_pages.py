@@ -13,7 +13,6 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
-from tests.tracking.test_server import free_port, wait_until_healthy
 
 from asc_experiments.distill import TrainingContext
 from asc_experiments.study.definition.study_file import read_study
@@ -24,6 +23,7 @@ from asc_experiments.tracking.trials import finished_trials
 from asc_experiments.tracking.ui.server import HOST, server_command, server_environment
 from asc_experiments.tracking.ui.table_view import page_of, page_of_run, page_view, pages
 from tests.browser import chromium
+from tests.tracking.ui.test_server import free_port, wait_until_healthy
 
 _SECONDS = 60
 

@@ -12,7 +12,8 @@ from asc_experiments.study.monitor.live_view import StudyView, Training, Watch, 
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.storage.trial_status import StudyStatus
-from asc_experiments.tracking import Tracking, many
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.client import bulk_read as many
 from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, STUDY, TEACHER_KEY, TEACHERS, TRIAL, finished_trials
 from tests.study.conftest import Answers
 

@@ -13,7 +13,8 @@ from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Outage
-from asc_experiments.tracking import Tracking, patience
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.client import retry as patience
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 
 NO_TABLE = "(sqlite3.OperationalError) no such table: tags\n[SQL: SELECT 1]"

@@ -9,7 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
 from asc_experiments.base.outage import Outage
-from asc_experiments.tracking import Tracking, patience
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.client import retry as patience
 from asc_experiments.tracking.client.creating import BIRTH, may_be_repeated
 from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.training import SceneNetwork, make_recipe

@@ -13,7 +13,8 @@ from asc_experiments.base.outage import Outage
 from asc_experiments.distill.logit_repair import has_whole_logits, logits_again
 from asc_experiments.distill.teacher import Teacher
 from asc_experiments.migration.tracking_read import Source
-from asc_experiments.tracking import Run, Tracking, patience
+from asc_experiments.tracking import Run, Tracking
+from asc_experiments.tracking.client import retry as patience
 from asc_experiments.tracking.registry.network_store import fetch_network, log_network
 from asc_experiments.training import SceneNetwork, make_recipe
 

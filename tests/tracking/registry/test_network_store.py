@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -72,3 +75,13 @@ def test_requirements_are_pinned_to_what_can_be_installed(workspace: Path, model
 def test_unknown_model_is_one_clear_error(tracking: Tracking, uri: str) -> None:
     with pytest.raises(AscError, match="cannot be loaded"):
         fetch_network(tracking, uri)
+
+
+def test_model_stored_before_the_package_had_rooms_finds_its_loader(workspace: Path, model_id: str) -> None:
+    description = stored_folder(workspace) / "MLmodel"
+    new, old = "asc_experiments.tracking.registry.pyfunc_model", "asc_experiments.tracking.pyfunc"
+    text = description.read_text()
+    assert f"loader_module: {new}\n" in text
+    description.write_text(text.replace(new, old))
+    answer = mlflow.pyfunc.load_model(str(description.parent)).predict(pd.DataFrame({"waveform": [np.zeros(32_000)]}))
+    assert answer["scene"][0] in SCENES
