@@ -163,6 +163,6 @@ def _code(folder: Path) -> Path:
             shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source / name, target / name)
-    for package in {path.parent for path in target.rglob("*.py")}:
-        (package / "__init__.py").touch()
+    for package in {parent for path in target.rglob("*.py") for parent in path.relative_to(target).parents}:
+        (target / package / "__init__.py").touch()
     return target
