@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from asc_experiments.models.complexity import count_macs
-from asc_experiments.models.frontend import FrontendShape
+from asc_experiments.models.frontend_shape import FrontendShape
 from asc_experiments.models.mel import mel_blocks
 
 _BUFFER_BYTES = 1 << 28

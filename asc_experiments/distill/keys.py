@@ -15,6 +15,7 @@ from typing import Any
 
 from asc_experiments.base.hashing import digest_json
 from asc_experiments.corpus import ValidationSplit
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.training import Recipe
 
 SCHEMA = 2
@@ -97,9 +98,17 @@ def differing(settings: Settings, frozen: Settings) -> dict[str, Any]:
 
 
 def recipe_identity(recipe: Recipe) -> dict[str, Any]:
-    """What a Recipe adds to a key: its architecture, and the settings that differ from the frozen ones."""
+    """What a Recipe adds to a key: its architecture, and the settings that differ from the frozen ones.
+
+    Of an architecture of another package its distribution, version and source count too, and all settings of its
+    network: what they mean is frozen nowhere.
+    """
     settings = recipe.model_dump(mode="json")
     arch = settings["network"].pop("arch")
+    source = ARCHITECTURES[arch].source
+    if source is not None:
+        outside = {"arch": arch, "source": asdict(source), "network": settings.pop("network")}
+        return outside | differing(settings, {"augmentation": _COMMON, "optimisation": {}, "seed": 0})
     frozen = FROZEN.get(arch, {})
     known = {
         group: {**frozen.get(group, {}), **LATER.get(group, {})} if isinstance(value, Mapping) else frozen.get(group)

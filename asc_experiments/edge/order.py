@@ -10,12 +10,12 @@ from asc_experiments.corpus import Corpus
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.distill import TrainingContext
 from asc_experiments.edge.origin import Origin
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.training import SceneNetwork
 
 FORMATS = ("onnx",)
 FLOAT, INT8, FINE_TUNED = "onnx_float", "onnx_int8", "onnx_int8_finetuned"
 """What is exported, as it is called in the tracking server."""
-_QUANTISABLE = ("cp_mobile", "cp_resnet")
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,9 @@ class Order:
             AscError: naming the option or the corpus.
         """
         arch = network.recipe.arch
-        if self.int8 and arch not in _QUANTISABLE:
-            raise AscError("--int8", f"is for {' and '.join(_QUANTISABLE)}, and the model is a {arch}", "leave it out")
+        if self.int8 and not ARCHITECTURES[arch].quantisable:
+            quantisable = [name for name, each in ARCHITECTURES.items() if each.quantisable]
+            raise AscError("--int8", f"is for {' and '.join(quantisable)}, and the model is a {arch}", "leave it out")
         if self.corpus is None:
             return
         scenes = Corpus.open(self.corpus).scenes

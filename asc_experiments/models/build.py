@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from torch import nn
 
 from asc_experiments.base.errors import nearest
-from asc_experiments.models.cp_mobile import CPMobile
-from asc_experiments.models.cp_resnet import CPResNet
-from asc_experiments.models.passt import PaSST
-from asc_experiments.models.sizes import SIZES
-
-ARCHITECTURES: dict[str, type[nn.Module]] = {"cp_mobile": CPMobile, "cp_resnet": CPResNet, "passt": PaSST}
+from asc_experiments.models.architecture import Architecture
+from asc_experiments.models.architectures import ARCHITECTURES
 
 
 def build_model(arch: str, n_classes: int = 10, **settings: Any) -> nn.Module:
     """Build an untrained network that maps log-mels to logits.
 
     Args:
-        arch: ``cp_mobile``, ``cp_resnet`` or ``passt``.
+        arch: ``cp_mobile``, ``cp_resnet``, ``passt``, or one of an installed package.
         n_classes: number of scenes.
         **settings: the architecture's own: ``base_channels``, ``channels_multiplier``, ``expansion_rate`` for
             CP-Mobile; ``base_channels`` for CP-ResNet; ``size`` or ``embed_dim``, ``depth``, ``num_heads``, and
@@ -37,19 +32,18 @@ def build_model(arch: str, n_classes: int = 10, **settings: Any) -> nn.Module:
     """
     if arch not in ARCHITECTURES:
         raise ValueError(f"unknown architecture '{arch}'; {nearest(arch, ARCHITECTURES)}")
-    if arch == "passt" and "size" in settings:
-        settings = _passt_size(**settings)
-    network = ARCHITECTURES[arch]
-    valid = set(inspect.signature(network).parameters) - {"n_classes"}
+    known = ARCHITECTURES[arch]
+    if "size" in settings and known.named_sizes:
+        settings = _named_size(known, **settings)
+    valid = set(known.settings.model_fields) - {"arch", "pretrained"}
     for name in settings:
         if name not in valid:
             raise ValueError(f"{arch} has no setting '{name}'; {nearest(name, valid)}")
-    return network(n_classes=n_classes, **settings)
+    return known.build(n_classes=n_classes, **settings)
 
 
-def _passt_size(size: str, **settings: Any) -> dict[str, Any]:
-    """Replace a named size by width, depth and heads; those given explicitly win."""
-    if size not in SIZES:
-        raise ValueError(f"unknown PaSST size '{size}'; {nearest(size, SIZES)}")
-    width, depth, heads = SIZES[size]
-    return {"embed_dim": width, "depth": depth, "num_heads": heads} | settings
+def _named_size(known: Architecture, size: str, **settings: Any) -> dict[str, Any]:
+    """Replace a named size by its settings; those given explicitly win."""
+    if size not in known.named_sizes:
+        raise ValueError(f"unknown {known.name} size '{size}'; {nearest(size, known.named_sizes)}")
+    return {**known.named_sizes[size], **settings}

@@ -9,12 +9,13 @@ does a few clips at a time from beginning to end, which stay in its cache; a GPU
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
+from asc_experiments.models.architectures import ARCHITECTURES
+from asc_experiments.models.frontend_shape import FrontendShape
 from asc_experiments.models.mel import Block, dense, mel_blocks
 from asc_experiments.models.threads import for_each
 
@@ -26,24 +27,8 @@ SILENT_LOG_MEL = _SHIFT / _SCALE
 """What a log-mel value of zero is after normalisation: the value that masks are filled with."""
 
 
-@dataclass(frozen=True)
-class FrontendShape:
-    """STFT and mel settings: lengths in samples, frequencies in Hz."""
-
-    n_fft: int
-    window: int
-    hop: int
-    mels: int
-    fmin: float = 0.0
-    fmax: float = 15_500.0
-
-
-FRONTENDS = {
-    "cp_mobile": FrontendShape(n_fft=4096, window=3072, hop=500, mels=256),
-    "cp_resnet": FrontendShape(n_fft=4096, window=3072, hop=750, mels=256),
-    "passt": FrontendShape(n_fft=1024, window=800, hop=320, mels=128),
-}
-"""The published frontend of each architecture."""
+FRONTENDS: dict[str, FrontendShape] = {name: each.frontend for name, each in ARCHITECTURES.items()}
+"""The frontend of each architecture."""
 
 
 class LogMel(nn.Module):
@@ -75,7 +60,7 @@ class LogMel(nn.Module):
         """The published frontend of an architecture.
 
         Args:
-            arch: ``cp_mobile``, ``cp_resnet`` or ``passt``.
+            arch: ``cp_mobile``, ``cp_resnet``, ``passt``, or one of an installed package.
             sample_rate: of the waveforms, in Hz.
 
         Raises:

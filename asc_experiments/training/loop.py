@@ -13,6 +13,7 @@ from torch import Tensor
 from asc_experiments.augment import Augmenter, DeviceImpulseResponses
 from asc_experiments.base.errors import AscError, NotFiniteError
 from asc_experiments.corpus.segments import Segments
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.models.frontend import SILENT_LOG_MEL
 from asc_experiments.models.threads import for_each
 from asc_experiments.training.data import ClipSource
@@ -23,9 +24,8 @@ from asc_experiments.training.pretrained import start_from
 from asc_experiments.training.recipe import Recipe
 from asc_experiments.training.schedule import learning_rate_factor
 
-_CPU_CLIPS, _CPU_CLIPS_OF_TRANSFORMER, _GPU_CLIPS = 32, 8, 512
-"""Clips at a time in evaluation. On a CPU it is per thread: more do not fit into its cache; a transformer, which takes
-seconds for 32, has a thread idle at the end else."""
+_GPU_CLIPS = 512
+"""Clips at a time in evaluation on a GPU; on a CPU an architecture says how many, per thread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +212,7 @@ def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -
     was_training = network.training
     logits_of = network.eval().folded()
     on_gpu = clips.device.type == "cuda"
-    size = _GPU_CLIPS if on_gpu else _CPU_CLIPS_OF_TRANSFORMER if network.recipe.arch == "passt" else _CPU_CLIPS
+    size = _GPU_CLIPS if on_gpu else ARCHITECTURES[network.recipe.arch].evaluation_clips
     logits = torch.empty(len(rows), len(network.scenes), device=clips.device)
 
     def compute(first: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,8 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.progress import say
 from asc_experiments.corpus.audio import SAMPLE_RATE
-from asc_experiments.models import LogMel, build_model, measure_complexity
+from asc_experiments.models import ARCHITECTURES, LogMel, build_model, measure_complexity
+from asc_experiments.models.architecture import Source
 from asc_experiments.models.complexity import Complexity
 from asc_experiments.models.folding import fold_batch_norm, has_batch_norm
 from asc_experiments.training.recipe import Recipe
@@ -60,7 +64,10 @@ def complexity_of(recipe: Recipe, scenes: tuple[str, ...]) -> Complexity:
 
 def save_network(network: SceneNetwork, folder: Path) -> None:
     """Write a network's description and weights into an existing folder."""
-    description = {"recipe": network.recipe.model_dump(mode="json"), "scenes": list(network.scenes)}
+    description: dict[str, Any] = {"recipe": network.recipe.model_dump(mode="json"), "scenes": list(network.scenes)}
+    source = ARCHITECTURES[network.recipe.arch].source
+    if source is not None:
+        description["source"] = asdict(source)
     (folder / _DESCRIPTION).write_text(json.dumps(description, indent=1))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.model.state_dict().items()}
     save_file(weights, folder / _WEIGHTS)
@@ -70,13 +77,34 @@ def load_network(folder: Path) -> SceneNetwork:
     """Read a network from its folder, in evaluation mode on the CPU.
 
     Raises:
-        AscError: if the files are missing, damaged, or do not fit together.
+        AscError: if the files are missing, damaged, or do not fit together, or a package that they need is missing.
     """
     try:
         description = json.loads((folder / _DESCRIPTION).read_text())
+        _check_source(description, folder)
         recipe = Recipe.model_validate(description["recipe"])
         network = SceneNetwork(recipe, tuple(description["scenes"]))
         network.model.load_state_dict(load_file(folder / _WEIGHTS))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise AscError(folder, f"holds no readable network ({error})", "train or download it again") from None
     return network.eval()
+
+
+def _check_source(description: Mapping[str, Any], folder: Path) -> None:
+    """Name the package that a network's architecture is from, where it is not installed, or is another version.
+
+    Raises:
+        AscError: if it is not installed.
+    """
+    if "source" not in description:
+        return
+    arch, source = description["recipe"]["network"]["arch"], Source(**description["source"])
+    package = f"{source.distribution}=={source.version}"
+    if arch not in ARCHITECTURES:
+        raise AscError(
+            folder, f"is a network of architecture '{arch}', which is not installed", f"pip install {package}"
+        )
+    installed = ARCHITECTURES[arch].source
+    if installed != source:
+        said = "is part of the program" if installed is None else f"is of {installed.distribution} {installed.version}"
+        say(f"a network was trained with {package}, and its architecture '{arch}' {said} here: its answers may differ")

@@ -11,6 +11,7 @@ import os
 import torch
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.training.recipe import Recipe
 
 BFLOAT16, FLOAT32 = "bfloat16", "float32"
@@ -35,7 +36,7 @@ def computes_in_bfloat16(recipe: Recipe, device: torch.device, training: bool) -
         AscError: if ``ASC_PRECISION`` is neither ``auto`` nor ``float32``.
     """
     is_able = training_format(device) == BFLOAT16
-    return is_able and (training or device.type == "cuda" or recipe.arch == "passt")
+    return is_able and (training or device.type == "cuda" or ARCHITECTURES[recipe.arch].evaluates_in_bfloat16)
 
 
 def training_format(device: torch.device) -> str:

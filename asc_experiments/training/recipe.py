@@ -7,83 +7,27 @@ published systems' settings (DCASE 2023 winner) are the defaults of each archite
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from asc_experiments.augment.settings import Augmentation
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.settings import Settings
-from asc_experiments.models.sizes import SIZES
+from asc_experiments.models.architecture import Architecture, NetworkSettings
+from asc_experiments.models.architectures import ARCHITECTURES, architecture
 
 AUGMENTS = ("none", "dir", "fms", "dirfms")
 """The device-generalisation methods that the paper compares."""
 
 
-class CPMobileShape(Settings):
-    """The size of a CP-Mobile.
-
-    Attributes:
-        arch: the architecture's name.
-        base_channels: channels of the first stage.
-        channels_multiplier: how many times as many channels a stage has as the one before.
-        expansion_rate: how many times as many channels a block has inside.
-    """
-
-    arch: Literal["cp_mobile"] = "cp_mobile"
-    base_channels: int = Field(32, ge=8, le=512)
-    channels_multiplier: float = Field(2.3, ge=1, le=4)
-    expansion_rate: float = Field(3.0, ge=1, le=8)
-
-
-class CPResNetShape(Settings):
-    """The size of a CP-ResNet.
-
-    Attributes:
-        arch: the architecture's name.
-        base_channels: channels of the first stage.
-    """
-
-    arch: Literal["cp_resnet"] = "cp_resnet"
-    base_channels: int = Field(32, ge=8, le=512, multiple_of=2)
-
-
-class PaSSTShape(Settings):
-    """The size of a PaSST, its patchout, and the weights it starts from.
-
-    Attributes:
-        arch: the architecture's name.
-        embed_dim: width of a token.
-        depth: number of blocks.
-        num_heads: attention heads per block; divides ``embed_dim``.
-        patchout_frequency: rows of patches dropped in training.
-        pretrained: the weights that training starts from; ``audioset`` needs the size ``s``.
-    """
-
-    arch: Literal["passt"] = "passt"
-    embed_dim: int = Field(768, ge=8, le=1024)
-    depth: int = Field(12, ge=1, le=24)
-    num_heads: int = Field(12, ge=1, le=16)
-    patchout_frequency: int = Field(6, ge=0, le=11)
-    pretrained: Literal["none", "audioset"] = "none"
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> PaSSTShape:
-        if self.embed_dim % self.num_heads:
-            raise ValueError(f"embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}")
-        return self
-
-    @model_validator(mode="after")
-    def _weights_fit(self) -> PaSSTShape:
-        width, depth, heads = SIZES["s"]
-        if self.pretrained != "none" and (self.embed_dim, self.depth, self.num_heads) != (width, depth, heads):
-            raise ValueError(
-                f"pretrained {self.pretrained} needs embed_dim {width}, depth {depth} and num_heads {heads} (size s)"
-            )
-        return self
-
-
-Shape = Annotated[CPMobileShape | CPResNetShape | PaSSTShape, Field(discriminator="arch")]
+if TYPE_CHECKING:
+    Shape = NetworkSettings
+else:
+    Shape = Annotated[reduce(or_, (each.settings for each in ARCHITECTURES.values())), Field(discriminator="arch")]
+    """The settings of any architecture there is; ``arch`` tells which."""
 
 
 class Optimisation(Settings):
@@ -131,9 +75,8 @@ class Recipe(Settings):
 
     @property
     def size(self) -> str:
-        """The size in a word: base channels, or width × depth."""
-        shape = self.network
-        return f"{shape.embed_dim}x{shape.depth}" if isinstance(shape, PaSSTShape) else str(shape.base_channels)
+        """The size in a word, as its architecture says it: base channels, or width × depth."""
+        return ARCHITECTURES[self.arch].size(self.network)
 
     @property
     def name(self) -> str:
@@ -144,7 +87,7 @@ class Recipe(Settings):
     @property
     def pretrained(self) -> str:
         """The published weights that the network starts from: none or audioset."""
-        return self.network.pretrained if isinstance(self.network, PaSSTShape) else "none"
+        return str(getattr(self.network, "pretrained", "none"))
 
     @property
     def needs_impulse_responses(self) -> bool:
@@ -160,32 +103,13 @@ class Recipe(Settings):
         return merged | {"seed": self.seed}
 
 
-_PUBLISHED: dict[str, dict[str, Any]] = {
-    "cp_mobile": {
-        "epochs": 150, "batch_size": 256, "learning_rate": 9e-4, "weight_decay": 1e-4,
-        "warmup_epochs": 14, "rampdown_start": 50, "rampdown_epochs": 84, "last_factor": 0.005,
-        "roll": 4_000, "dir_probability": 0.6, "fms_probability": 0.4, "fms_alpha": 0.3, "time_mask": 0,
-    },
-    "cp_resnet": {
-        "epochs": 150, "batch_size": 256, "learning_rate": 1e-3, "weight_decay": 1e-3,
-        "warmup_epochs": 15, "rampdown_start": 50, "rampdown_epochs": 85, "last_factor": 0.005,
-        "roll": 4_000, "dir_probability": 0.4, "fms_probability": 0.8, "fms_alpha": 0.4, "time_mask": 0,
-    },
-    "passt": {
-        "epochs": 25, "batch_size": 80, "learning_rate": 1e-5, "weight_decay": 1e-3,
-        "warmup_epochs": 3, "rampdown_start": 3, "rampdown_epochs": 10, "last_factor": 0.01,
-        "roll": 10_000, "dir_probability": 0.6, "fms_probability": 0.4, "fms_alpha": 0.4, "time_mask": 20,
-    },
-}  # fmt: skip
-_SHAPES: dict[str, type[CPMobileShape | CPResNetShape | PaSSTShape]] = {
-    "cp_mobile": CPMobileShape, "cp_resnet": CPResNetShape, "passt": PaSSTShape,
-}  # fmt: skip
 _SCHEDULE = ("warmup_epochs", "rampdown_start", "rampdown_epochs")
 
 
 def recipe_keys(arch: str) -> list[str]:
     """The names of all settings that a Recipe of this architecture takes."""
-    shape = [*_SHAPES[arch].model_fields, *(["size"] if arch == "passt" else [])]
+    known = ARCHITECTURES[arch]
+    shape = [*known.settings.model_fields, *(["size"] if known.named_sizes else [])]
     return [*shape, *Augmentation.model_fields, *Optimisation.model_fields, "augment", "seed"]
 
 
@@ -195,42 +119,40 @@ def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", 
     When ``epochs`` is changed, the schedule is stretched with it unless it is given too.
 
     Args:
-        arch: ``cp_mobile``, ``cp_resnet`` or ``passt``.
+        arch: ``cp_mobile``, ``cp_resnet``, ``passt``, or one of an installed package.
         augment: ``none``, ``dir``, ``fms`` or ``dirfms``, with the published probabilities.
         origin: what the settings came from, for the error.
-        **settings: any setting by its own name; also ``size`` for PaSST: ``s``, ``xs`` or ``xxs``.
+        **settings: any setting by its own name; also ``size`` where sizes have names (PaSST: ``s``, ``xs``, ``xxs``).
 
     Raises:
         AscError: if a name or a value is not valid.
     """
-    if str(arch) not in _PUBLISHED:
-        raise AscError(origin, f"unknown architecture '{arch}'", nearest(str(arch), _PUBLISHED))
+    known = architecture(str(arch), origin)
     if str(augment) not in AUGMENTS:
         raise AscError(origin, f"unknown augment '{augment}'", nearest(str(augment), AUGMENTS))
     for name in settings:
         if name not in recipe_keys(arch):
             raise AscError(origin, f"a {arch} recipe has no '{name}'", nearest(name, recipe_keys(arch)))
-    published = dict(_PUBLISHED[arch])
+    published = dict(known.published)
     if "dir" not in augment:
         published["dir_probability"] = 0.0
     if "fms" not in augment:
         published["fms_probability"] = 0.0
     if "size" in settings:
-        settings = _named_size(settings, origin)
+        settings = _named_size(known, settings, origin)
     values = published | _stretched(published, settings.get("epochs")) | settings
     values["arch"] = arch
-    groups = {"network": _SHAPES[arch], "augmentation": Augmentation, "optimisation": Optimisation}
+    groups: dict[str, type[Settings]] = {"network": known.settings}
+    groups |= {"augmentation": Augmentation, "optimisation": Optimisation}
     parts = {name: {key: values[key] for key in kind.model_fields if key in values} for name, kind in groups.items()}
     return Recipe.parse({**parts, "seed": values.get("seed", 0)}, origin)
 
 
-def _named_size(settings: dict[str, Any], where: str) -> dict[str, Any]:
-    size = settings["size"]
-    if str(size) not in SIZES:
-        raise AscError(where, f"unknown PaSST size '{size}'", nearest(str(size), SIZES))
-    width, depth, heads = SIZES[size]
-    rest = {key: value for key, value in settings.items() if key != "size"}
-    return {"embed_dim": width, "depth": depth, "num_heads": heads} | rest
+def _named_size(known: Architecture, settings: dict[str, Any], where: str) -> dict[str, Any]:
+    size, sizes = str(settings["size"]), known.named_sizes
+    if size not in sizes:
+        raise AscError(where, f"unknown {known.name} size '{size}'", nearest(size, sizes))
+    return {**sizes[size], **{key: value for key, value in settings.items() if key != "size"}}
 
 
 def _stretched(published: dict[str, Any], epochs: Any) -> dict[str, int]:

@@ -7,7 +7,6 @@ around one is taken off: an outer dictionary, a prefix of every name, the buffer
 from __future__ import annotations
 
 import pickle
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,20 +20,13 @@ from torch import Tensor
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes, digest_json
 from asc_experiments.base.progress import say
-from asc_experiments.models.sizes import SIZES
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.training.network import SceneNetwork
 
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 _PREFIXES = ("model.", "net.", "module.")
 _FRONTEND = "mel."
 _UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError)
-_SIZES = {
-    "cp_mobile": ("base_channels", "channels_multiplier", "expansion_rate"),
-    "cp_resnet": ("base_channels",),
-    "passt": ("embed_dim", "depth"),
-}
-_CLASSIFIER = {"cp_mobile": "feed_forward.0.weight", "cp_resnet": "feed_forward.0.weight", "passt": "head.1.weight"}
-_PASST_BLOCK = re.compile(r"blocks\.(\d+)\.")
 
 
 def read_tensors(path: Path) -> Any:
@@ -89,26 +81,11 @@ def infer_size(arch: str, weights: Mapping[str, Tensor], given: Mapping[str, Any
         where: the file, for the error.
 
     Raises:
-        AscError: if a PaSST is of no named size, and its heads, which no shape tells, are not given.
+        AscError: if the tensors do not tell all of it, and the rest is not given.
     """
     if "size" in given:
         return {}
-    found: dict[str, int] = {}
-    if arch == "passt":
-        blocks = [int(block[1]) for name in weights if (block := _PASST_BLOCK.match(name))]
-        found = {"depth": 1 + max(blocks)} if blocks else {}
-        if "cls_token" in weights:
-            found["embed_dim"] = int(weights["cls_token"].shape[-1])
-        size = (found.get("embed_dim"), found.get("depth"))
-        heads = [number for width, depth, number in SIZES.values() if (width, depth) == size]
-        if "num_heads" not in given and not heads and len(found) == 2:
-            what = f"a PaSST {size[0]} wide and {size[1]} deep has no known number of heads, and no tensor tells it"
-            raise AscError(where, what, "give it: --set num_heads=…")
-        found |= {"num_heads": heads[0]} if heads else {}
-    else:
-        first = weights.get("in_c.0.weight" if arch == "cp_resnet" else "in_c.1.0.weight")
-        if first is not None and first.ndim == 4:
-            found = {"base_channels": len(first)}
+    found = ARCHITECTURES[arch].infer_size(weights, given, where)
     return {name: value for name, value in found.items() if name not in given}
 
 
@@ -165,7 +142,7 @@ def _without_frontend(weights: dict[str, Tensor], path: Path) -> dict[str, Tenso
 
 
 def _check_classes(network: SceneNetwork, weights: Mapping[str, Tensor], where: object) -> None:
-    name = _CLASSIFIER[network.recipe.arch]
+    name = ARCHITECTURES[network.recipe.arch].classifier
     if name in weights and weights[name].ndim and len(weights[name]) != len(network.scenes):
         what = f"tensor {name} has the shape {_shape(weights[name])}: {len(weights[name])} scenes"
         remedy = f"give the --corpus that it was trained on; this one has {len(network.scenes)} scenes"
@@ -173,7 +150,7 @@ def _check_classes(network: SceneNetwork, weights: Mapping[str, Tensor], where: 
 
 
 def _size_remedy(arch: str) -> str:
-    return "give its size: " + " ".join(f"--set {name}=…" for name in _SIZES[arch])
+    return "give its size: " + " ".join(f"--set {name}=…" for name in ARCHITECTURES[arch].size_settings)
 
 
 def _shape(tensor: Tensor) -> str:

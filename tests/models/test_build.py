@@ -59,7 +59,7 @@ def test_passt_takes_ten_seconds_and_no_more() -> None:
         ({"arch": "cp_mobile", "base_channel": 8}, "did you mean 'base_channels'"),
         ({"arch": "cp_resnet", "base_channels": 6}, "even base_channels of at least 8"),
         ({"arch": "cp_resnet", "base_channels": 9}, "even base_channels of at least 8"),
-        ({"arch": "passt", "size": "huge"}, "unknown PaSST size 'huge'"),
+        ({"arch": "passt", "size": "huge"}, "unknown passt size 'huge'"),
         ({"arch": "passt", "embed_dim": 100, "num_heads": 3}, "not a multiple"),
         ({"arch": "passt", "patchout_frequency": 12}, "patchout_frequency"),
     ],

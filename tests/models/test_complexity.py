@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from asc_experiments.models import build_model, measure_complexity
-from asc_experiments.models.sizes import SIZES
+from asc_experiments.models.architectures.passt import SIZES
 
 MELS, FRAMES = 128, 100
 SIXTEEN_LAYERS = (32, 16, 4)

@@ -19,7 +19,7 @@ from asc_experiments.base.download import RemoteFile
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank
 from asc_experiments.models import build_model
-from asc_experiments.models.sizes import SIZES
+from asc_experiments.models.architectures.passt import SIZES
 from asc_experiments.training import ClipSource, Recipe, SceneNetwork, Trainer, load_network, make_recipe, save_network
 from asc_experiments.training import pretrained as module
 from asc_experiments.training.pretrained import AUDIOSET, audioset_weights, start_from

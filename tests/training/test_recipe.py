@@ -116,7 +116,7 @@ def test_recipe_is_frozen() -> None:
         ("cp_mobile", {"base_channels": "32"}, "base_channels' is '32'; input should be a valid integer"),
         ("cp_mobile", {"epochs": 0}, "'optimisation.epochs' is 0"),
         ("cp_mobile", {"learning_rate": float("nan")}, "learning_rate"),
-        ("passt", {"size": "xl"}, "unknown PaSST size 'xl'"),
+        ("passt", {"size": "xl"}, "unknown passt size 'xl'"),
         ("passt", {"embed_dim": 100, "num_heads": 3}, "not a multiple"),
         ("passt", {"pretrained": "audioset", "size": "xs"}, "needs embed_dim 768, depth 12 and num_heads 12"),
         ("passt", {"pretrained": "audioset", "depth": 6}, "needs embed_dim 768, depth 12 and num_heads 12"),

@@ -18,6 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from asc_experiments.base.errors import nearest
 from asc_experiments.base.settings import Settings
 from asc_experiments.distill.ensemble import RULES
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.study.definition.parameter_range import Searchable, Searchables, candidates, whole_numbers
 
 MOST_TEACHERS = 32
@@ -71,7 +72,7 @@ class EnsembleSpace(Settings):
             raise ValueError(f"{' and '.join(given)} exclude each other; keep one")
         for number, entry in enumerate(self.pool, start=1):
             if isinstance(entry.get("arch"), str) == ("keys" in entry):
-                raise ValueError(f"entry {number} of the pool needs an arch (cp_mobile, cp_resnet, passt) or keys")
+                raise ValueError(f"entry {number} of the pool needs an arch ({', '.join(ARCHITECTURES)}) or keys")
         kinds = self.kinds()
         for kind, count in (self.counts or {}).items():
             self._check_count(kind, count, kinds, "counts")

@@ -24,7 +24,6 @@ from asc_experiments.study.search.suggestions import Given
 from asc_experiments.study.storage.trial_status import counted, study_status
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.training import Recipe
-from asc_experiments.training.recipe import PaSSTShape
 from asc_experiments.training.timing import Pace, time_training
 
 
@@ -225,7 +224,7 @@ def _seconds(recipe: Recipe, bench: TrainingContext, paces: dict[str, Pace]) -> 
     """Seconds of one training; networks of one shape are timed once with DIR, once without."""
     shape = f"{recipe.network!r} {recipe.needs_impulse_responses}"
     if shape not in paces:
-        if isinstance(recipe.network, PaSSTShape):  # as slow from random weights, which need no download
+        if recipe.pretrained != "none":  # as slow from random weights, which need no download
             network = recipe.network.model_copy(update={"pretrained": "none"})
             recipe = recipe.model_copy(update={"network": network})
         paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer)

@@ -9,6 +9,7 @@ from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.distill import Distillation
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.study.definition.ensemble_space import Kind
 from asc_experiments.study.definition.parameter_range import Range, Scalar, Searchable, Searchables, candidates
 from asc_experiments.study.definition.study_file import StudyFile
@@ -18,7 +19,7 @@ from asc_experiments.training import Recipe, make_recipe
 from asc_experiments.training.loop import check_learns_from_logits
 
 SIZE, TEAM, RULE = "ensemble_size", "team", "ensemble_rule"
-_SIZES = ("base_channels", "embed_dim", "num_heads", "depth", "size", "pretrained")
+_SIZES = {"size"}.union(*(each.settings.model_fields for each in ARCHITECTURES.values())) - {"arch"}
 """Settings that must fit each other; others are valid by themselves."""
 _MOST_COMBINATIONS, _WIDEST, _MOST_STEPS = 20_000, 100_000, 1_000_000
 

@@ -18,6 +18,7 @@ from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
 
 import asc_experiments
 from asc_experiments.base.errors import AscError
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.downloads import download_from, unreadable
 from asc_experiments.tracking.client.run import Run
@@ -61,13 +62,20 @@ def log_network(run: Run, network: SceneNetwork) -> str:
             data_path=str(data),
             code_paths=[str(_code(Path(folder)))],
             signature=_signature(network.scenes),
-            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS],
+            pip_requirements=_requirements(network),
             mlflow_model=Model(run_id=run.run_id, model_id=model.model_id, artifact_path=model.artifact_location),
         )
         client.log_model_artifacts(model.model_id, str(stored))
     client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     return str(model.model_id)
+
+
+def _requirements(network: SceneNetwork) -> list[str]:
+    """What has to be installed where the network is loaded, pinned; also the package that its architecture is from."""
+    pinned = [f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS]
+    source = ARCHITECTURES[network.recipe.arch].source
+    return pinned + ([f"{source.distribution}=={source.version}"] if source else [])
 
 
 def fetch_network(tracking: Tracking, model_uri: str) -> SceneNetwork:

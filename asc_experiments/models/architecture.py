@@ -1,0 +1,195 @@
+"""The door through which an architecture comes in: one class says everything that the program asks of it.
+
+A class that is registered has a Recipe, is searched over by studies, trained, distilled, counted, stored, registered
+and exported like any other. Those that come with the program use the same door. A package elsewhere opens it with an
+entry point of the group ``asc_experiments.architectures`` that names its module::
+
+    [project.entry-points."asc_experiments.architectures"]
+    tiny_net = "my_package.tiny_net"
+
+PyTorch is not imported here, so that a report that reads a Recipe does not wait for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.hashing import digest_file
+from asc_experiments.base.settings import Settings
+from asc_experiments.models.frontend_shape import FrontendShape
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+GROUP = "asc_experiments.architectures"
+"""The entry points that name modules of architectures."""
+
+
+class NetworkSettings(Settings):
+    """The settings of a network; a subclass narrows ``arch`` to its own name and adds its sizes.
+
+    Attributes:
+        arch: the architecture's name.
+    """
+
+    arch: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an architecture comes from that is not part of the program. It is part of its networks' keys.
+
+    Attributes:
+        distribution: the package's name, as it is installed.
+        version: its version.
+        digest: of the source file that the class is in.
+    """
+
+    distribution: str
+    version: str
+    digest: str
+
+
+class Architecture(ABC):
+    """What the program asks of an architecture.
+
+    Attributes:
+        name: as Recipes, study files and ``--arch`` have it.
+        settings: its settings; ``arch`` is a ``Literal`` of the name, and every other field has a default.
+        frontend: the log-mel frontend that its networks hear through.
+        published: the defaults of training: all of ``Optimisation``, and of ``Augmentation`` what differs from its own.
+            ``dir_probability`` and ``fms_probability`` are those that ``--augment dirfms`` switches on.
+        evaluates_in_bfloat16: whether a processor that multiplies bfloat16 computes logits in it. It pays where a
+            network waits for products (transformers), not where it waits for memory (convolutions).
+        evaluation_clips: clips that a thread takes through the network at a time on a CPU: as many as its cache holds.
+        quantisable: whether ``asc export --int8`` knows how to quantise it: convolutions, batch norm and ReLU.
+        size_settings: names of the settings that decide shapes of tensors, for the advice where weights do not fit.
+        classifier: the tensor whose first dimension is the scenes; empty where none is.
+
+    Examples:
+        >>> @register_architecture
+        ... class TinyNet(Architecture):
+        ...     name = "tiny_net"
+        ...     settings = TinyNetSettings
+        ...     frontend = FrontendShape(n_fft=2048, window=1024, hop=512, mels=64)
+        ...     published = {"epochs": 50, "batch_size": 64, ...}
+        ...
+        ...     def build(self, n_classes: int, **settings: Any) -> nn.Module:
+        ...         return Network(n_classes, **settings)
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[type[NetworkSettings]]
+    frontend: ClassVar[FrontendShape]
+    published: ClassVar[Mapping[str, Any]]
+    evaluates_in_bfloat16: ClassVar[bool] = False
+    evaluation_clips: ClassVar[int] = 32
+    quantisable: ClassVar[bool] = False
+    size_settings: ClassVar[tuple[str, ...]] = ()
+    classifier: ClassVar[str] = ""
+    source: Source | None = None
+    """None of those that come with the program; given when it is registered."""
+
+    @abstractmethod
+    def build(self, n_classes: int, **settings: Any) -> nn.Module:
+        """An untrained network from log-mels ``(batch, 1, mels, frames)`` to logits ``(batch, n_classes)``.
+
+        Args:
+            n_classes: number of scenes.
+            **settings: fields of :attr:`settings`, without ``arch`` and ``pretrained``; its own defaults for the rest.
+        """
+
+    @property
+    def named_sizes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Settings that a name given as ``size`` stands for; none by default."""
+        return {}
+
+    def size(self, settings: Any) -> str:
+        """The size in a word, for people: the first of :attr:`size_settings` by default."""
+        return str(getattr(settings, self.size_settings[0])) if self.size_settings else "default"
+
+    def infer_size(self, weights: Mapping[str, Tensor], given: Mapping[str, Any], where: object) -> dict[str, int]:
+        """Settings as the tensors of published weights tell them; none by default.
+
+        Args:
+            weights: by name.
+            given: settings that were given.
+            where: the file, for the error.
+        """
+        return {}
+
+
+ARCHITECTURES: dict[str, Architecture] = {}
+"""Every architecture there is, by name, those of the program first."""
+_broken: dict[str, str] = {}
+"""Why an entry point gave no architecture, by its name."""
+_loading: EntryPoint | None = None
+
+
+def register_architecture(kind: type[Architecture]) -> type[Architecture]:
+    """Have a class be an architecture, under its ``name``.
+
+    Raises:
+        AscError: if there is another one of that name, or what it says does not fit together.
+    """
+    where = f"architecture '{getattr(kind, 'name', kind.__name__)}'"
+    for wanted in ("name", "settings", "frontend", "published"):
+        if not hasattr(kind, wanted):
+            raise AscError(where, f"has no '{wanted}'", "see asc_experiments.models.Architecture")
+    if kind.name in ARCHITECTURES:
+        raise AscError(where, "is there already", "give yours another name")
+    if kind.settings.model_fields["arch"].default != kind.name:
+        what = f"its settings have arch {kind.settings.model_fields['arch'].default!r}"
+        raise AscError(where, what, f"write arch: Literal['{kind.name}'] = '{kind.name}'")
+    made = kind()
+    made.source = _source_of(kind)
+    ARCHITECTURES[kind.name] = made
+    return kind
+
+
+def architecture(name: str, where: str = "recipe") -> Architecture:
+    """The architecture of a name.
+
+    Args:
+        name: as it was written.
+        where: what wrote it, for the error.
+
+    Raises:
+        AscError: if there is none, with the nearest; or with why that of an installed package could not be loaded.
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    if name in _broken:
+        raise AscError(where, f"architecture '{name}' cannot be loaded ({_broken[name]})", "correct its package")
+    raise AscError(where, f"unknown architecture '{name}'", nearest(name, ARCHITECTURES))
+
+
+def load_outside() -> None:
+    """Import what the entry points of installed packages name; one that fails is told when somebody asks for it."""
+    global _loading
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        _loading, before = entry, len(ARCHITECTURES)
+        try:
+            entry.load()
+            if len(ARCHITECTURES) == before:
+                _broken[entry.name] = f"{entry.value} registers none"
+        except Exception as error:
+            said = error.line() if isinstance(error, AscError) else f"{type(error).__name__}: {error}"
+            _broken[entry.name] = " ".join(said.split())
+        finally:
+            _loading = None
+
+
+def _source_of(kind: type[Architecture]) -> Source | None:
+    if _loading is None or _loading.dist is None:
+        return None
+    file = inspect.getsourcefile(kind)
+    digest = digest_file(Path(file)) if file else ""
+    return Source(_loading.dist.name, _loading.dist.version, digest)
