@@ -84,8 +84,8 @@ class Learned:
             return ""
         if found.one_answer:
             all_of_it = f"every one of {self.networks} networks" if self.networks > 1 else "the network"
-            scene = f"'{found.favourite[0]}'" if found.favourite[0] else "one scene"
-            return f"Nothing was learned: {all_of_it} answers {scene} to everything ({self.reached})."
+            said = f"{all_of_it} answers {_one_scene(found.favourites)} to everything"
+            return f"Nothing was learned: {said} ({self.reached})."
         return f"Nothing was learned that can be told from guessing: {self.reached}."
 
 
@@ -232,7 +232,7 @@ def is_near_chance(found: Learned | None) -> bool:
     if found is None:
         return False
     known = found.learning
-    return known.is_at_chance or known.accuracy < known.chance + NEAR_CHANCE * (1 - known.chance)
+    return known.is_at_chance or _is_near_chance(known)
 
 
 def winner_of(tracking: Tracking, best: RunRecord, trials: Sequence[RunRecord], most: int | None = None) -> Winner:
@@ -411,19 +411,42 @@ def _on_teachers(trial: RunRecord, weak: Mapping[str, Learned]) -> list[str]:
     names, all_of_them = list(weak), len(keys_of(trial))
     best = max((found.learning for found in weak.values()), key=lambda learning: learning.accuracy)
     reached, chance = value_in_words(MACRO, best.accuracy), value_in_words(MACRO, best.chance)
+    is_near = _is_near_chance(best)
+    how = "near chance" if is_near else "told from guessing"
+    is_, are = ("is", "are") if is_near else ("cannot be", "cannot be")
+    source = _source(trial) if is_near else _taught(trial)
     if len(names) == all_of_them == 1:
-        return [f"Its teacher {names[0]} is near chance ({reached}, guessing gives {chance}): {_source(trial)}."]
-    beside = f"near chance (the best of them reaches {reached}, guessing gives {chance})"
+        return [f"Its teacher {names[0]} {is_} {how} ({reached}, guessing gives {chance}): {source}."]
+    beside = f"{how} (the best of them reaches {reached}, guessing gives {chance})"
     if len(names) == all_of_them:
-        return [f"All {all_of_them} of its teachers are {beside}: {_source(trial)}."]
+        return [f"All {all_of_them} of its teachers {are} {beside}: {source}."]
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return [f"{len(names)} of its {all_of_them} teachers are {beside}: {shown}."]
+    return [f"{len(names)} of its {all_of_them} teachers {are} {beside}: {shown}."]
 
 
 def _on_targets(trial: RunRecord, scenes: int, is_told: bool) -> str:
     """That its targets say next to nothing, and, unless that is told already, what it learned from then."""
     entropy = f"{trial.metrics[ENTROPY]:.2f} of at most {math.log(scenes):.2f} nats"
     return f"Its targets are nearly uniform over the scenes ({entropy})" + ("." if is_told else f": {_source(trial)}.")
+
+
+def _one_scene(favourites: Sequence[str]) -> str:
+    """The scene that all networks answer; where each has its own, that it is one, and which there are."""
+    if len(favourites) == 1:
+        return f"'{favourites[0]}'"
+    return f"one scene ({', '.join(favourites)})" if favourites else "one scene"
+
+
+def _is_near_chance(found: Learning) -> bool:
+    """Whether so little was learned that it does not matter whether it is more than chance."""
+    return found.accuracy < found.chance + NEAR_CHANCE * (1 - found.chance)
+
+
+def _taught(trial: RunRecord) -> str:
+    """What a student may have learned from, where its teachers' clips are too few to tell them from guessing."""
+    if float(trial.params.get("label_weight", 1)) == 0:
+        return "with label_weight 0 it had nothing else to learn from"
+    return "the student may have learned from labels alone"
 
 
 def _source(trial: RunRecord) -> str:
@@ -457,7 +480,7 @@ def _by_accuracies(tracking: Tracking, run: RunRecord, split: str) -> Learned | 
     noise = _QUANTILE * math.sqrt(accuracy * (1 - accuracy) / clips) if clips else 0.0
     best = max(scenes, key=lambda scene: scenes[scene])
     one_answer = scenes[best] >= ONE_ANSWER and sum(scenes.values()) - scenes[best] <= 1 - ONE_ANSWER
-    learning = Learning(accuracy, 1 / len(scenes), accuracy - noise, one_answer, (best if one_answer else "", math.nan))
+    learning = Learning(accuracy, 1 / len(scenes), accuracy - noise, one_answer, (best,) if one_answer else ())
     name = "held-out" if split == "validation" else split
     asked = counted(clips, f"{name} clip") if clips else f"{name} clips whose number is not kept"
     return Learned(learning, asked, 1, False)

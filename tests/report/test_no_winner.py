@@ -51,7 +51,7 @@ def test_study_in_which_every_student_gives_one_answer_is_told_so_before_anythin
 def test_noise_of_who_guesses_is_no_matter(guessing: StudyRuns) -> None:
     answer = answer_of(guessing)
     assert answer is not None
-    assert answer.caveats[-1] == "Of 6 trials whose answers were looked at, 6 do no more than guess."
+    assert answer.caveats[-1] == "Of 6 trials whose answers were looked at, 6 cannot be told from guessing."
     assert not any(word in " ".join(answer.caveats) for word in ("luck", "told apart", "fresh seeds"))
 
 
@@ -59,9 +59,10 @@ def test_json_and_csv_say_so_too(guessing: StudyRuns) -> None:
     answer = json.loads(render([Findings(guessing)], Format.json))["answer"]
     assert (answer["headline"], answer["has_learned"]) == (NOTHING, False)
     assert answer["learning"]["chance"] == pytest.approx(1 / len(SCENES))
-    assert answer["guessing"] == {"looked_at": 6, "guessing": 6, "one_answer": 6}
+    counts = {"looked_at": 6, "guessing": 6, "one_answer": 6}
+    assert answer["guessing"] == counts | {"numbers": [0, 1, 2, 3, 4, 5], "alone": 0}
     rows = csv.DictReader(io.StringIO(render([Findings(guessing)], Format.csv)))
-    assert {row["note"] for row in rows if row["kind"] == "student"} == {"does no more than guess"}
+    assert {row["note"] for row in rows if row["kind"] == "student"} == {"cannot be told from guessing"}
 
 
 def test_dg_of_who_guesses_is_no_virtue(guessing: StudyRuns) -> None:
@@ -118,9 +119,9 @@ def test_even_devices_have_no_best_and_no_weakest_and_dg_has_its_floor() -> None
     study = make_study(n_trials=2, n_pruned=0)
     even = {(trial.run_id, STUDENTS): made_answers(trial, 2, clips=20, spread=0.1, even=0.5) for trial in study.trials}
     text = words(render([Findings(with_answers(study, even))], Format.html))
-    assert "No device stands out: between the highest and the lowest" in text
-    assert "No device is easier than another by more than noise" in text
-    assert "equal devices would show about 2." in text
+    assert "No device is shown to stand out: the widest apart are" in text
+    assert "No device is shown to be easier than another" in text
+    assert "equal devices would show about 0.0" in text
     uneven = words(render([Findings(study)], Format.html))
     assert "By device its accuracy is highest on a (real" in uneven
     assert "is easier than" in uneven

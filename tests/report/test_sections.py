@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.report.data.study_runs import StudyRuns, number_of
 from asc_experiments.report.render.blocks import Chapter, Chart, Commands, Section, Table, Tiles
 from asc_experiments.report.render.formats import Format
 from asc_experiments.report.sections import chapter_of, report_of
@@ -36,7 +36,8 @@ def test_report_opens_with_the_answer(made: StudyRuns) -> None:
     chapter = chapter_of(Findings(made))
     answer = chapter.sections[0]
     best = made.best_first[0]
-    assert answer.title.startswith(f"No winner yet: the ensemble {made.taught_by(best)} is highest, but ")
+    which = f"trial {number_of(best)} (the ensemble {made.taught_by(best)})"
+    assert answer.title.startswith(f"No winner yet: {which} is highest, but ")
     assert f"trial {best.tags['asc.trial']}, the best of 24 finished trials (3 pruned)" in sentences(answer)
     assert "+4.0 points, 95 % interval [-1.0, +9.0] in the test fold, whose clips chose neither" in sentences(answer)
     assert "On the validation split, whose clips chose it: +5.0 points, 95 % interval [+2.0, +8.0]" in sentences(answer)
@@ -125,10 +126,11 @@ def test_too_few_trials_are_told_instead_of_a_correlation() -> None:
 def test_table_of_attributes_says_what_luck_gives_and_of_how_many_teachers(made: StudyRuns) -> None:
     found = table(section(chapter_of(Findings(made)), "attributes"), "Attributes")
     heads = [column.heading for column in found.columns]
-    assert heads[2:7] == ["objective", "luck alone", "p", "trials", "teachers"]
+    assert heads[2:7] == ["objective", "luck alone", "p", "verdict", "trials"]
     accuracy = next(row for row in found.rows if row[0].text.startswith("members: mean accuracy"))
     assert accuracy[3].text.startswith("[-0.")
-    assert accuracy[6].text == "12"
+    assert accuracy[5].text == "not clear"
+    assert accuracy[7].text == "12"
     assert found.marked == {place for place, row in enumerate(found.rows) if row[4].value and row[4].value <= 0.05}
 
 
@@ -161,7 +163,7 @@ def test_what_cannot_be_shown_is_a_sentence_at_the_end() -> None:
         "answer", "scores", "devices", "gain", "search", "cost", "reproduce", "missing",
     }  # fmt: skip
     missing = section(chapter, "missing")
-    assert len(missing.points) == 5
+    assert len(missing.points) == 6
     assert any("did not measure it" in point for point in missing.points)
     assert all(" show" in point.partition(": ")[2] for point in missing.points), "and what would show it"
     assert any("No published figures" in str(block) for block in section(chapter, "scores").blocks)

@@ -37,11 +37,21 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Guessing:
-    """How many trials whose answers were looked at do no more than guess; how many of them answer one scene always."""
+    """The trials whose answers were looked at, and those that the test fold cannot tell from guessing.
+
+    Attributes:
+        looked_at: how many.
+        guessing: how many of them cannot be told from guessing.
+        one_answer: how many answer one scene always.
+        numbers: which cannot be told from guessing.
+        alone: the trial on labels alone that gains are taken against; None where there is none.
+    """
 
     looked_at: int = 0
     guessing: int = 0
     one_answer: int = 0
+    numbers: tuple[int, ...] = ()
+    alone: int | None = None
 
 
 @dataclass(frozen=True)
@@ -195,7 +205,10 @@ def _guessing(study: StudyRuns) -> Guessing:
     tables = [table for trial in study.compared if (table := study.standing(trial).evidence) is not None]
     found = [learning_of(table) for table in tables]
     guessing, one_answer = ([f.is_at_chance for f in found], [f.one_answer for f in found])
-    return Guessing(len(found), int(sum(guessing)), int(sum(one_answer)))
+    looked = [trial for trial in study.compared if study.standing(trial).evidence is not None]
+    numbers = tuple(sorted(number_of(trial) for trial, at_chance in zip(looked, guessing, strict=True) if at_chance))
+    alone = next((number_of(trial) for trial in looked if not keys_of(trial)), None)
+    return Guessing(len(found), int(sum(guessing)), int(sum(one_answer)), numbers, alone)
 
 
 def _dg_floor(study: StudyRuns, best: RunRecord) -> float | None:
@@ -261,6 +274,7 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
         )
     if n > 1 and not answer.fresh:
         found.append(f"It was not tried again with fresh seeds: the best of {n} noisy trials is partly luck.")
+    found += _on_others_that_guess(answer)
     found += _on_baseline(answer)
     if lead.rivals:
         found += _rivals(study, answer)
@@ -280,11 +294,21 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
 
 
 def _on_guessing(answer: Answer) -> list[str]:
-    """How many of the trials do no more than guess; what else may be said of noise and luck does not matter then."""
+    """How many of the trials cannot be told from guessing; what else may be said of noise does not matter then."""
     found = answer.guessing
     if found.looked_at < 2:
         return []
-    return [f"Of {found.looked_at} trials whose answers were looked at, {found.guessing} do no more than guess."]
+    return [f"Of {found.looked_at} trials whose answers were looked at, {found.guessing} cannot be told from guessing."]
+
+
+def _on_others_that_guess(answer: Answer) -> list[str]:
+    """Which other trials the test fold cannot tell from guessing: what is compared with them may be nothing."""
+    found = answer.guessing
+    if not found.numbers:
+        return []
+    alone = " (labels alone, which gains are taken against)"
+    which = listed([f"trial {number}{alone if number == found.alone else ''}" for number in found.numbers])
+    return [f"The test fold cannot tell these from guessing: {which}. That they only guess is not shown either."]
 
 
 def _on_baseline(answer: Answer) -> list[str]:

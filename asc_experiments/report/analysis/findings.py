@@ -70,7 +70,7 @@ class Findings:
             return ""
         table = self.runs.standing(trial).evidence if self._is_read(trial) else None
         if table is not None and learning_of(table).is_at_chance:
-            return "does no more than guess"
+            return "cannot be told from guessing"
         if trial.run_id == answer.trial.run_id:
             return self.heading
         rival = next((rival for rival in answer.lead.rivals if rival.number == number_of(trial)), None)

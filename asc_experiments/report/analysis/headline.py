@@ -27,9 +27,11 @@ def headline(answer: Answer) -> str:
         source = "; its students learned from labels" if answer.taught_nothing else ""
         return _sentence(f"{who} was tried, and nothing beside it{source}")
     if (why := _undecided(answer)) or lead.contenders:
-        return f"No winner yet: {who} is highest, {why or f'but {_named(lead.contenders, lead.others)} from it'}"
+        said = why or f"but {_named(lead.contenders, lead.others)} from it"
+        return f"No winner yet: trial {answer.number} ({who}) is highest, {said}"
     if answer.taught_nothing:
-        return f"No winner among teachers: {who} is highest, but its teachers say next to nothing and labels taught it"
+        said = "but its teachers say next to nothing and labels taught it"
+        return f"No winner among teachers: trial {answer.number} ({who}) is highest, {said}"
     return f"Use {who}"
 
 
@@ -41,9 +43,7 @@ def _nothing(answer: Answer) -> str:
         return f"No winner: trial {answer.number} is highest by what chose it, but names {reached} in the test fold"
     if found.looked_at and found.one_answer == found.looked_at:
         return "Nothing was learned: every student answers one scene to everything"
-    return f"Nothing was learned: {'no student does' if found.looked_at else 'the best student does not do'} " + (
-        "more than guess"
-    )
+    return "Nothing was learned that can be told from guessing" + (", by any student" if found.looked_at else "")
 
 
 def _undecided(answer: Answer) -> str:
@@ -77,11 +77,11 @@ def _without_teachers(answer: Answer) -> str:
 
 def _named(rivals: Sequence[Rival], others: int) -> str:
     """The rivals and that they cannot be told apart: by their teachers where they are few, else counted."""
-    teachers = list(dict.fromkeys(_called(rival.taught_by) for rival in rivals))
     if len(rivals) == others and len(rivals) > _NAMED:
         return f"none of the {others} others can be told apart"
-    if len(teachers) <= _NAMED:
-        return f"{' and '.join(teachers)} cannot be told apart"
+    if len(rivals) <= _NAMED:
+        named = (f"trial {rival.number} ({_called(rival.taught_by)})" for rival in rivals)
+        return f"{' and '.join(named)} cannot be told apart"
     return f"{len(rivals)} of the {others} others cannot be told apart"
 
 

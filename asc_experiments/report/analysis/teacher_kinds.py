@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from asc_experiments.report.analysis.compute_cost import seconds_of
 from asc_experiments.report.data.study_runs import StudyRuns, kind_of
 from asc_experiments.report.words import counted, duration
+from asc_experiments.statistics import Evidence, Margin, as_one, margin, pooled
+from asc_experiments.tracking.trials import keys_of
 
 WANTED = 3
 """Networks of each kind from which on a kind can be told from luck."""
@@ -50,3 +54,55 @@ def kinds_of(study: StudyRuns) -> Kinds:
     known = [time for time in (*teachers, *taught) if time is not None]
     seconds = (WANTED - 1) * sum(known) if len(known) == len(teachers) + len(taught) else None
     return Kinds(len(counts), len(alone), seconds)
+
+
+@dataclass(frozen=True)
+class KindResult:
+    """What the students of one kind of teachers reached.
+
+    Attributes:
+        kind: the teachers in short, or labels alone.
+        pieces: how many pieces of evidence: teachers (or ensembles), whatever the number of their students; students
+            where they had no teacher.
+        evidence: of the pieces.
+    """
+
+    kind: str
+    pieces: int
+    evidence: Evidence
+
+
+def results_of_kinds(study: StudyRuns) -> list[KindResult]:
+    """The students of each kind of teachers, where two kinds or more have several teachers, or several students alone.
+
+    Students of one teacher share its luck, so that a teacher and its students are one piece of evidence. Empty where
+    not every trial's answers are read.
+    """
+    if not study.keeps_evidence or len(study.compared) < len(study.trials):
+        return []
+    found: dict[str, dict[frozenset[str], Evidence]] = defaultdict(dict)
+    for trial in study.compared:
+        table = study.standing(trial).evidence
+        if table is None:
+            return []
+        found[study.taught_by(trial)].setdefault(frozenset(keys_of(trial)), table)
+    results = []
+    for kind, tables in found.items():
+        alone = frozenset() in tables
+        each = [table if alone else as_one(table) for table in tables.values()]
+        first = each[0]
+        if all(table.is_of_the_same_clips(first) for table in each):
+            together = pooled(each)
+            results.append(KindResult(kind, together.students, together))
+    several = [result for result in results if result.pieces > 1]
+    return several if len(several) > 1 else []
+
+
+def kind_differences(results: Sequence[KindResult], metric: str) -> list[tuple[str, Margin]]:
+    """The difference between every two kinds, with intervals that hold for all of them at once."""
+    pairs = list(combinations(results, 2))
+    return [
+        (f"{ours.kind} less {theirs.kind}", margin(ours.evidence, theirs.evidence, metric, len(pairs)))
+        for ours, theirs in pairs
+        if ours.evidence.is_of_the_same_clips(theirs.evidence)
+    ]

@@ -12,6 +12,7 @@ from asc_experiments.report.sections.attributes import attributes_section
 from asc_experiments.report.sections.calibration import calibration_section
 from asc_experiments.report.sections.devices import devices_section
 from asc_experiments.report.sections.front import answer_section
+from asc_experiments.report.sections.kinds import kinds_section
 from asc_experiments.report.sections.practice import cost_section, reproduce_section
 from asc_experiments.report.sections.scores import scores_section
 from asc_experiments.report.sections.search import front_section, search_section
@@ -32,6 +33,7 @@ def chapter_of(findings: Findings) -> Chapter:
             teaching_section(findings),
             devices_section(findings),
             gain_section(findings),
+            kinds_section(findings),
             size_section(findings),
             attributes_section(findings),
             calibration_section(findings),

@@ -147,7 +147,7 @@ def _attribute_table(found: Sequence[Attribute], metric: str, design: Design) ->
         cells += _effect_cells(each, each.on_objective, metric)
         effect = each.on_objective
         trials = "" if effect is None else str(effect.n) if effect.sizes is None else "{} / {}".format(*effect.sizes)
-        cells += [Cell(trials, value=None if effect is None else float(effect.n))]
+        cells += [text(_verdict(effect)), Cell(trials, value=None if effect is None else float(effect.n))]
         cells += [number(None if effect is None else effect.units)]
         rows.append((*cells, *_effect_cells(each, each.on_unseen, "accuracy/group/unseen")))
         marked += [place] if effect is not None and effect.is_clear else []
@@ -157,15 +157,25 @@ def _attribute_table(found: Sequence[Attribute], metric: str, design: Design) ->
         Column("objective"),
         Column("luck alone", "objective", is_number=False),
         Column("p", "objective"),
+        Column("verdict", is_number=False),
         Column("trials"),
         Column(units(None, design.unit)),
         Column("unseen"),
         Column("luck alone", "unseen", is_number=False),
         Column("p", "unseen"),
     )
-    caption = "Attributes of teachers, strongest first, bold where luck alone does not explain them; differences of "
-    caption += "accuracies in points"
-    return Table(caption, heads, tuple(rows), frozenset(marked))
+    judged = any(each.on_objective is not None and not each.on_objective.too_few for each in found)
+    caption = "Attributes of teachers; none can be judged here: too few trials or teachers"
+    if judged:
+        caption = "Attributes of teachers, strongest first; clear: luck alone does not explain it"
+    return Table(f"{caption}; differences of accuracies in points", heads, tuple(rows), frozenset(marked))
+
+
+def _verdict(effect: Effect | None) -> str:
+    """Whether luck alone explains an effect on the objective."""
+    if effect is None or effect.too_few:
+        return "not judged"
+    return "clear" if effect.is_clear else "not clear"
 
 
 def _effect_cells(attribute: Attribute, effect: Effect | None, metric: str) -> list[Cell]:

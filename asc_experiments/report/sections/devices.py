@@ -25,7 +25,7 @@ def devices_section(findings: Findings) -> Section:
     """Everyone on every device as a map, and who is highest on which."""
     runs, answer = findings.runs, findings.answer
     if answer is not None and not answer.has_learned:
-        said = "Nothing can be said of devices: the student of the best trial does no more than guess on any of them."
+        said = "Nothing can be said of devices: the student of the best trial cannot be told from guessing."
         return Section("devices", "On which devices", (said, _map(runs)))
     if not runs.devices:
         return Section("devices", "On which devices", ("No network was scored per device.",))
@@ -87,7 +87,10 @@ def _map_in_words(runs: StudyRuns) -> str:
         return "The test fold has one device."
     high, low, apart = found
     if not apart.is_better:
-        return f"No device is easier than another by more than noise: {high} less {low} is {margin_in_words(apart)}."
+        return (
+            f"No device is shown to be easier than another: the widest apart are {high} and {low}, "
+            f"{margin_in_words(apart)}; differences within that are not ruled out."
+        )
     return f"Over these students, device {high} is easier than {low}: {margin_in_words(apart)}."
 
 

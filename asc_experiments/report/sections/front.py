@@ -189,7 +189,7 @@ def _where(runs: StudyRuns, answer: Answer) -> str:
         return "Whether any device stands out is not known: its run keeps no answers by place, or has one device."
     high, low, apart = found
     if not apart.is_better:
-        return f"No device stands out: between the highest and the lowest, {high} and {low}, {margin_in_words(apart)}."
+        return f"No device is shown to stand out: the widest apart are {high} and {low}, {margin_in_words(apart)}."
     ends = " and ".join(
         f"{word} on {device} ({_device_share(runs, table, device)})"
         for word, device in (("highest", high), ("lowest", low))

@@ -62,7 +62,7 @@ def _best_of_all(found: Sequence[Findings]) -> list[Block]:
         f"{best.study}, {value}, taught by {best.answer.taught_by}."
     )
     if not best.answer.has_learned:
-        return [f"{said} It does no more than guess."]
+        return [f"{said} It cannot be told from guessing."]
     return [f"{said} {_beside(best, [each for each in found if each is not best])}".strip(), shipping(best.study)]
 
 

@@ -66,7 +66,10 @@ def test_winner_that_seeds_cannot_explain_is_to_be_used() -> None:
 def test_other_teachers_that_cannot_be_told_apart_are_in_the_heading() -> None:
     study = study_of((0.8, [ONE]), (0.79, [OTHER]), (0.6, []))
     one, other = taught_by(study, 0), taught_by(study, 1)
-    assert heading(study) == f"No winner yet: {one} is highest, but {other} cannot be told apart from it"
+    assert (
+        heading(study)
+        == f"No winner yet: trial 0 ({one}) is highest, but trial 1 ({other}) cannot be told apart from it"
+    )
 
 
 def test_many_that_cannot_be_told_apart_are_counted() -> None:

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
 from asc_experiments.report.analysis.best_trial import answer_of
-from asc_experiments.report.analysis.teacher_kinds import kinds_of
+from asc_experiments.report.analysis.teacher_kinds import kind_differences, kinds_of, results_of_kinds
 from asc_experiments.report.data.study_runs import StudyRuns
-from tests.report.made import make_study
+from tests.report.made import STUDENTS, made_answers, make_study, with_answers
 
 
 def with_twins(study: StudyRuns, n: int) -> StudyRuns:
@@ -50,3 +53,33 @@ def test_one_kind_alone_compares_nothing() -> None:
     first = next(iter(study.bank))
     runs = [replace(run, tags={**run.tags, "asc.teachers": first}) for run in study.runs]
     assert kinds_of(replace(study, runs=tuple(runs))).note == ""
+
+
+def of_two_kinds(teachers: int) -> StudyRuns:
+    """Six trials of three students: two kinds of teachers, as many teachers of each, and the same ones again."""
+    study = make_study(n_trials=6, n_pruned=0, labels_alone=False)
+    first = next(iter(study.bank.values()))
+    bank = {
+        f"{kind}-{seed}": replace(first, name=f"{kind}-s{seed}", tags={**first.tags, "asc.teacher": f"{kind}-{seed}"})
+        for kind in ("a", "b")
+        for seed in range(teachers)
+    }
+    keys = [f"{'ab'[number % 2]}-{number // 2 % teachers}" for number in range(6)]
+    trials = [replace(run, tags={**run.tags, "asc.teachers": key}) for run, key in zip(study.trials, keys, strict=True)]
+    study = replace(study, bank=bank, runs=tuple(trials))
+    return with_answers(study, {(run.run_id, STUDENTS): made_answers(run, 3) for run in study.trials})
+
+
+def test_a_teacher_and_its_students_are_one_piece_of_evidence() -> None:
+    study = of_two_kinds(3)
+    results = {each.kind: each for each in results_of_kinds(study)}
+    assert {kind: each.pieces for kind, each in results.items()} == {"a": 3, "b": 3}
+    ((pair, found),) = kind_differences([results["a"], results["b"]], "accuracy/overall")
+    assert pair == "a less b"
+    assert found.students == (3, 3)
+    means = [np.mean([run.metrics["accuracy/overall"] for run in study.trials[kind::2]]) for kind in (0, 1)]
+    assert found.value == pytest.approx(means[0] - means[1], abs=0.03)
+
+
+def test_kinds_with_one_teacher_are_not_compared_however_many_students_they_have() -> None:
+    assert results_of_kinds(of_two_kinds(1)) == []
