@@ -17,8 +17,9 @@ from asc_experiments.report.sections.teachers import size_section
 from asc_experiments.report.words import ordinal
 from asc_experiments.report.writing import render
 from asc_experiments.statistics import Evidence
+from asc_experiments.statistics.calibration_floor import calibration_floor
 from asc_experiments.training import make_recipe
-from tests.report.made import CORPUS, SPLIT, made_evidence, make_study, run
+from tests.report.made import CORPUS, SPLIT, STUDENTS, made_answers, made_evidence, make_study, run, with_answers
 
 
 def section(chapter: Chapter, name: str) -> Section:
@@ -254,9 +255,35 @@ def test_calibration_says_which_way_is_better_and_what_entropy_can_be_at_most() 
     scenes = {f"accuracy/scene/{scene}": 0.5 for scene in ("bus", "park", "tram")}
     runs = [replace(each, metrics={**each.metrics, **scenes}) for each in study.runs]
     found = section(chapter_of(Findings(replace(study, runs=tuple(runs)))), "calibration")
-    assert "lower is better, 0 is perfect" in sentences(found)
+    assert "is right; lower is better. It is never 0 in a sample" in sentences(found)
+    assert "perfect." not in sentences(found)
     assert table(found, "Expected calibration error").caption.endswith("lower is better")
     assert table(found, "Entropy").caption == "Entropy in nats, at most ln 3 = 1.099"
+
+
+@pytest.mark.parametrize(("clips", "is_told"), [(20, False), (21, True)])
+def test_calibration_is_told_of_devices_with_clips_enough_and_beside_what_a_calibrated_network_shows(
+    clips: int, is_told: bool
+) -> None:
+    study = make_study(n_trials=4)
+    answers = {(each.run_id, STUDENTS): made_answers(each, 2, clips=clips) for each in study.trials}
+    found = section(chapter_of(Findings(with_answers(study, answers))), "calibration")
+    headings = [column.heading for column in table(found, "Expected calibration error").columns]
+    assert headings[1] == "overall"
+    assert ("s4" in headings) == is_told
+    assert "s4" in [column.heading for column in table(found, "Entropy").columns]
+    charts = [block for block in found.blocks if isinstance(block, Chart)]
+    assert bool(charts) == is_told
+    metrics = study.best_first[0].metrics
+    floor = calibration_floor(24 * 7 * clips, metrics["accuracy/overall"], 3)
+    assert f"would show about {100 * floor:.1f} % on {24 * 7 * clips:,} clips" in sentences(found)
+    assert ("fewer than 500 clips are left out" in sentences(found)) != is_told
+
+
+def test_calibration_of_a_version_that_kept_no_answers_is_told_overall_alone() -> None:
+    found = section(chapter_of(Findings(with_answers(make_study(n_trials=4), {}))), "calibration")
+    assert [column.heading for column in table(found, "Expected").columns] == ["network", "overall"]
+    assert "its clips were not counted. So groups and devices are left out." in sentences(found)
 
 
 def test_map_of_devices_says_what_its_colours_mean(made: StudyRuns) -> None:
