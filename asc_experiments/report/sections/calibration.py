@@ -88,7 +88,7 @@ class _Clips:
         return cls({part: table.counts(f"accuracy/{part}")[0] for part in parts}, accuracy, len(table.scenes))
 
     def tell(self, part: str) -> bool:
-        """Whether a part's error is told: the whole fold's always, that of a group or device where its clips are many."""
+        """Whether a part's error is told: the whole fold's always, that of a group or device with clips enough."""
         return part == "overall" or self.counts.get(part, 0) >= FEWEST_CLIPS
 
     @property
