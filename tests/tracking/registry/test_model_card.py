@@ -30,7 +30,8 @@ def test_a_card_tells_what_is_known_of_the_network(tracking: Tracking, log_trial
     for part in (
         "# asc-student, version 3", "cp_mobile of size 8", "bus, park, tram", "Trial 7 of study `s`", "labels alone",
         "best of its 2 students", "which chose nothing", "Version 3 is the first champion.", "| overall | 70.0 | 6",
-        "| 270 | 43.3 ± 2.1 |", "| group unseen | 51.2 |", "0.081 overall. A perfectly calibrated", "this accuracy would show about 0.0", "650 clips",
+        "| 270 | 43.3 ± 2.1 |", "| group unseen | 51.2 |", "0.081 overall. A perfectly calibrated",
+        "this accuracy would show about 0.0", "650 clips",
         "Accuracy/macro is 70.0 % (95 % interval from 6", "540 test clips of 27 places, where guessing gives 33.3 %.",
         "No winner yet: one trial has finished", "equally good on every device shows about 2.0 by the luck of so many",
         "unseen ones of the test fold: 51.2 %", "13,648 at int8, 27,296 at float16, 54,592 at float32",
