@@ -103,19 +103,21 @@ def register(
         )
     except GatesFailedError as failed:
         if as_json:
-            print_json({"registered": False, "gates": [_facts(each) for each in failed.measured]})
+            told = [_facts(each) for each in failed.measured]
+            print_json({"registered": False, "gates": told, "warning": failed.warning})
         else:
-            _show_measured(failed.measured, f"{failed.where}: nothing was registered")
+            _show_measured(failed.measured, f"{failed.where}: nothing was registered", failed.warning)
         raise typer.Exit(1) from None
     facts = {key: getattr(found, key) for key in ("model", "version", "alias", "trial")}
     facts |= {"new": found.is_new, "uri": found.uri, "decision": found.decision, "learned": found.learned}
     facts |= {"winner": found.winner}
+    facts |= {"warning": found.warning} if as_json else {}
     if as_json:
         more = {"doubts": list(found.doubts), "gates": [_facts(each) for each in found.measured]}
         print_json(facts | more | {"tags": dict(found.tags)})
         return
     print_facts(facts | {f"doubt {n}": doubt for n, doubt in enumerate(found.doubts, 1)}, f"student of {name}")
-    _show_measured(found.measured, "the network that is shipped, on the test fold")
+    _show_measured(found.measured, "the network that is shipped, on the test fold", found.warning)
     if found.alias != alias:
         typer.echo(f"asc register {name} --model {model} --replace makes version {found.version} champion")
     typer.echo(f"next: asc predict {found.uri} FOLDER")
@@ -125,20 +127,33 @@ def _facts(measured: Measured) -> dict[str, Any]:
     return asdict(measured) | {"passed": measured.passed}
 
 
-def _show_measured(measured: tuple[Measured, ...], title: str) -> None:
-    """Print what was measured on the network, what the trial's students reached, and the gates; those failed first."""
+def _show_measured(measured: tuple[Measured, ...], title: str, warning: str) -> None:
+    """Print what was measured on the network, what the trial's students reached, and the gates; those failed first.
+
+    Args:
+        measured: its properties.
+        title: of the table.
+        warning: what must stand beside them; empty for nothing.
+    """
     from rich.table import Table
 
     from asc_experiments.base.progress import show
+    from asc_experiments.tracking.registry.gates import interval_in_words
 
+    picked_from = max(each.picked_from for each in measured)
+    heading = "95 % interval" if picked_from < 2 else "interval *"
+    if warning:
+        typer.echo(warning)
     table = Table(title=title, title_justify="left")
-    for heading in ("", "this network", "95 % interval", "trial: mean ± std", "limit", ""):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    for column in ("", "this network", heading, "trial: mean ± std", "limit", ""):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for each in sorted(measured, key=lambda each: each.passed):
         mean = each.shown(each.mean) + ("" if each.std is None else f" ± {each.shown(each.std)}")
         verdict = "" if each.limit is None else "passed" if each.passed else "FAILED"
         table.add_row(each.name, each.shown(each.value), each.interval, mean, each.limit_shown, verdict)
     show(table)
+    if picked_from > 1:
+        typer.echo(f"* {interval_in_words(picked_from)}")
     for each in measured:
         if each.basis:
             typer.echo(f"{each.name}: {each.basis}")

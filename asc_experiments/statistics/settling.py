@@ -1,4 +1,11 @@
-"""What would tell two recipes apart that cannot be told apart yet: how many students and places, roughly."""
+"""What would tell two recipes apart that cannot be told apart yet: how many students and places, roughly.
+
+Numbers are planned for a power of four in five: as many students and places that, were the true difference as large as
+the one that was found, four of five such studies would tell it. (An interval that just leaves out 0 at the true
+difference would leave it out in one of two.) The found difference is the largest that luck could make it look where it
+was picked for being large, so that the numbers are too few rather than too many; what is below one standard error is no
+sign of a difference at all, and gets none.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +15,17 @@ from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import CONFIDENCE, ONE_PLACE, ONE_SEED, Margin
 from asc_experiments.statistics.wording import counted
 
-_TOO_MANY = 100_000
-"""Places beyond which a difference counts as none."""
+POWER = 0.8
+"""How often a study of the size that is planned tells a difference that is there."""
+NO_SIGN = "no sign of a difference: not worth settling"
+_IF_TRUE = (
+    ", for such a difference to show in four of five studies, if the true difference is as large as it looks, which "
+    "flatters it"
+)
 
 
 def what_settles(ours: Evidence, theirs: Evidence, found: Margin) -> str:
-    """What would tell two recipes apart, if their difference stays as large as it is; empty where they are apart.
+    """What would tell two recipes apart, and under which condition; empty where they are apart.
 
     It is reckoned from the two parts of the error: that of students falls with their number, that of places with
     theirs. With so few of either the parts themselves are known roughly, and so is the answer.
@@ -30,6 +42,8 @@ def what_settles(ours: Evidence, theirs: Evidence, found: Margin) -> str:
         return remedies.get(found.unknown, "students on both sides that were asked the same clips")
     if found.value == 0:
         return "nothing: they do equally well here"
+    if abs(found.value) < found.error:
+        return NO_SIGN
     allowed = (abs(found.value) / _reach(found.comparisons)) ** 2
     values = [table.measure(found.metric) for table in (ours, theirs)]
     of_students = sum(float(each.var(ddof=1)) / len(each) for each in values)
@@ -37,16 +51,26 @@ def what_settles(ours: Evidence, theirs: Evidence, found: Margin) -> str:
     students = max(found.students)
     if of_places < allowed / 2:
         needed = max(students + 1, math.ceil(students * of_students / (allowed - of_places)))
-        return f"about {counted(needed, 'student')} on each side instead of {_either(found.students)}"
+        return f"about {counted(needed, 'student')} on each side instead of {_either(found.students)}{_IF_TRUE}"
     factor = max(1.0, found.error**2 / allowed)
-    if found.places * factor > _TOO_MANY:
-        return f"more than {_TOO_MANY:,} test places: for any practical purpose they do equally well"
     students_needed = max(students, math.ceil(students * factor))
     return (
         f"about {counted(max(found.places + 1, math.ceil(found.places * factor)), 'test place')} instead of "
         f"{found.places:,}, with about {counted(students_needed, 'student')} on each side instead of "
-        f"{_either(found.students)}"
+        f"{_either(found.students)}{_IF_TRUE}"
     )
+
+
+def settling_in_words(lead: str, settling: str) -> str:
+    """A sentence of what :func:`what_settles` says.
+
+    Args:
+        lead: what it begins with where there is something to do: ``To settle it``.
+        settling: what would tell two recipes apart.
+    """
+    if settling == NO_SIGN:
+        return f"{NO_SIGN[0].upper()}{NO_SIGN[1:]}."
+    return f"{lead}: {settling}."
 
 
 def _either(students: tuple[int, int]) -> str:
@@ -55,7 +79,7 @@ def _either(students: tuple[int, int]) -> str:
 
 
 def _reach(comparisons: int) -> float:
-    """How many standard errors count as noise once students are many."""
+    """How many standard errors a difference has to be, once students are many, to be told so often as is planned."""
     from scipy.special import ndtri  # the normal distribution's quantile, without what scipy.stats takes to load
 
-    return float(ndtri(1 - (1 - CONFIDENCE) / (2 * comparisons)))
+    return float(ndtri(1 - (1 - CONFIDENCE) / (2 * comparisons)) + ndtri(POWER))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from asc_experiments.statistics import Evidence, Learning, Margin, learning_of
 from asc_experiments.statistics.chance import ONE_ANSWER
-from asc_experiments.statistics.settling import what_settles
+from asc_experiments.statistics.settling import settling_in_words, what_settles
 from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words, value_in_words
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.run import RunRecord
@@ -170,7 +170,8 @@ class Winner:
         least = "at least " if self.compared < self.others else ""
         return (
             f"No winner yet: trial {number} cannot be told apart from {least}{len(self.rivals):,} of {among}. "
-            f"Nearest is trial {nearest.trial.tags.get(TRIAL, '?')} ({said}). To settle it: {nearest.settling}."
+            f"Nearest is trial {nearest.trial.tags.get(TRIAL, '?')} ({said}). "
+            f"{settling_in_words('To settle it', nearest.settling)}"
         )
 
 

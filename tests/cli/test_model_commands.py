@@ -81,7 +81,7 @@ def test_a_student_is_registered_and_its_measures_are_shown(asc: Callable, works
     assert accuracy == {
         "name": "accuracy", "option": "min_accuracy", "value": 0.6, "mean": 0.55,
         "std": pytest.approx(0.0707, abs=1e-4), "limit": 0.55, "passed": True,
-        "clips": "", "low": None, "high": None, "floor": None,
+        "clips": "", "low": None, "high": None, "floor": None, "picked_from": 1,
     }  # fmt: skip
 
 
@@ -131,12 +131,22 @@ def test_what_is_measured_is_said_with_clips_places_and_interval(asc: Callable, 
     log_trial(workspace, 0, (0.5, 0.6), answered=True)
     shown = asc("register", "s", "--min-accuracy", 0.59, "--workspace", workspace)
     assert shown.code == 0, shown.err
-    assert "accuracy: on 540 test clips of 27 places; the 95 % interval over places [0." in shown.out
+    assert "accuracy: on 540 test clips of 27 places; the interval over places [0." in shown.out
     assert "holds the limit" in shown.out
+    assert "Chosen on the test fold itself: the figures below flatter it." in shown.out
+    assert "* 95 % interval for this network on other places, had it not been the best of 2 on these clips" in shown.out
+    assert "95 % interval │" not in shown.out
+    assert "interval *" in shown.out
+    assert "No winner yet: one trial has finished" in shown.out
+    failed = asc("register", "s", "--min-accuracy", 0.9, "--workspace", workspace)
+    assert failed.code == 1
+    assert "Chosen on the test fold itself: the figures below flatter it." in failed.out
     facts = json.loads(asc("register", "s", "--workspace", workspace, "--json").out)
     assert facts["learned"].startswith("accuracy/macro is 60.0 % (95 % interval from ")
     assert facts["winner"].startswith("No winner yet: one trial has finished")
+    assert facts["learned"].endswith("It is the best of 2 networks on these very clips, which flatters it.")
     assert facts["doubts"] == []
+    assert facts["warning"] == "Chosen on the test fold itself: the figures below flatter it."
 
 
 def test_a_student_within_noise_is_challenger_with_a_line_how_to_override(asc: Callable, workspace: Path) -> None:

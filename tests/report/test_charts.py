@@ -5,6 +5,7 @@ import pytest
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.charts.base import lines, safe
+from asc_experiments.report.charts.scores import against, size_curve
 from asc_experiments.report.charts.search import history, parallel
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.render.blocks import Chart, Report
@@ -44,6 +45,24 @@ def test_best_so_far_never_gets_worse() -> None:
     finished = [(0, 0.5), (1, 0.3), (2, 0.6), (5, 0.1)]
     assert history(finished, [], "loss", 1.0)["data"][0]["y"] == [0.5, 0.5, 0.6, 0.6]
     assert history(finished, [], "loss", -1.0)["data"][0]["y"] == [0.5, 0.3, 0.3, 0.1]
+
+
+def test_trials_of_a_grid_have_no_best_so_far() -> None:
+    assert [trace["name"] for trace in history([(0, 0.5), (1, 0.3)], [], "loss", None)["data"]] == ["finished"]
+
+
+def test_no_line_leads_from_labels_alone_to_one_teacher() -> None:
+    alone, one, two = ({size: [(f"trial {size}", 0.1 * size)]} for size in range(3))
+    data = size_curve({"student": alone | one})["data"]
+    assert [(trace["mode"], trace["showlegend"]) for trace in data] == [("markers", True)]
+    points, mean = size_curve({"student": alone | one | two})["data"]
+    assert (points["x"], mean["mode"], mean["x"]) == ([0, 1, 2], "lines", [1, 2])
+
+
+def test_bars_of_errors_are_named() -> None:
+    some, none = (against(["a", "b"], [0.5, 0.6], [0.4, 0.5], stds, ["x", "y"]) for stds in ([0.1, 0.2], [None, None]))
+    assert some["data"][1]["name"] == "a trial, ± standard deviation over seeds"
+    assert none["data"][1]["name"] == "a trial"
 
 
 def test_parallel_lines_break_where_a_trial_lacks_a_parameter() -> None:

@@ -1,6 +1,7 @@
 """What a report says, and what it says where there is nothing to show."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,10 +13,13 @@ from asc_experiments.report.data.study_runs import StudyRuns, number_of
 from asc_experiments.report.render.blocks import Chapter, Chart, Commands, Section, Table, Tiles
 from asc_experiments.report.render.formats import Format
 from asc_experiments.report.sections import chapter_of, report_of
+from asc_experiments.report.sections.teachers import size_section
+from asc_experiments.report.words import ordinal
 from asc_experiments.report.writing import render
 from asc_experiments.statistics import Evidence
+from asc_experiments.statistics.calibration_floor import calibration_floor
 from asc_experiments.training import make_recipe
-from tests.report.made import CORPUS, SPLIT, made_evidence, make_study, run
+from tests.report.made import CORPUS, SPLIT, STUDENTS, made_answers, made_evidence, make_study, run, with_answers
 
 
 def section(chapter: Chapter, name: str) -> Section:
@@ -109,6 +113,38 @@ def test_question_whether_better_teachers_teach_better_is_answered_beside_what_l
     told = sentences(section(chapter_of(Findings(make_study(n_trials=60))), "teaching"))
     assert "over 50 trials with 12 teachers; luck alone gives -0." in told
     assert "the higher the one, the higher the other" in told
+
+
+def test_students_above_their_ensembles_are_counted_and_no_more_is_claimed() -> None:
+    told = sentences(section(chapter_of(Findings(make_study(n_trials=5))), "teaching"))
+    assert re.search(r"In \d of 4 trials the student scored higher, by whatever margin, than the ensemble", told)
+    assert "Error bars: standard deviation over seeds." in told
+    single = sentences(section(chapter_of(Findings(make_study(n_trials=5, seeds=1))), "teaching"))
+    assert "Error bars" not in single
+
+
+def test_ensembles_of_one_size_do_not_show_how_many_teachers_to_use() -> None:
+    study = make_study(n_trials=12)
+    by_key = {trial.run_id: trial.tags["asc.teachers"].split(",")[0] for trial in study.trials}
+    runs = [
+        replace(r, tags=r.tags | {"asc.teachers": by_key[r.run_id]}) if r.run_id in by_key else r for r in study.runs
+    ]
+    found = size_section(Findings(replace(study, runs=tuple(runs))))
+    assert sentences(found).startswith("Every trial with teachers has 1 teacher. A study whose ensembles differ")
+    assert found.is_empty
+    drawn = size_section(Findings(study)).blocks[0]
+    assert isinstance(drawn, Chart)
+
+
+def test_best_trial_is_told_by_its_number_and_its_place_and_a_grid_has_no_course() -> None:
+    study = make_study(n_trials=7, n_pruned=0)
+    number = int(study.best_first[0].tags["asc.trial"])
+    for sampler in ("random", "grid"):
+        found = section(chapter_of(Findings(replace(study, tags={**study.tags, "asc.sampler": sampler}))), "search")
+        chart = next(each for each in found.blocks if isinstance(each, Chart) and each.title.startswith("Objective"))
+        assert f"is trial {number}, the {ordinal(number + 1)} of 7 finished trials; 0" in chart.alternative
+        assert ("best so far" in {trace["name"] for trace in chart.figure["data"]}) == (sampler == "random")
+    assert [ordinal(n) for n in (1, 7, 11, 21, 112)] == ["first", "seventh", "11th", "21st", "112th"]
 
 
 def test_too_few_trials_are_told_instead_of_a_correlation() -> None:
@@ -221,9 +257,35 @@ def test_calibration_says_which_way_is_better_and_what_entropy_can_be_at_most() 
     scenes = {f"accuracy/scene/{scene}": 0.5 for scene in ("bus", "park", "tram")}
     runs = [replace(each, metrics={**each.metrics, **scenes}) for each in study.runs]
     found = section(chapter_of(Findings(replace(study, runs=tuple(runs)))), "calibration")
-    assert "lower is better, 0 is perfect" in sentences(found)
+    assert "is right; lower is better. It is never 0 in a sample" in sentences(found)
+    assert "perfect." not in sentences(found)
     assert table(found, "Expected calibration error").caption.endswith("lower is better")
     assert table(found, "Entropy").caption == "Entropy in nats, at most ln 3 = 1.099"
+
+
+@pytest.mark.parametrize(("clips", "is_told"), [(20, False), (21, True)])
+def test_calibration_is_told_of_devices_with_clips_enough_and_beside_what_a_calibrated_network_shows(
+    clips: int, is_told: bool
+) -> None:
+    study = make_study(n_trials=4)
+    answers = {(each.run_id, STUDENTS): made_answers(each, 2, clips=clips) for each in study.trials}
+    found = section(chapter_of(Findings(with_answers(study, answers))), "calibration")
+    headings = [column.heading for column in table(found, "Expected calibration error").columns]
+    assert headings[1] == "overall"
+    assert ("s4" in headings) == is_told
+    assert "s4" in [column.heading for column in table(found, "Entropy").columns]
+    charts = [block for block in found.blocks if isinstance(block, Chart)]
+    assert bool(charts) == is_told
+    metrics = study.best_first[0].metrics
+    floor = calibration_floor(24 * 7 * clips, metrics["accuracy/overall"], 3)
+    assert f"would show about {100 * floor:.1f} % on {24 * 7 * clips:,} clips" in sentences(found)
+    assert ("fewer than 500 clips are left out" in sentences(found)) != is_told
+
+
+def test_calibration_of_a_version_that_kept_no_answers_is_told_overall_alone() -> None:
+    found = section(chapter_of(Findings(with_answers(make_study(n_trials=4), {}))), "calibration")
+    assert [column.heading for column in table(found, "Expected").columns] == ["network", "overall"]
+    assert "its clips were not counted. So groups and devices are left out." in sentences(found)
 
 
 def test_map_of_devices_says_what_its_colours_mean(made: StudyRuns) -> None:
@@ -236,6 +298,26 @@ def test_map_of_devices_says_what_its_colours_mean(made: StudyRuns) -> None:
     best, worst = (pick(accuracies, key=lambda cell: cell.value or 0.0) for pick in (max, min))
     assert (best.fill, worst.fill) == (devices.scales[0].colours[-1], devices.scales[0].colours[0])
     assert (worst.text, best.text) == (devices.scales[0].low, devices.scales[0].high)
+
+
+def test_map_of_devices_colours_dg_only_where_it_differs_by_more_than_the_luck_of_the_clips(made: StudyRuns) -> None:
+    answer = Findings(made).answer
+    assert answer is not None
+    assert answer.dg_floor is not None
+    scale = "DG in points, lower is better"
+    for much, is_coloured in ((0.5, False), (2.0, True)):
+        worst = made.best_first[-1]
+        low = min(run.metrics["device_generalization"] for run in (*made.trials, *made.teachers.values()))
+        dg = {"device_generalization": low + much * answer.dg_floor}
+        flat = {"device_generalization": low}
+        runs = tuple(replace(r, metrics=r.metrics | (dg if r == worst else flat)) for r in made.runs)
+        bank = {key: replace(each, metrics=each.metrics | flat) for key, each in made.bank.items()}
+        devices = table(
+            section(chapter_of(Findings(replace(made, runs=runs, bank=bank))), "devices"), "Accuracy per device"
+        )
+        assert (scale in {each.what for each in devices.scales}) == is_coloured
+        assert {bool(row[-1].fill) for row in devices.rows} == {is_coloured}
+        assert ("DG has no colours" in devices.caption) != is_coloured
 
 
 def test_map_of_devices_has_a_hole_where_a_score_is_missing() -> None:

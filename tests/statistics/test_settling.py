@@ -1,15 +1,21 @@
 """What would tell two recipes apart: more students where seeds blur them, more places where places do."""
 
 import re
+from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from asc_experiments.statistics import Evidence, margin
-from asc_experiments.statistics.settling import what_settles
+from asc_experiments.statistics.settling import NO_SIGN, settling_in_words, what_settles
 from asc_experiments.statistics.wording import clips_in_words, margin_in_words, value_in_words
 
 SCENES = ("airport", "bus")
+IF_TRUE = (
+    ", for such a difference to show in four of five studies, if the true difference is as large as it looks, which "
+    "flatters it"
+)
 
 
 def evidence(seed: int, accuracies: list[float], places: int = 40, hard: float = 0.0) -> Evidence:
@@ -28,11 +34,11 @@ def numbers(text: str) -> list[int]:
 
 
 def test_where_seeds_blur_it_more_students_settle_it() -> None:
-    ours, theirs = evidence(0, [0.6, 0.7, 0.8]), evidence(1, [0.56, 0.66, 0.76])
+    ours, theirs = evidence(0, [0.6, 0.7, 0.8]), evidence(1, [0.50, 0.60, 0.70])
     found = margin(ours, theirs, "accuracy/overall")
     assert found.is_open
     said = what_settles(ours, theirs, found)
-    assert re.fullmatch(r"about [\d,]+ students on each side instead of 3", said)
+    assert re.fullmatch(rf"about [\d,]+ students on each side instead of 3{IF_TRUE}", said)
     assert numbers(said)[0] > 3
 
 
@@ -42,7 +48,29 @@ def test_where_places_blur_it_more_of_them_are_needed_and_the_formula_of_errors_
     assert found.is_open
     said = what_settles(ours, theirs, found)
     assert "test places instead of 40" in said
-    assert numbers(said)[0] == pytest.approx(40 * (1.96 * found.error / found.value) ** 2, abs=1.5)
+    assert said.endswith(IF_TRUE)
+    assert numbers(said)[0] == pytest.approx(40 * ((1.96 + 0.84) * found.error / found.value) ** 2, rel=0.01)
+
+
+@pytest.mark.parametrize("comparisons", [1, 6])
+def test_so_many_places_tell_a_difference_that_is_there_in_four_of_five_studies(comparisons: int) -> None:
+    ours, theirs = evidence(0, [0.70, 0.70], hard=0.1), evidence(5, [0.68, 0.68], hard=0.1)
+    found = margin(ours, theirs, "accuracy/overall", comparisons)
+    places = numbers(what_settles(ours, theirs, found))[0]
+    error = found.error * (found.places / places) ** 0.5
+    drawn = np.random.default_rng(0).normal(found.value, error, 100_000)
+    reach = NormalDist().inv_cdf(1 - 0.05 / (2 * comparisons)) * error
+    assert float(np.mean(np.abs(drawn) > reach)) == pytest.approx(0.8, abs=0.01)
+
+
+def test_what_is_below_one_standard_error_is_no_sign_of_a_difference_and_gets_no_numbers() -> None:
+    ours, theirs = evidence(0, [0.70, 0.72], hard=0.1), evidence(5, [0.70, 0.71], hard=0.1)
+    found = margin(ours, theirs, "accuracy/overall")
+    near = replace(found, value=0.9 * found.error)
+    assert what_settles(ours, theirs, near) == NO_SIGN
+    assert not numbers(NO_SIGN)
+    assert settling_in_words("To settle it", NO_SIGN) == "No sign of a difference: not worth settling."
+    assert settling_in_words("To settle it", "more students") == "To settle it: more students."
 
 
 def test_what_is_apart_needs_nothing_and_what_is_not_known_needs_students_or_places() -> None:

@@ -175,7 +175,14 @@ def test_there_is_a_winner_only_where_the_best_is_better_by_more_than_noise(
     assert open_.sentence.startswith("No winner yet: trial ")
     assert "1 of 3 other trials" in open_.sentence
     assert "interval [" in open_.sentence
-    assert "To settle it: " in open_.sentence
+    assert open_.sentence.endswith("No sign of a difference: not worth settling.")
+
+
+def test_what_would_settle_it_is_said_with_its_condition(tracking: Tracking, log_run: LogRun) -> None:
+    trials = [log_run(answers([0.48, 0.58, 0.68], 1), 0), log_run(answers([0.6, 0.7, 0.8]), 1)]
+    found = winner_of(tracking, trials[1], trials)
+    assert "To settle it: about " in found.sentence
+    assert found.sentence.endswith("if the true difference is as large as it looks, which flatters it.")
 
 
 def test_one_student_a_trial_is_no_winner_and_two_would_settle_it(tracking: Tracking, log_run: LogRun) -> None:

@@ -14,6 +14,7 @@ from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, number_of,
 from asc_experiments.report.words import counted, is_part_of_one, listed
 from asc_experiments.statistics import dg_floor, learning_of
 from asc_experiments.statistics.margin import ONE_SEED
+from asc_experiments.statistics.settling import NO_SIGN
 from asc_experiments.statistics.wording import margin_in_words
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.judgement import Judgement
@@ -340,10 +341,14 @@ def _rivals(study: StudyRuns, answer: Answer) -> list[str]:
 
 
 def _settled(lead: Lead) -> list[str]:
-    nearest = next((rival for rival in (*lead.contenders, *lead.rivals) if rival.settling), None)
+    """What would tell the best from its nearest rival: from one of other teachers, where there is any."""
+    told = [rival for rival in lead.rivals if rival.settling]
+    nearest = min(told, key=lambda rival: (rival.has_same_kinds, rival.has_same_teachers), default=None)
     if nearest is None:
         return []
-    return [f"What would tell it from trial {nearest.number}, if their difference is as it seems: {nearest.settling}."]
+    if nearest.settling == NO_SIGN:
+        return [f"Between it and trial {nearest.number} there is {NO_SIGN}."]
+    return [f"What would tell it from trial {nearest.number}: {nearest.settling}."]
 
 
 def _behind(study: StudyRuns, rival: Rival) -> str:

@@ -60,6 +60,7 @@ class Rival:
         has_teachers: whether it has any.
         margin: of the best over it in the test fold; None where one of them keeps no answers.
         settling: what would tell the two apart; empty where nothing is known of that.
+        has_same_kinds: whether its teachers are of the same kinds as the best's, in whatever number.
     """
 
     number: int
@@ -69,6 +70,7 @@ class Rival:
     has_teachers: bool
     margin: Margin | None = None
     settling: str = ""
+    has_same_kinds: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def _rival(study: StudyRuns, ours: Standing, trial: RunRecord) -> Rival | None:
     behind = study.sign * (score_of(study, ours.trial).value - score_of(study, trial).value)
     taught_by = study.taught_by(trial)
     is_same = taught_by == study.taught_by(ours.trial)
-    return Rival(number_of(trial), taught_by, behind, is_same, bool(keys_of(trial)), found, settling)
+    is_alike = is_same or study.kinds_of(trial) == study.kinds_of(ours.trial)
+    return Rival(number_of(trial), taught_by, behind, is_same, bool(keys_of(trial)), found, settling, is_alike)
 
 
 def _worth(study: StudyRuns, best: RunRecord, rivals: Sequence[Rival], gains: Sequence[Gain]) -> Worth:

@@ -38,7 +38,8 @@ def against(
     edge = max(1.0, 0.05 * (high - low))
     ends = [low - edge, high + edge]
     equal = line("student as good as its ensemble", ends, ends, line={"dash": "dot", "width": 1})
-    points = dots("a trial", hundred(ensemble), hundred(student), texts, errors=hundred(stds))
+    name = "a trial" if all(std is None for std in stds) else "a trial, ± standard deviation over seeds"
+    points = dots(name, hundred(ensemble), hundred(student), texts, errors=hundred(stds))
     return figure(
         [equal, points],
         xaxis=axis("ensemble's accuracy in %"),
@@ -74,7 +75,10 @@ def gain_bars(
 
 
 def size_curve(series: Mapping[str, Mapping[int, Sequence[tuple[str, float]]]]) -> Figure:
-    """Accuracy over the number of teachers: every trial a point, their means a line.
+    """Accuracy over the number of teachers: every trial a point, their means a line from one teacher on.
+
+    Students on labels alone differ from taught ones in more than a number, so no line leads from them to the others;
+    nor is there one where all ensembles are of one size.
 
     Args:
         series: by name, and by number of teachers: what each trial is called, and its accuracy.
@@ -87,9 +91,11 @@ def size_curve(series: Mapping[str, Mapping[int, Sequence[tuple[str, float]]]]) 
         xs, ys = [size for size, _, _ in points], [100 * value for _, _, value in points]
         shown = dots(name, xs, ys, texts, place, legendgroup=name, showlegend=False)
         shown["marker"] |= {"size": 7, "opacity": 0.5}
-        means = [100 * fmean(value for _, value in by_size[size]) for size in sizes]
+        taught = [size for size in sizes if size]
+        means = [100 * fmean(value for _, value in by_size[size]) for size in taught]
         style = {"color": SERIES[place % len(SERIES)], "dash": ("solid", "dash", "dot", "dashdot")[place % 4]}
-        traces += [shown, line(f"{name}, mean", sizes, means, line=style, legendgroup=name)]
+        mean = line(f"{name}, mean", taught, means, line=style, legendgroup=name)
+        traces += [shown, mean] if len(taught) > 1 else [shown | {"showlegend": True}]
     return figure(
         traces,
         xaxis=axis("teachers in the ensemble", dtick=1),

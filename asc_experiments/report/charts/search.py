@@ -86,15 +86,24 @@ def importances(fanova: Mapping[str, float], ped_anova: Mapping[str, float]) -> 
 
 
 def history(
-    finished: Sequence[tuple[int, float]], pruned: Sequence[tuple[int, float]], objective: str, sign: float
+    finished: Sequence[tuple[int, float]], pruned: Sequence[tuple[int, float]], objective: str, sign: float | None
 ) -> Figure:
-    """The objective of every trial by number, the best so far, and what pruned trials had reached."""
+    """The objective of every trial by number, the best so far, and what pruned trials had reached.
+
+    Args:
+        finished: numbers and objectives.
+        pruned: the same of those that were stopped.
+        objective: its name.
+        sign: 1 where a larger objective is better, else -1; None where the order of trials means nothing, as in a grid,
+            so that none is the best so far.
+    """
     numbers, values = [number for number, _ in finished], [value for _, value in finished]
-    best = list(accumulate(values, max if sign > 0 else min))
-    traces: list[Trace] = [
-        line("best so far", numbers, best, INK, line={"shape": "hv", "width": 1}),
-        dots("finished", numbers, values, [lines(f"trial {n}", f"{objective} {v:.4f}") for n, v in finished]),
-    ]
+    traces: list[Trace] = []
+    if sign is not None:
+        best = list(accumulate(values, max if sign > 0 else min))
+        traces.append(line("best so far", numbers, best, INK, line={"shape": "hv", "width": 1}))
+    texts = [lines(f"trial {n}", f"{objective} {v:.4f}") for n, v in finished]
+    traces.append(dots("finished", numbers, values, texts))
     if pruned:
         texts = [lines(f"trial {n}, pruned", f"{objective} was {v:.4f}") for n, v in pruned]
         stopped = dots("pruned, where it stood", [n for n, _ in pruned], [v for _, v in pruned], texts)

@@ -210,6 +210,13 @@ class StudyRuns:
         """The teachers of a trial that are still in the bank."""
         return [self.bank[key] for key in keys_of(trial) if key in self.bank]
 
+    def kinds_of(self, trial: RunRecord) -> frozenset[str]:
+        """The kinds of a trial's teachers, in whatever number: of one kind are those that differ by their seed alone.
+
+        A teacher that is no longer in the bank is a kind of its own.
+        """
+        return frozenset(kind_of(self.bank[key]) if key in self.bank else key for key in keys_of(trial))
+
     def taught_by(self, trial: RunRecord) -> str:
         """The teachers in short, such as ``2 × cp_resnet-32-dirfms + cp_mobile-16-none``."""
         keys = keys_of(trial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.study_setting import scenes_of
@@ -22,6 +23,7 @@ from asc_experiments.report.render.blocks import (
     text,
 )
 from asc_experiments.report.sections.scores import parts_of
+from asc_experiments.statistics.calibration_floor import FEWEST_CLIPS, calibration_floor
 from asc_experiments.tracking import RunRecord
 
 
@@ -39,13 +41,15 @@ def calibration_section(findings: Findings) -> Section:
         who += [(run.name, run.metrics, "") for run in runs.members(answer.trial)] if len(answer.keys) > 1 else []
     scenes = len(scenes_of(runs))
     most = f"at most ln {scenes} = {math.log(scenes):.3f}" if scenes > 1 else "at most the logarithm of the scenes"
+    clips = _Clips.of(findings)
     lead = (
         "ECE, the expected calibration error over 15 bins, is the gap between how sure a network is and how often it "
-        "is right; lower is better, 0 is perfect. Entropy, in nats, is that of softmax(logits / 2), "
+        f"is right; lower is better. {clips.note} Entropy, in nats, is that of softmax(logits / 2), "
         f"{most}: a teacher near 0 says little more than the label, one near the most hardly prefers a scene."
     )
-    blocks: list[Block] = [lead, *_calibration_chart(findings)]
-    blocks.append(_measure_table(runs, who, "ece", "Expected calibration error in %, lower is better", percent))
+    blocks: list[Block] = [lead, *_calibration_chart(findings, clips)]
+    caption = "Expected calibration error in %, lower is better"
+    blocks.append(_measure_table(runs, who, "ece", caption, percent, [p for _, p in parts_of(runs) if clips.tell(p)]))
     blocks.append(_measure_table(runs, who, "entropy", f"Entropy in nats, {most}", lambda value: number(value, ".3f")))
     agreed = [
         ("student and its ensemble agree", answer.trial.metrics, ""),
@@ -58,25 +62,78 @@ def calibration_section(findings: Findings) -> Section:
     return Section("calibration", title, tuple(blocks))
 
 
+@dataclass(frozen=True)
+class _Clips:
+    """How many clips a calibration error is of, and what a calibrated network would show on so many.
+
+    Attributes:
+        counts: test clips of each part that is told: overall, groups and devices; empty where they were not counted.
+        accuracy: of the best trial.
+        scenes: how many it tells apart.
+    """
+
+    counts: Mapping[str, int]
+    accuracy: float
+    scenes: int
+
+    @classmethod
+    def of(cls, findings: Findings) -> _Clips:
+        answer, runs = findings.answer, findings.runs
+        assert answer is not None
+        accuracy = answer.trial.metrics.get("accuracy/overall", 0.0)
+        table = runs.standing(answer.trial).evidence
+        if table is None:
+            return cls({}, accuracy, len(scenes_of(runs)))
+        parts = [part for _, part in parts_of(runs) if table.concerns(f"accuracy/{part}")]
+        return cls({part: table.counts(f"accuracy/{part}")[0] for part in parts}, accuracy, len(table.scenes))
+
+    def tell(self, part: str) -> bool:
+        """Whether a part's error is told: the whole fold's always, that of a group or device with clips enough."""
+        return part == "overall" or self.counts.get(part, 0) >= FEWEST_CLIPS
+
+    @property
+    def note(self) -> str:
+        """What a perfectly calibrated network would show, and why parts of the fold are left out."""
+        said = "It is never 0 in a sample: "
+        if not self.counts or self.scenes < 2:
+            said += "by how much a perfectly calibrated network would miss it is not known, its clips were not counted."
+        else:
+            said += f"a perfectly calibrated network of this accuracy would show about {self._floor('overall')} on "
+            said += f"{self.counts['overall']:,} clips, were they independent and its confidences spread evenly."
+        few = [part for part in self.counts if not self.tell(part)]
+        if few:
+            least = min(few, key=lambda part: self.counts[part])
+            said += f" Groups and devices with fewer than {FEWEST_CLIPS} clips are left out: on {self.counts[least]:,} "
+            said += f"it would show about {self._floor(least)}."
+        elif not self.counts:
+            said += " So groups and devices are left out."
+        return said
+
+    def _floor(self, part: str) -> str:
+        return f"{100 * calibration_floor(self.counts[part], self.accuracy, self.scenes):.1f} %"
+
+
 def _disagreement(trial: RunRecord) -> dict[str, float]:
     prefix = "ensemble/disagreement/"
     found = {name.removeprefix(prefix): value for name, value in trial.metrics.items() if name.startswith(prefix)}
     return {f"agreement/{name}": value for name, value in found.items()}
 
 
-def _calibration_chart(findings: Findings) -> list[Chart]:
+def _calibration_chart(findings: Findings, clips: _Clips) -> list[Chart]:
+    """The error on each device that has clips enough."""
     answer, runs = findings.answer, findings.runs
     assert answer is not None
     metrics = answer.trial.metrics
+    devices = [device for device in runs.devices if clips.tell(f"device/{device}")]
     series = {
-        label: [metrics.get(f"{prefix}ece/device/{device}") for device in runs.devices]
+        label: [metrics.get(f"{prefix}ece/device/{device}") for device in devices]
         for label, prefix in (("student", ""), ("its ensemble", "ensemble/"))
     }
     series = {label: values for label, values in series.items() if any(value is not None for value in values)}
     if not series:
         return []
     shown = {label: [None if v is None else 100 * v for v in values] for label, values in series.items()}
-    figure = draw.grouped_bars(runs.devices, shown, "ECE in %, lower is better", " %")
+    figure = draw.grouped_bars(devices, shown, "ECE in %, lower is better", " %")
     said = "; ".join(
         f"{label} {100 * metrics[f'{prefix}ece/overall']:.1f} % overall"
         for label, prefix in (("student", ""), ("ensemble", "ensemble/"))
@@ -91,8 +148,10 @@ def _measure_table(
     measure: str,
     caption: str,
     cell: Callable[[float | None], Cell],
+    told: Sequence[str] | None = None,
 ) -> Table:
-    parts = parts_of(runs)
+    """A measure of some networks, overall and in each part of the fold; in those that are told, where not all are."""
+    parts = [(heading, part) for heading, part in parts_of(runs) if told is None or part in told]
     rows = [
         (text(name), *(cell(metrics.get(f"{prefix}{measure}/{part}")) for _, part in parts))
         for name, metrics, prefix in who

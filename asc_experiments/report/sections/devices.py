@@ -26,23 +26,29 @@ def devices_section(findings: Findings) -> Section:
     runs, answer = findings.runs, findings.answer
     if answer is not None and not answer.has_learned:
         said = "Nothing can be said of devices: the student of the best trial cannot be told from guessing."
-        return Section("devices", "On which devices", (said, _map(runs)))
+        return Section("devices", "On which devices", (said, _map(findings)))
     if not runs.devices:
         return Section("devices", "On which devices", ("No network was scored per device.",))
-    blocks = (_map_in_words(runs), _map(runs), _best_where(runs))
+    blocks = (_map_in_words(runs), _map(findings), _best_where(runs))
     return Section("devices", "On which devices", tuple(block for block in blocks if block is not None))
 
 
-def _map(runs: StudyRuns) -> Table:
-    """Everyone on every device, a colour for each number; DG beside it, on a scale of its own."""
+def _map(findings: Findings) -> Table:
+    """Everyone on every device, a colour for each number; DG beside it, on a scale of its own where it tells any."""
+    runs = findings.runs
     students, teachers = runs.best_first[:_MOST_IN_MAP], list(runs.teachers.values())[:_MOST_IN_MAP]
     names = [f"trial {number_of(trial)}" for trial in students] + [run.name for run in teachers]
     shown = [*students, *teachers]
     accuracies = [[run.metrics.get(f"accuracy/device/{device}") for device in runs.devices] for run in shown]
     dgs = [run.metrics.get(DG) for run in shown]
     accuracy, spread_ = _ends([value for row in accuracies for value in row]), _ends(dgs)
+    is_told = _is_more_than_luck(findings, spread_)
     rows = tuple(
-        (text(name), *(_coloured(value, accuracy, CIVIDIS) for value in row), _coloured(dg, spread_, ORANGES))
+        (
+            text(name),
+            *(_coloured(value, accuracy, CIVIDIS) for value in row),
+            _coloured(dg, spread_, ORANGES) if is_told else percent(dg),
+        )
         for name, row, dg in zip(names, accuracies, dgs, strict=True)
     )
     devices = (Column(device, group_word(runs.group_of.get(device, ""))) for device in runs.devices)
@@ -50,11 +56,18 @@ def _map(runs: StudyRuns) -> Table:
     left_out = len(runs.trials) + len(runs.teachers) - len(shown)
     title = f"Accuracy per device in %: {counted(len(students), 'student')}, best first, then "
     title += counted(len(teachers), "teacher") + (f" ({left_out} more in the tables above)" if left_out else "")
-    scales = (
-        _scale("accuracy in %, higher is better", accuracy, CIVIDIS),
-        _scale("DG in points, lower is better", spread_, ORANGES),
-    )
+    scales: tuple[Scale, ...] = (_scale("accuracy in %, higher is better", accuracy, CIVIDIS),)
+    if is_told:
+        scales += (_scale("DG in points, lower is better", spread_, ORANGES),)
+    else:
+        title += "; DG has no colours: it differs by no more than the luck of the clips may make it"
     return Table(title, heads, rows, scales=scales)
+
+
+def _is_more_than_luck(findings: Findings, ends: tuple[float, float]) -> bool:
+    """Whether DG differs by more than equal devices show by the luck of their clips; not where that is not known."""
+    floor = None if findings.answer is None else findings.answer.dg_floor
+    return floor is not None and ends[1] - ends[0] > floor
 
 
 def _ends(values: Sequence[float | None]) -> tuple[float, float]:

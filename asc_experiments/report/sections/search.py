@@ -10,10 +10,10 @@ from asc_experiments.report.charts import search as draw
 from asc_experiments.report.charts.base import rows_height
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, objective_name
 from asc_experiments.report.render.blocks import Block, Cell, Chart, Section, Table, columns, number, percent, text
-from asc_experiments.report.words import counted, listed
+from asc_experiments.report.words import counted, listed, ordinal
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import ERROR
-from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, searched_of
+from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, SAMPLER, searched_of
 
 _MOST_AXES = 14
 _FEWEST_FOR_LINES, _FEWEST_FOR_SHARES = 5, 20
@@ -111,9 +111,13 @@ def _history(findings: Findings) -> list[Block]:
     finished = [(number_of(trial), trial.metrics[OBJECTIVE_VALUE]) for trial in runs.finished]
     stood = [(number_of(t), value) for t in runs.pruned if (value := _last_value(runs, t, name)) is not None]
     best = max(finished, key=lambda each: runs.sign * each[1])
-    told = f"The best of {counted(len(finished), 'finished trial')} by {name} came as number {best[0]}; "
+    place = [number for number, _ in finished].index(best[0]) + 1
+    told = (
+        f"The best by {name} is trial {best[0]}, the {ordinal(place)} of {counted(len(finished), 'finished trial')}; "
+    )
     told += f"{counted(len(runs.pruned), 'trial was', 'trials were')} pruned and {len(runs.failed)} failed."
-    return [Chart("Objective of every trial", draw.history(finished, stood, name, runs.sign), told, height=360)]
+    sign = None if runs.tags.get(SAMPLER) == "grid" else runs.sign
+    return [Chart("Objective of every trial", draw.history(finished, stood, name, sign), told, height=360)]
 
 
 def _last_value(runs: StudyRuns, trial: RunRecord, name: str) -> float | None:

@@ -32,6 +32,7 @@ from asc_experiments.tracking.trials import keys_of
 from asc_experiments.training.scorecard import DG
 
 OVERALL, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
+_MOST_KINDS = 4
 
 
 def teaching_section(findings: Findings) -> Section:
@@ -51,12 +52,22 @@ def teaching_section(findings: Findings) -> Section:
             [findings.runs.taught_by(trial) for trial in trials],
         )
         said = correlation_in_words(effect, f"the ensemble's accuracy{devices}", "its student's", findings.design.unit)
-        above = sum(s > e for s, e in zip(student, ensemble, strict=True))
-        said += f" {above} of {counted(len(trials), 'student')} did better than the ensemble it learned from."
+        said += f" {_above_in_words(ensemble, student)}"
+        if any(spread(trial.metrics, f"accuracy/{part}") is not None for trial in trials):
+            said += " Error bars: standard deviation over seeds."
         blocks += [Chart(f"Ensemble and student{devices}", figure, said, height=400)]
     if not blocks:
         blocks = ["Fewer than two trials have teachers. Two or more, of different teachers, show it."]
     return Section("teaching", "Is the better teacher the better teacher?", tuple(blocks))
+
+
+def _above_in_words(ensemble: Sequence[float], student: Sequence[float]) -> str:
+    """In how many trials students scored higher than their ensemble: a count, not a finding."""
+    above = sum(s > e for s, e in zip(student, ensemble, strict=True))
+    return (
+        f"In {above} of {counted(len(student), 'trial')} the student scored higher, by whatever margin, than the "
+        "ensemble that it learned from."
+    )
 
 
 def gain_section(findings: Findings) -> Section:
@@ -81,7 +92,7 @@ def gain_section(findings: Findings) -> Section:
     chart_title = f"Gain of trial {best.trial} per group and device"
     said = f"{_gain_in_words(gains)} Bars: trial {best.trial}, taught by {best.taught_by}, less {best.against}."
     is_known = any(best.interval_of(f"accuracy/{part}") for part in parts)
-    said += " Whiskers: 95 % interval over places and students." if is_known else f" {_no_interval(best)}"
+    said += f" Whiskers: {_intervals_in_words(gains)}." if is_known else f" {_no_interval(best)}"
     return Section("gain", title, (Chart(chart_title, figure, said, height=320), _gain_table(findings)))
 
 
@@ -111,19 +122,45 @@ def _no_interval(gain: Gain) -> str:
     return f"How sure that is is {next(iter(gain.margins.values())).unknown}."
 
 
+def _intervals_in_words(gains: Sequence[Gain]) -> str:
+    """What the intervals of gains hold for together: rows are corrected for one another, columns are not."""
+    known = sum(bool(gain.margins) for gain in gains)
+    if known < 2:
+        return "95 % intervals over places and students; columns are not corrected for one another"
+    return (
+        f"simultaneous 95 % intervals over places and students: widened for the {known} rows; columns are not "
+        "corrected for one another"
+    )
+
+
 def _gain_in_words(gains: Sequence[Gain]) -> str:
-    """For how many students teachers helped by more than noise, and what they gave on average."""
+    """In how many trials teachers helped by more than noise, and what each kind of them gave on average."""
     known = [gain.margins[OVERALL] for gain in gains if gain.interval_of(OVERALL) is not None]
-    mean, unseen = mean_gain(gains, OVERALL), mean_gain(gains, UNSEEN)
     if known:
         better, worse = sum(each.is_better for each in known), sum(each.is_worse for each in known)
-        said = f"Of {counted(len(known), 'taught student')}, {better} did better than labels alone by more than noise, "
+        recipes = counted(len(known), "taught recipe (trial)", "taught recipes (trials)")
+        said = f"Of {recipes}, {better} did better than labels alone by more than noise, "
         said += f"{worse} worse, and {len(known) - better - worse} cannot be told apart from them"
     else:
-        said = f"Whether teachers helped any of {counted(len(gains), 'student')} by more than noise is not known"
-    said += "" if mean is None else f"; the mean of their gains is {100 * mean:+.1f} points overall"
-    said += "" if unseen is None else f", {100 * unseen:+.1f} on unseen devices"
-    return f"{said} (they share teachers and counterparts, so that mean has no interval here)."
+        said = f"Whether teachers helped in any of {counted(len(gains), 'trial')} by more than noise is not known"
+    return f"{said}.{_means_in_words(gains)}"
+
+
+def _means_in_words(gains: Sequence[Gain]) -> str:
+    """The mean gain of each kind of teachers: one over all kinds would be of what was tried; none where many are."""
+    kinds = {gain.taught_by: [each for each in gains if each.taught_by == gain.taught_by] for gain in gains}
+    if len(kinds) > _MOST_KINDS or len(kinds) == len(gains):
+        return ""
+    told = []
+    for kind, own in kinds.items():
+        overall, unseen = mean_gain(own, OVERALL), mean_gain(own, UNSEEN)
+        if overall is not None:
+            said = f"{kind} {100 * overall:+.1f} points overall"
+            said += "" if unseen is None else f", {100 * unseen:+.1f} on unseen devices"
+            told.append(f"{said} ({counted(len(own), 'trial')})")
+    if not told:
+        return ""
+    return f" Mean gain by kind of teachers: {'; '.join(told)}. Trials share counterparts: no intervals are known here."
 
 
 def _gain_table(findings: Findings) -> Table:
@@ -138,13 +175,9 @@ def _gain_table(findings: Findings) -> Table:
         for gain in findings.gains
     ]
     heads = columns("student", "taught by", "against", texts=("student", "taught by", "against"))
-    known = [gain for gain in findings.gains if gain.margins]
-    caption = (
-        "Gain over the same student on labels alone in the test fold, in points, with its 95 % interval over places "
-    )
-    caption += "and students"
-    caption += f", widened for the {len(known)} rows that have one" if len(known) > 1 else ""
-    caption += "; DG better if negative"
+    caption = "Gain over the same student on labels alone in the test fold, in points; DG better if negative"
+    if any(gain.margins for gain in findings.gains):
+        caption += f"; in brackets {_intervals_in_words(findings.gains)}"
     return Table(caption, (*heads, *(Column(heading) for heading, _ in parts)), tuple(rows))
 
 
@@ -170,8 +203,11 @@ def size_section(findings: Findings) -> Section:
             if metric in trial.metrics:
                 series[name][len(keys_of(trial))].append((f"trial {number_of(trial)}", trial.metrics[metric]))
     sizes = sorted(series["student"])
-    if len(sizes) < 2:
-        only = f"Every trial has {counted(sizes[0], 'teacher')}" if sizes else "No trial has an accuracy"
+    taught = [size for size in sizes if size]
+    if len(taught) < 2:
+        only = "No trial with teachers has an accuracy"
+        if taught:
+            only = f"Every trial {'with teachers ' if 0 in sizes else ''}has {counted(taught[0], 'teacher')}"
         more = "A study whose ensembles differ in size (ensemble: size, counts or teams) shows how many to use."
         return Section("size", title, (f"{only}. {more}",))
     means = {size: [value for _, value in series["student"][size]] for size in sizes}

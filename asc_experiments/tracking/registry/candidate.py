@@ -26,6 +26,7 @@ from asc_experiments.tracking.judgement import (
     Learned,
     Winner,
     candidates_of,
+    is_counted_exactly,
     judge_trial,
     teachers_of,
     what_was_learned,
@@ -36,6 +37,7 @@ from asc_experiments.tracking.trials import (
     HELD_OUT,
     MODEL_ID,
     SEED_KIND,
+    SPLIT,
     STUDENTS,
     STUDY,
     best_finished_trial,
@@ -155,6 +157,31 @@ class Candidate:
     def winner_in_words(self) -> str:
         """Whether the trial is the winner of its study; where nothing was learned, nothing is."""
         return self.winner.sentence if self.judgement.has_learned else "No winner: nothing was learned."
+
+    @cached_property
+    def picked_from(self) -> int:
+        """From how many networks this one was picked by the very clips that its figures are of; 1 where others chose.
+
+        In a study that chooses on the test fold these are all students of all its trials: the best trial was picked
+        there, and the best of its students.
+        """
+        if self.trial.tags.get(SPLIT) != "test" or is_counted_exactly(self.trial):
+            return 1
+        return sum(int(trial.metrics.get(STUDENTS, 0)) or self.students() for trial in self.trials)
+
+    @property
+    def warning(self) -> str:
+        """What must stand beside its figures where the clips that they are of chose it; empty where others did."""
+        if self.trial.tags.get(SPLIT) != "test":
+            return ""
+        return "Chosen on the test fold itself: the figures below flatter it."
+
+    @property
+    def flattery(self) -> str:
+        """From how many it was picked by the clips that its figures are of; empty where others chose."""
+        if self.picked_from < 2:
+            return ""
+        return f"It is the best of {self.picked_from:,} networks on these very clips, which flatters it."
 
     @cached_property
     def data(self) -> Data:

@@ -72,6 +72,7 @@ class Measured:
         clips: what it is measured on, in words; empty for what is counted, or where that is not known.
         low, high: the 95 % interval of this very network at other places; None where that is not known.
         floor: of DG, what a network equally good on every device shows by the luck of so many clips.
+        picked_from: from how many networks this one was picked by these very clips; 1 where others chose it.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Measured:
     low: float | None = None
     high: float | None = None
     floor: float | None = None
+    picked_from: int = 1
 
     @property
     def passed(self) -> bool:
@@ -110,7 +112,7 @@ class Measured:
 
     @property
     def interval(self) -> str:
-        """The 95 % interval; empty where it is not known."""
+        """The ends of the interval; empty where it is not known."""
         if self.low is None or self.high is None:
             return ""
         return f"[{self.shown(self.low)}, {self.shown(self.high)}]"
@@ -120,7 +122,8 @@ class Measured:
         """What it is measured on, how sure that is where it is close, and what DG shows by chance, in words."""
         said = [f"on {self.clips}"] if self.clips else []
         if self.is_close:
-            said.append(f"the 95 % interval over places {self.interval} holds the limit")
+            name = "95 % interval" if self.picked_from < 2 else "interval"
+            said.append(f"the {name} over places {self.interval} holds the limit")
         if self.floor is not None:
             said.append(f"a network equally good on every device shows about {self.shown(self.floor)}")
         return "; ".join(said)
@@ -143,15 +146,26 @@ class Measured:
         return f"{number:.4f}" if self.option in ("min_accuracy", "min_unseen", "max_dg") else f"{number:,.0f}"
 
 
+def interval_in_words(picked_from: int) -> str:
+    """What an interval is of: of a network that was picked by these very clips it is none of what it will reach.
+
+    Args:
+        picked_from: from how many networks it was picked by them; 1 where others chose it.
+    """
+    said = "95 % interval for this network on other places"
+    return said if picked_from < 2 else f"{said}, had it not been the best of {picked_from:,} on these clips"
+
+
 class GatesFailedError(AscError):
     """The network does not pass; nothing was registered.
 
     Attributes:
         measured: everything that was measured.
+        warning: what must stand beside it; empty for nothing.
     """
 
-    def __init__(self, where: str, measured: Sequence[Measured]) -> None:
-        self.measured = tuple(measured)
+    def __init__(self, where: str, measured: Sequence[Measured], warning: str = "") -> None:
+        self.measured, self.warning = tuple(measured), warning
         failed = [each.statement for each in measured if not each.passed]
         super().__init__(where, f"does not pass: {', '.join(failed)}", "nothing was registered")
 
@@ -193,4 +207,4 @@ def _basis(candidate: Candidate, metric: str) -> dict[str, Any]:
     known = level(table, metric, fixed_students=True)
     bounds = {"low": max(0.0, known.low), "high": min(1.0, known.high)} if known.is_known else {}
     floor = {"floor": dg_floor(table)} if metric == DG else {}
-    return {"clips": clips_in_words(table, metric)} | bounds | floor
+    return {"clips": clips_in_words(table, metric), "picked_from": candidate.picked_from} | bounds | floor

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asc_experiments import __version__
-from asc_experiments.statistics import dg_floor, level
+from asc_experiments.statistics import Evidence, dg_floor, level
+from asc_experiments.statistics.calibration_floor import FEWEST_CLIPS, calibration_floor
 from asc_experiments.tracking.client.limits import DESCRIPTION
 from asc_experiments.tracking.client.run import RunRecord
 from asc_experiments.tracking.judgement import over_labels
 from asc_experiments.tracking.registry.candidate import Candidate
-from asc_experiments.tracking.registry.gates import BYTES_AT
+from asc_experiments.tracking.registry.gates import BYTES_AT, interval_in_words
 from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRIAL, keys_of
 from asc_experiments.training.scorecard import DG
 
@@ -78,8 +79,8 @@ def _what(candidate: Candidate, about: About) -> str:
     taught = f"{len(keys)} teacher{'s' if keys[1:] else ''} (below)" if keys else "labels alone"
     objective = f"`{tags[OBJECTIVE]}`, {tags[DIRECTION]}d, on the **{tags[SPLIT]}** split"
     honest = "Chosen on held-out training clips; the figures below are of the test fold, which chose nothing."
-    if tags[SPLIT] == "test":
-        honest = "**Chosen on the test fold itself: the figures below flatter it.**"
+    if candidate.warning:
+        honest = f"**{candidate.warning}**"
     return (
         f"# {about.model}, version {about.version}\n\n"
         f"A low-complexity acoustic scene classifier: {recipe.arch} of size {recipe.size}, augmented with "
@@ -94,6 +95,7 @@ def _standing(candidate: Candidate) -> str:
     """What may be said of it before its figures: what it learned, what is doubtful, whether it is the winner."""
     own, judged = candidate.learned, candidate.judgement
     said = [f"**{own.nothing}**" if own.nothing else f"{own.sentence[0].upper()}{own.sentence[1:]}"] if own else []
+    said += [f"**{candidate.flattery}**"] if candidate.flattery else []
     said += [f"**{doubt}**" for doubt in judged.doubts]
     said.append(candidate.winner_in_words)
     beside = over_labels(candidate.tracking, candidate.trial, candidate.trials) if judged.has_learned else None
@@ -127,8 +129,9 @@ def _accuracy(candidate: Candidate) -> str:
         rows.append(["DG", *_measured(candidate, DG), _mean(trial, candidate, DG)])
     if not rows:
         return "## Accuracy\n\nNot measured."
-    headings = ["test fold, in %", "this network", "95 % interval", "clips", "trial: mean ± std"]
-    return f"## Accuracy\n\n{_table(headings, rows)}\n\n{_explained(candidate)} {_calibration(own)}"
+    interval = "95 % interval" if candidate.picked_from < 2 else "interval (see below)"
+    headings = ["test fold, in %", "this network", interval, "clips", "trial: mean ± std"]
+    return f"## Accuracy\n\n{_table(headings, rows)}\n\n{_explained(candidate)} {_calibration(candidate)}"
 
 
 def _measured(candidate: Candidate, name: str) -> list[str]:
@@ -147,23 +150,40 @@ def _explained(candidate: Candidate) -> str:
     if table is None:
         return "DG is the standard deviation over devices."
     return (
-        f"Intervals are of this very network at other places; these clips are of {len(table.places):,} places. DG is "
-        f"the standard deviation over devices; a network equally good on every device shows about "
+        f"Each interval is a {interval_in_words(candidate.picked_from)}; these clips are of {len(table.places):,} "
+        f"places. DG is the standard deviation over devices; a network equally good on every device shows about "
         f"{_percent(dg_floor(table))} by the luck of so many clips."
     )
 
 
-def _calibration(own: Mapping[str, float]) -> str:
-    """The expected calibration error, overall and per group, where it was measured."""
-    groups = sorted(name for name in own if name.startswith("ece/group/"))
+def _calibration(candidate: Candidate) -> str:
+    """The expected calibration error, overall and per group of clips enough, where it was measured."""
+    own, table = candidate.own.metrics, candidate.evidence
+    groups = sorted(name for name in own if name.startswith("ece/group/") and _has_clips_enough(table, name))
     if "ece/overall" not in own:
         return "How well its probabilities are calibrated was not measured."
     per_group = ", ".join(f"{name.removeprefix('ece/group/')} {own[name]:.3f}" for name in groups)
     return (
         f"Expected calibration error (0 to 1, 15 bins; how far a probability is from the accuracy): "
         f"{own['ece/overall']:.3f} overall" + (f" ({per_group})" if per_group else "") + ". "
-        "The probabilities are not calibrated afterwards."
+        f"{_calibrated(candidate)}The probabilities are not calibrated afterwards."
     )
+
+
+def _has_clips_enough(table: Evidence | None, name: str) -> bool:
+    """Whether the calibration error of a group is more than the luck of a few clips."""
+    metric = name.replace("ece/", "accuracy/", 1)
+    return table is not None and table.concerns(metric) and table.counts(metric)[0] >= FEWEST_CLIPS
+
+
+def _calibrated(candidate: Candidate) -> str:
+    """What a perfectly calibrated network would show; empty where its clips were not counted."""
+    table, accuracy = candidate.evidence, candidate.own.metrics.get("accuracy/overall")
+    if table is None or accuracy is None:
+        return ""
+    clips = table.counts("accuracy/overall")[0]
+    floor = calibration_floor(clips, accuracy, len(table.scenes))
+    return f"A perfectly calibrated network of this accuracy would show about {floor:.3f} on {clips:,} clips. "
 
 
 def _mean(trial: Mapping[str, float], candidate: Candidate, name: str) -> str:

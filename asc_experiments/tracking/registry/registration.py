@@ -50,6 +50,7 @@ class Registered:
         learned: what the network reached beside guessing, in words.
         doubts: what one must know before believing its figures, a sentence each.
         winner: whether its trial is better than the others of its study by more than noise, in words.
+        warning: what must stand beside its figures where their clips chose it; empty where others did.
     """
 
     model: str
@@ -63,6 +64,7 @@ class Registered:
     learned: str
     doubts: tuple[str, ...]
     winner: str
+    warning: str
 
     @property
     def uri(self) -> str:
@@ -106,7 +108,7 @@ def register_best(
         _refuse_chance(candidate)
     measured = measure(candidate, gates or Gates())
     if not all(each.passed for each in measured):
-        raise GatesFailedError(f"{candidate.trial.name} of study '{study}'", measured)
+        raise GatesFailedError(f"{candidate.trial.name} of study '{study}'", measured, candidate.warning)
     if cache is None:
         return _Registration(candidate, model, tuple(measured)).carry_out(alias, replace)
     with FileLock(lock_path(cache, f"register-{model}")):
@@ -174,7 +176,7 @@ class _Registration:
         trial = int(self.candidate.trial.tags[TRIAL])
         tags = client.get_model_version(self.model, str(version)).tags
         doubts = self.candidate.judgement.doubts
-        said = (_learned_in_words(self.candidate), doubts, self.candidate.winner_in_words)
+        said = (_learned_in_words(self.candidate), doubts, self.candidate.winner_in_words, self.candidate.warning)
         return Registered(self.model, version, alias, trial, is_new, decision, self.measured, tags, *said)
 
     @cached_property
@@ -293,4 +295,6 @@ def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str
 def _learned_in_words(candidate: Candidate) -> str:
     """What the network, or else its trial, reached beside guessing."""
     found = candidate.learned or candidate.judgement.on_test
-    return found.sentence if found else "Not known: its runs keep neither answers nor accuracies by scene."
+    if found is None:
+        return "Not known: its runs keep neither answers nor accuracies by scene."
+    return f"{found.sentence} {candidate.flattery}".rstrip()

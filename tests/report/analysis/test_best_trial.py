@@ -1,11 +1,14 @@
 """The answer of a study, and how honest it is."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from asc_experiments.report.analysis.best_trial import Interval, answer_of, ship_commands
+from asc_experiments.report.analysis.best_trial import Interval, _settled, answer_of, ship_commands
+from asc_experiments.report.analysis.runner_up_margin import Lead, Rival, Score, Worth
 from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.tracking.trials import keys_of
 from tests.report.made import STUDENTS, made_answers, make_study, with_answers
 
 
@@ -89,7 +92,26 @@ def test_trials_within_the_noise_of_the_test_fold_are_told_apart_by_nobody_and_w
     near = made_answers(best, 2, spread=0.02)["test"]
     told = caveats(with_answers(study, same | {(other.run_id, STUDENTS): {"test": near}}))
     assert "These cannot be told apart from it by accuracy/macro in the test fold: trial" in told
-    assert "What would tell it from trial" in told
+    assert "there is no sign of a difference: not worth settling." in told
+
+
+def test_what_would_settle_it_is_told_of_a_trial_of_other_teachers_and_with_its_condition() -> None:
+    kinds = ("cp_resnet-32-dirfms", "2 × cp_resnet-32-dirfms", "cp_resnet-32-none")
+    rivals = tuple(
+        Rival(number, kind, 0.1, number == 1, True, None, f"students for {kind}", has_same_kinds=number < 3)
+        for number, kind in enumerate(kinds, 1)
+    )
+    lead = Lead(Score(0.5, None, 3), 3, rivals, Worth.NO_REFERENCE, "accuracy/macro")
+    assert _settled(lead) == ["What would tell it from trial 3: students for cp_resnet-32-none."]
+    assert "from trial 2:" in _settled(replace(lead, rivals=rivals[:2]))[0], "of other teachers at least"
+    assert "from trial 1:" in _settled(replace(lead, rivals=rivals[:1]))[0]
+    assert _settled(replace(lead, rivals=())) == []
+
+
+def test_kinds_of_teachers_are_told_without_seed_and_number(made: StudyRuns) -> None:
+    for trial in made.trials:
+        names = {re.sub(r"-s0$", "", made.bank[key].name) for key in keys_of(trial)}
+        assert made.kinds_of(trial) == names
 
 
 def test_one_trial_of_one_seed_has_no_spread_and_nothing_beside_it() -> None:

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from asc_experiments.report.analysis.distillation_gain import gain_in_words, gains_of, mean_gain
+from asc_experiments.report.analysis.distillation_gain import Gain, gain_in_words, gains_of, mean_gain
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
-from asc_experiments.report.sections.teachers import gain_section
+from asc_experiments.report.render.blocks import Chart, Table
+from asc_experiments.report.sections.teachers import _gain_in_words, gain_section
 from asc_experiments.tracking import RunRecord
 from tests.report.made import CORPUS, SPLIT, make_study, run
 
@@ -99,5 +100,33 @@ def test_page_counts_gains_that_are_more_than_noise() -> None:
     known = [gain.margins[OVERALL] for gain in found.gains]
     better, worse = sum(each.is_better for each in known), sum(each.is_worse for each in known)
     said = str(gain_section(found).blocks[0].alternative)  # type: ignore[union-attr]
-    assert f"Of {len(known)} taught students, {better} did better than labels alone by more than noise, {worse}" in said
+    told = f"Of {len(known)} taught recipes (trials), {better} did better than labels alone by more than noise, {worse}"
+    assert told in said
     assert 0 < better < len(known)
+    assert "mean" not in said.lower(), "of so many kinds of teachers"
+
+
+def test_intervals_of_gains_are_said_to_be_widened_for_rows_and_not_for_columns() -> None:
+    found = gain_section(Findings(make_study(n_trials=24, n_pruned=0, seeds=3)))
+    chart, table = found.blocks
+    assert isinstance(chart, Chart)
+    assert isinstance(table, Table)
+    rows = len(table.rows)
+    expected = f"simultaneous 95 % intervals over places and students: widened for the {rows} rows; columns are not "
+    expected += "corrected for one another"
+    assert f"Whiskers: {expected}." in chart.alternative
+    assert expected in table.caption
+    single = gain_section(Findings(make_study(n_trials=6, n_pruned=0, seeds=1)))
+    assert "Whiskers" not in str(single.blocks[0])
+
+
+def test_mean_gains_are_told_for_each_kind_of_teachers_and_never_over_kinds() -> None:
+    def gain(trial: int, kind: str, value: float) -> Gain:
+        return Gain(trial, kind, "trial 0", {OVERALL: value, "accuracy/group/unseen": 2 * value})
+
+    gains = [gain(1, "with DIR", 0.06), gain(2, "with DIR", 0.04), gain(3, "without", 0.0)]
+    said = _gain_in_words(gains)
+    assert "with DIR +5.0 points overall, +10.0 on unseen devices (2 trials); without +0.0 points" in said
+    assert "+3.3" not in said
+    assert "Mean" not in _gain_in_words(gains[1:]), "one trial a kind has no mean"
+    assert _gain_in_words([Gain(1, "x", "trial 0", {}), Gain(2, "x", "trial 0", {})]).endswith("is not known.")

@@ -185,15 +185,16 @@ def test_single_fresh_seed_has_no_spread() -> None:
 
 
 def test_few_places_leave_open_what_many_seeds_of_few_clips_seem_to_tell() -> None:
-    """Three steady students a trial, six points apart; at six test places that differ, that is within the noise."""
+    """Three steady students a trial, sixteen points apart; at six test places that differ, that is within the noise."""
     study = study_of((0.56, [ONE]), (0.50, [OTHER]), std=0.001)
     few = {
         (trial.run_id, STUDENTS): answers_of(value, 0.001, 3, place, places=6, spread=0.15)
-        for place, (trial, value) in enumerate(zip(study.trials, (0.56, 0.50), strict=True))
+        for place, (trial, value) in enumerate(zip(study.trials, (0.66, 0.50), strict=True))
     }
     found = lead_of(with_answers(study, few), study.trials[0])
     assert [rival.number for rival in found.rivals] == [1]
     assert "test places instead of 6" in found.rivals[0].settling
+    assert "which flatters it" in found.rivals[0].settling
     assert lead_of(study, study.trials[0]).rivals == ()
 
 

@@ -1,6 +1,7 @@
 """Gates are limits on the network that is shipped, in parts of one and whole numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -101,8 +102,11 @@ def test_a_gate_says_on_what_it_was_measured_and_where_the_limit_is_within_the_n
     assert accuracy.high is not None
     assert accuracy.low < 0.69 < 0.7 < accuracy.high
     assert accuracy.is_close
-    said = "accuracy 0.7000 ≥ 0.6900 (on 540 test clips of 27 places; the 95 % interval over places [0."
+    said = "accuracy 0.7000 ≥ 0.6900 (on 540 test clips of 27 places; the interval over places [0."
     assert accuracy.statement.startswith(said)
+    assert accuracy.picked_from == 3, "so that the interval is none of 95 %"
+    plain = replace(accuracy, picked_from=1)
+    assert "the 95 % interval over places [0." in plain.statement
     far = {each.option: each for each in measure(candidate, Gates(min_accuracy=0.4))}["min_accuracy"]
     assert far.statement == "accuracy 0.7000 ≥ 0.4000 (on 540 test clips of 27 places)"
     assert measured["max_parameters"].statement == measured["max_parameters"].name + " 13,648"

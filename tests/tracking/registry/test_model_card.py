@@ -30,7 +30,8 @@ def test_a_card_tells_what_is_known_of_the_network(tracking: Tracking, log_trial
     for part in (
         "# asc-student, version 3", "cp_mobile of size 8", "bus, park, tram", "Trial 7 of study `s`", "labels alone",
         "best of its 2 students", "which chose nothing", "Version 3 is the first champion.", "| overall | 70.0 | 6",
-        "| 270 | 43.3 ± 2.1 |", "| group unseen | 51.2 |", "0.081 overall (unseen 0.200)", "650 clips",
+        "| 270 | 43.3 ± 2.1 |", "| group unseen | 51.2 |", "0.081 overall. A perfectly calibrated",
+        "this accuracy would show about 0.0", "650 clips",
         "Accuracy/macro is 70.0 % (95 % interval from 6", "540 test clips of 27 places, where guessing gives 33.3 %.",
         "No winner yet: one trial has finished", "equally good on every device shows about 2.0 by the luck of so many",
         "unseen ones of the test fold: 51.2 %", "13,648 at int8, 27,296 at float16, 54,592 at float32",
@@ -52,7 +53,35 @@ def test_a_card_links_every_teacher_and_says_which_are_gone(tracking: Tracking, 
 
 def test_a_card_says_where_the_test_fold_chose(tracking: Tracking, log_trial: LogTrial) -> None:
     log_trial(0, [0.6], split="test")
-    assert "Chosen on the test fold itself" in card_of(tracking)
+    card = card_of(tracking)
+    assert "**Chosen on the test fold itself: the figures below flatter it.**" in card
+    assert "| 95 % interval |" in card, "one network of one trial was not picked from any"
+
+
+def test_interval_of_the_best_of_several_by_these_clips_is_none_of_what_it_will_reach(
+    tracking: Tracking, log_trial: LogTrial
+) -> None:
+    log_trial(0, [0.6, 0.7], split="test")
+    log_trial(1, [0.5, 0.6, 0.55], split="test", metrics={"students/count": 3.0})
+    card = card_of(tracking)
+    assert "| interval (see below) |" in card
+    said = "Each interval is a 95 % interval for this network on other places, had it not been the best of 5 on these"
+    assert said in card
+    assert "**It is the best of 5 networks on these very clips, which flatters it.**" in card
+    log_trial(0, [0.6, 0.7], split="validation", study="held-out")
+    card = card_of(tracking, "held-out")
+    assert "| 95 % interval |" in card
+    assert "Each interval is a 95 % interval for this network on other places; these clips" in card
+    assert "which flatters it" not in card
+
+
+def test_card_tells_the_calibration_error_of_groups_with_clips_enough_alone(
+    tracking: Tracking, log_trial: LogTrial
+) -> None:
+    ece = {"ece/overall": 0.081, "ece/group/unseen": 0.2, "ece/group/real": 0.1}
+    log_trial(0, [0.6], metrics=ece)
+    assert "0.081 overall. A perfectly calibrated" in card_of(tracking), "270 clips of each group"
+    assert "(unseen 0.200" not in card_of(tracking)
 
 
 def test_card_of_a_run_without_calibration_and_spread_says_what_was_not_measured(
