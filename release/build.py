@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 _WHEEL = (
     "asc_experiments/py.typed",
     "asc_experiments/cli/main.py",
-    "asc_experiments/report/templates/page.html",
+    "asc_experiments/report/render/templates/page.html",
     "asc_experiments/studies/README.md",
 )
 _SDIST = (

@@ -123,12 +123,25 @@ def hears_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def kill_one_of(driver: subprocess.Popen[bytes], chance: random.Random) -> str:
-    """Kill the driver or, as often, one of its workers; what it was."""
-    workers = [
-        child for child in psutil.Process(driver.pid).children() if "resource_tracker" not in " ".join(child.cmdline())
-    ]
-    if workers and chance.random() < 0.5:
+def workers_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    children = psutil.Process(driver.pid).children()
+    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+def kill_one_of(driver: subprocess.Popen[bytes], chance: random.Random, waits: bool) -> str:
+    """Kill the driver or, as often, one of its workers; what it was.
+
+    Args:
+        driver: a study's.
+        chance: decides which.
+        waits: whether it is to be a worker; on a busy machine there may be none for a while.
+    """
+    deadline = time.monotonic() + 120
+    while waits and not workers_of(driver):
+        assert time.monotonic() < deadline, "it has no worker"
+        time.sleep(0.05)
+    workers = workers_of(driver)
+    if workers and (waits or chance.random() < 0.5):
         chance.choice(workers).kill()
         return "worker"
     driver.kill()
@@ -148,7 +161,7 @@ def test_twelve_kills_of_driver_and_workers_lose_nothing(
             process = subprocess.Popen(endless, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(chance.uniform(4, 12))
         assert process.poll() is None, "the driver ended by itself"
-        killed[kill_one_of(process, chance)] += 1
+        killed[kill_one_of(process, chance, waits=killed.total() in (3, 7))] += 1
     process.kill()
     process.wait()
     assert set(killed) == {"driver", "worker"}

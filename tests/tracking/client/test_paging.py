@@ -10,7 +10,8 @@ import pytest
 from mlflow.store.entities import PagedList
 
 import asc_experiments
-from asc_experiments.tracking import Tracking, client
+from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.client import client
 from asc_experiments.tracking.client.run import OWNER
 from asc_experiments.tracking.ui.table_view import page_view, pages
 
