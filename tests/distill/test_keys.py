@@ -23,10 +23,10 @@ from asc_experiments.distill.keys import (
     teacher_key,
 )
 from asc_experiments.distill.student import student_identity
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, NUMBER_FORMAT
 from asc_experiments.training import Recipe, make_recipe, precision
-from asc_experiments.training import recipe as recipes
 
 Open = Callable[..., TrainingContext]
 CORPUS, RESPONSES = "c0ffee" * 5 + "00", "feed" * 8
@@ -103,7 +103,8 @@ def test_changed_default_gives_new_trainings_a_new_key_and_leaves_stored_ones_th
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stored = teacher_key(make_recipe("cp_mobile"), CORPUS, WHOLE, FLOAT32)
-    monkeypatch.setitem(recipes._PUBLISHED, "cp_mobile", recipes._PUBLISHED["cp_mobile"] | {"weight_decay": 0.5})
+    cp_mobile = type(ARCHITECTURES["cp_mobile"])
+    monkeypatch.setattr(cp_mobile, "published", cp_mobile.published | {"weight_decay": 0.5})
     assert teacher_key(make_recipe("cp_mobile"), CORPUS, WHOLE, FLOAT32) != stored
     assert teacher_key(make_recipe("cp_mobile", weight_decay=1e-4), CORPUS, WHOLE, FLOAT32) == stored
 
