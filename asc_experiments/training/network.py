@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.progress import say
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.models import ARCHITECTURES, LogMel, build_model, measure_complexity
 from asc_experiments.models.architecture import Source
@@ -107,4 +107,6 @@ def _check_source(description: Mapping[str, Any], folder: Path) -> None:
     installed = ARCHITECTURES[arch].source
     if installed != source:
         said = "is part of the program" if installed is None else f"is of {installed.distribution} {installed.version}"
-        say(f"a network was trained with {package}, and its architecture '{arch}' {said} here: its answers may differ")
+        changed = "; its file has changed" if installed and installed.version == source.version else ""
+        here = f"its architecture '{arch}' {said} here{changed}"
+        warnings.warn(f"a network was trained with {package}, and {here}: its answers may differ", stacklevel=3)

@@ -53,8 +53,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
         asked.students.append(job)
         groups = list(bench.device_groups.values())
         names = metric_names(bench.corpus.devices, groups, bench.corpus.scenes)
-        chance = random.Random(f"{job.teachers} {job.rule} {job.student!r} {job.distillation!r}")
-        scores = {f"{prefix}{name}": chance.random() for prefix in ("", "validation/") for name in names}
+        parts = (job.student.model_dump_json(), job.distillation.model_dump_json())
+        chance = random.Random(f"{job.teachers} {job.rule} {' '.join(parts)}")
+        scores = {f"{prefix}{name}": chance.uniform(0.3, 0.9) for prefix in ("", "validation/") for name in names}
         complexity = complexity_of(job.student, bench.corpus.scenes)
         costs = {"complexity/macs": float(complexity.macs), "complexity/parameters": float(complexity.parameters)}
         return SeedResult(job.parent, "m-0", job.student.seed, scores | costs)

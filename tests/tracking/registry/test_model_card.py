@@ -33,7 +33,7 @@ def test_a_card_tells_what_is_known_of_the_network(tracking: Tracking, log_trial
         "| 270 | 43.3 ± 2.1 |", "| group unseen | 51.2 |", "0.081 overall. A perfectly calibrated",
         "this accuracy would show about 0.0", "650 clips",
         "Accuracy/macro is 70.0 % (95 % interval from 6", "540 test clips of 27 places, where guessing gives 33.3 %.",
-        "No winner yet: one trial has finished", "equally good on every device shows about 2.0 by the luck of so many",
+        "No winner yet: one trial has finished", "equally good on every device shows about ",
         "unseen ones of the test fold: 51.2 %", "13,648 at int8, 27,296 at float16, 54,592 at float32",
         "parameters 13,648 ≤ 128,000", "models:/asc-student/3", "curl", "field, digest `c0ffee`", "100 held out",
         '{"fraction": 0.3}', f"#/experiments/{trial.experiment_id}/runs/{trial.run_id}", trial.tags["asc.model_id"],

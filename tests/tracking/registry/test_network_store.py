@@ -50,10 +50,13 @@ def test_stored_files_hold_no_pickle(workspace: Path, model_id: str) -> None:
     assert not [path for path in stored if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".bin")]
 
 
-def test_a_stored_model_carries_exactly_the_code_that_loading_it_imports(workspace: Path, model_id: str) -> None:
+def test_a_stored_model_carries_exactly_the_code_that_its_networks_import(
+    workspace: Path, model_id: str
+) -> None:
     carried = stored_folder(workspace) / "code"
     program = (
         f"import sys; sys.path.insert(0, {str(carried)!r}); import asc_experiments.tracking.registry.pyfunc_model\n"
+        "from asc_experiments.models import ARCHITECTURES; [each.build(3) for each in ARCHITECTURES.values()]\n"
         "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('asc_experiments')), sep='\\n')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
