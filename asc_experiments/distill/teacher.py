@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.logits import LogitTable
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.trials import (
     HELD_OUT,
@@ -59,6 +61,10 @@ class Teacher:
                 recipe = Recipe.model_validate_json(record.tags[RECIPE])
             split = ValidationSplit.model_validate_json(record.tags[HELD_OUT])
         except (KeyError, ValueError):
+            arch = _arch_of(record)
+            if arch and arch not in ARCHITECTURES:
+                what = f"is of architecture '{arch}', which is not installed"
+                raise AscError(where, what, "install the package that it is from") from None
             raise AscError(where, "was written by another version", "train it again") from None
         return cls(record.tags[KEY], recipe, split, record, tracking)
 
@@ -109,3 +115,11 @@ class Teacher:
                 where = f"teacher {self.key}"
                 raise AscError(where, "its logits are damaged", f"delete run {self.record.run_id} to train it again")
             return LogitTable.load(path)
+
+
+def _arch_of(record: RunRecord) -> str:
+    """The name of a teacher's architecture, whatever its Recipe is otherwise; empty where it does not say."""
+    try:
+        return str(json.loads(record.tags[RECIPE])["network"]["arch"])
+    except (KeyError, ValueError, TypeError):
+        return ""

@@ -13,21 +13,23 @@ PyTorch is not imported here, so that a report that reads a Recipe does not wait
 from __future__ import annotations
 
 import inspect
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from asc_experiments.base.errors import AscError, nearest
-from asc_experiments.base.hashing import digest_file
+from asc_experiments.base.hashing import digest_file, digest_json
 from asc_experiments.base.settings import Settings
 from asc_experiments.models.frontend_shape import FrontendShape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_TAKEN = ("seed", "augment", "size", "origin", "epochs", "batch_size", "learning_rate")
 GROUP = "asc_experiments.architectures"
 """The entry points that name modules of architectures."""
 
@@ -49,7 +51,7 @@ class Source:
     Attributes:
         distribution: the package's name, as it is installed.
         version: its version.
-        digest: of the source file that the class is in.
+        digest: of all Python files of the package, by name and content.
     """
 
     distribution: str
@@ -145,10 +147,12 @@ def register_architecture(kind: type[Architecture]) -> type[Architecture]:
             raise AscError(where, f"has no '{wanted}'", "see asc_experiments.models.Architecture")
     if kind.name in ARCHITECTURES:
         raise AscError(where, "is there already", "give yours another name")
-    if kind.settings.model_fields["arch"].default != kind.name:
-        what = f"its settings have arch {kind.settings.model_fields['arch'].default!r}"
+    arch = kind.settings.model_fields["arch"]
+    if get_args(arch.annotation) != (kind.name,) or arch.default != kind.name:
+        what = f"its settings have arch: {getattr(arch.annotation, '__name__', arch.annotation)} = {arch.default!r}"
         raise AscError(where, what, f"write arch: Literal['{kind.name}'] = '{kind.name}'")
     made = kind()
+    _check_settings(made, where)
     made.source = _source_of(kind)
     ARCHITECTURES[kind.name] = made
     return kind
@@ -187,9 +191,36 @@ def load_outside() -> None:
             _loading = None
 
 
+def _check_settings(made: Architecture, where: str) -> None:
+    """Refuse settings without a default or with a Recipe's name, and sizes that name no setting.
+
+    Raises:
+        AscError: naming the setting.
+    """
+    fields = made.settings.model_fields
+    for name, field in fields.items():
+        if field.is_required():
+            raise AscError(where, f"its setting '{name}' has no default", "give it one")
+        if name in _TAKEN:
+            raise AscError(where, f"its setting '{name}' has the name of a setting of every Recipe", "rename it")
+    for name in made.size_settings:
+        if name not in fields:
+            raise AscError(where, f"size_settings names '{name}', which is no setting", nearest(name, fields))
+    for size, values in made.named_sizes.items():
+        if not isinstance(values, Mapping):
+            raise AscError(where, f"its size '{size}' is {values!r}", "write a mapping of settings to values")
+        made.settings.parse(dict(values), f"{where}, size '{size}'")
+
+
 def _source_of(kind: type[Architecture]) -> Source | None:
+    """The package of the entry point that is being loaded, with the digest of all its code."""
     if _loading is None or _loading.dist is None:
         return None
-    file = inspect.getsourcefile(kind)
-    digest = digest_file(Path(file)) if file else ""
-    return Source(_loading.dist.name, _loading.dist.version, digest)
+    module = kind.__module__.partition(".")[0]
+    found = (getattr(sys.modules[module], "__file__", None), inspect.getsourcefile(kind))
+    files = [Path(file) for file in found if file]
+    folders = [Path(folder) for folder in getattr(sys.modules[module], "__path__", ())]
+    own = [Path(str(file.locate())) for file in _loading.dist.files or () if file.suffix == ".py"]
+    code = {file.resolve() for file in (*files, *own, *(file for each in folders for file in each.rglob("*.py")))}
+    digests = sorted((file.name, digest_file(file)) for file in code if file.is_file())
+    return Source(_loading.dist.name, _loading.dist.version, digest_json(digests))

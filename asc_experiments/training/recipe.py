@@ -134,6 +134,7 @@ def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", 
         if name not in recipe_keys(arch):
             raise AscError(origin, f"a {arch} recipe has no '{name}'", nearest(name, recipe_keys(arch)))
     published = dict(known.published)
+    _check_published(known, origin)
     if "dir" not in augment:
         published["dir_probability"] = 0.0
     if "fms" not in augment:
@@ -146,6 +147,22 @@ def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", 
     groups |= {"augmentation": Augmentation, "optimisation": Optimisation}
     parts = {name: {key: values[key] for key in kind.model_fields if key in values} for name, kind in groups.items()}
     return Recipe.parse({**parts, "seed": values.get("seed", 0)}, origin)
+
+
+def _check_published(known: Architecture, where: str) -> None:
+    """Refuse an architecture whose published settings leave something to be looked up, or name what there is not.
+
+    Raises:
+        AscError: naming the setting.
+    """
+    wanted = [*Optimisation.model_fields, "dir_probability", "fms_probability", "fms_alpha", "roll", "time_mask"]
+    valid = {*Optimisation.model_fields, *Augmentation.model_fields}
+    for name in wanted:
+        if name not in known.published:
+            raise AscError(where, f"architecture '{known.name}' publishes no '{name}'", "add it to its 'published'")
+    for name in known.published:
+        if name not in valid:
+            raise AscError(where, f"architecture '{known.name}' publishes '{name}'", nearest(name, valid))
 
 
 def _named_size(known: Architecture, settings: dict[str, Any], where: str) -> dict[str, Any]:

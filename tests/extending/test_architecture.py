@@ -12,6 +12,7 @@ import pytest
 from asc_experiments.models.architecture import GROUP
 from tests.extending.packages import HERE, install
 
+TEXT = (HERE / "tiny_net.py").read_text()
 STUDY = """
 name: outside
 trials: 2
@@ -77,6 +78,8 @@ def test_it_is_studied_reported_registered_used_and_exported(
     said = without.run("predict", registered["uri"], recording, code=2)
     assert "architecture 'tiny_net', which is not installed; pip install tiny-net==1.2" in said
     assert "tiny_net-4-none-s0" in without.run("report", "outside", "--format", "md"), "a report needs no network"
+    key = json.loads(here.run("teacher", "list", "--json"))[0]["key"]
+    assert "is of architecture 'tiny_net', which is not installed" in without.run("teacher", "show", key, code=2)
 
 
 KEY = """
@@ -88,7 +91,7 @@ print(teacher_key(make_recipe("tiny_net"), "corpus", ValidationSplit(fraction=0.
 
 
 def test_its_version_and_its_source_are_part_of_its_keys(outside: Callable[..., Outside]) -> None:
-    changed = (HERE / "tiny_net.py").read_text() + "\n# changed\n"
+    changed = f"{TEXT}\n# changed\n"
     made = [outside(), outside("1.3"), outside("1.2 ", changed)]
     keys = [each.python(KEY) for each in made]
     assert len(set(keys)) == 3
@@ -100,9 +103,11 @@ def test_its_version_and_its_source_are_part_of_its_keys(outside: Callable[..., 
     [
         ("import nothing_like_that", "ModuleNotFoundError: No module named 'nothing_like_that'"),
         ("", "tiny_net registers none"),
-        ((HERE / "tiny_net.py").read_text().replace('"tiny_net"', '"passt"'), "is there already"),
+        (TEXT.replace('"tiny_net"', '"passt"'), "is there already"),
+        (TEXT.replace('Literal["tiny_net"]', "str"), "write arch: Literal['tiny_net'] = 'tiny_net'"),
+        (TEXT.replace('("channels",)', '("chanels",)'), "did you mean 'channels'?"),
     ],
-    ids=["broken", "empty", "name is taken"],
+    ids=["broken", "empty", "name is taken", "arch is any text", "size is no setting"],
 )
 def test_package_that_gives_none_is_named_where_it_is_wanted_and_disturbs_nothing_else(
     outside: Callable[..., Outside], synth_corpus: Path, text: str, reason: str

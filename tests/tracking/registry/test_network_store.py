@@ -50,9 +50,7 @@ def test_stored_files_hold_no_pickle(workspace: Path, model_id: str) -> None:
     assert not [path for path in stored if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".bin")]
 
 
-def test_a_stored_model_carries_exactly_the_code_that_its_networks_import(
-    workspace: Path, model_id: str
-) -> None:
+def test_a_stored_model_carries_exactly_the_code_that_its_networks_import(workspace: Path, model_id: str) -> None:
     carried = stored_folder(workspace) / "code"
     program = (
         f"import sys; sys.path.insert(0, {str(carried)!r}); import asc_experiments.tracking.registry.pyfunc_model\n"
