@@ -1,7 +1,7 @@
 # make demo   a synthetic corpus, a study on it, the best student registered; ends with the comparison
 # make test   style, types, layers, documentation and the whole test suite; `make nightly`: faults, longer and more often
 # make docs   the documentation as a site, in build/docs; fails where a link leads nowhere
-# make calibrate   how often the statistics are wrong, by simulation: tables as Markdown, minutes on two cores
+# make calibrate   how often the statistics are wrong, by simulation: tables as Markdown
 # make release-check   what must hold before a release; `make audit`: known faults of pinned packages; `make fuzz`
 # All install what they need into .venv first. `make clean` removes what the demo made.
 

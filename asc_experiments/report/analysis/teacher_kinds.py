@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from asc_experiments.report.analysis.compute_cost import seconds_of
+from asc_experiments.report.analysis.distillation_gain import student_recipe
 from asc_experiments.report.data.study_runs import StudyRuns, kind_of
 from asc_experiments.report.words import counted, duration
 from asc_experiments.statistics import Evidence, Margin, as_one, margin, pooled
@@ -76,9 +78,9 @@ def results_of_kinds(study: StudyRuns) -> list[KindResult]:
     """The students of each kind of teachers, where two kinds or more have several teachers, or several students alone.
 
     Students of one teacher share its luck, so that a teacher and its students are one piece of evidence. Empty where
-    not every trial's answers are read.
+    not every trial's answers are read, or trials differ in more than their teachers.
     """
-    if not study.keeps_evidence or len(study.compared) < len(study.trials):
+    if not study.keeps_evidence or len(study.compared) < len(study.trials) or not _differ_by_teachers_alone(study):
         return []
     found: dict[str, dict[frozenset[str], Evidence]] = defaultdict(dict)
     for trial in study.compared:
@@ -96,6 +98,17 @@ def results_of_kinds(study: StudyRuns) -> list[KindResult]:
             results.append(KindResult(kind, together.students, together))
     several = [result for result in results if result.pieces > 1]
     return several if len(several) > 1 else []
+
+
+def _differ_by_teachers_alone(study: StudyRuns) -> bool:
+    """Whether all students have one Recipe but for their seeds, and all taught ones one distillation."""
+    recipes, distillations = set(), set()
+    for trial in study.compared:
+        recipe = student_recipe(study, trial)
+        recipes.add(json.dumps({key: value for key, value in (recipe or {}).items() if key != "seed"}, sort_keys=True))
+        if keys_of(trial):
+            distillations.add((trial.params.get("temperature"), trial.params.get("label_weight")))
+    return len(recipes) == 1 and len(distillations) <= 1
 
 
 def kind_differences(results: Sequence[KindResult], metric: str) -> list[tuple[str, Margin]]:

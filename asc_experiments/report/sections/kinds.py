@@ -16,15 +16,15 @@ def kinds_section(findings: Findings) -> Section:
     """Kinds of teachers side by side, and the differences between them."""
     results = results_of_kinds(findings.runs)
     if not results:
-        why = "Two kinds of teachers or more with several networks each, all of whose answers are kept, show it."
+        why = "Two kinds of teachers or more, with several networks each and students that are alike, show it."
         return Section("kinds", _TITLE, (why,))
     metrics = [name for name in _metrics(findings.runs.objective) if results[0].evidence.concerns(name)]
     differences = {name: kind_differences(results, name) for name in metrics}
-    clear = {pair for found in differences.values() for pair, each in found if each.is_known and not each.is_open}
-    pairs = len(next(iter(differences.values())))
+    decided = differences[metrics[0]]
+    clear = sum(each.is_known and not each.is_open for _, each in decided)
     said = (
-        f"Of {counted(pairs, 'difference')} between kinds, {len(clear)} can be told from chance. A teacher and its "
-        "students are one piece of evidence: intervals are over teachers and places, not over students."
+        f"Of {counted(len(decided), 'difference')} between kinds in {metrics[0]}, {clear} can be told from chance. A "
+        "teacher and its students are one piece of evidence: intervals are over teachers and places, not over students."
     )
     blocks = (said, _levels(results, metrics), _differences(differences))
     return Section("kinds", _TITLE, blocks)

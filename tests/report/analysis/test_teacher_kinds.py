@@ -1,5 +1,6 @@
 """Whether a kind of teacher can be told from the luck of its one network."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -65,7 +66,12 @@ def of_two_kinds(teachers: int) -> StudyRuns:
         for seed in range(teachers)
     }
     keys = [f"{'ab'[number % 2]}-{number // 2 % teachers}" for number in range(6)]
-    trials = [replace(run, tags={**run.tags, "asc.teachers": key}) for run, key in zip(study.trials, keys, strict=True)]
+    student = json.dumps({"network": {}, "augmentation": {}, "optimisation": {}})
+    like = {"temperature": "2.0", "label_weight": "0.02"}
+    trials = [
+        replace(run, tags={**run.tags, "asc.teachers": key, "asc.recipe": student}, params={**run.params, **like})
+        for run, key in zip(study.trials, keys, strict=True)
+    ]
     study = replace(study, bank=bank, runs=tuple(trials))
     return with_answers(study, {(run.run_id, STUDENTS): made_answers(run, 3) for run in study.trials})
 
@@ -83,3 +89,9 @@ def test_a_teacher_and_its_students_are_one_piece_of_evidence() -> None:
 
 def test_kinds_with_one_teacher_are_not_compared_however_many_students_they_have() -> None:
     assert results_of_kinds(of_two_kinds(1)) == []
+
+
+def test_kinds_are_not_compared_where_trials_differ_in_more_than_their_teachers() -> None:
+    study = of_two_kinds(3)
+    trials = [replace(run, params={**run.params, "temperature": str(run.tags["asc.trial"])}) for run in study.runs]
+    assert results_of_kinds(replace(study, runs=tuple(trials))) == []
