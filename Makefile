@@ -1,5 +1,6 @@
 # make demo   a synthetic corpus, a study on it, the best student registered; ends with the comparison
-# make test   style, types, layers, documentation and the whole test suite; `make nightly`: faults, longer and more often
+# make test   before a change: style, types, layers, documentation, the quick tests and some of each slow tier
+# make test-all   every test; `make test-rest`: those that `make test` leaves out; `make nightly`: faults, longer and more often
 # make docs   the documentation as a site, in build/docs; fails where a link leads nowhere
 # make calibrate   how often the statistics are wrong, by simulation: tables as Markdown
 # make release-check   what must hold before a release; `make audit`: known faults of pinned packages; `make fuzz`
@@ -12,7 +13,7 @@ CORPUS := demo_corpus
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
             $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: install demo test docs lint browser postgres nightly fuzz calibrate findings audit release-check clean
+.PHONY: install demo test test-rest test-all docs lint browser postgres nightly fuzz calibrate findings audit release-check clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -56,8 +57,18 @@ postgres:
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --config-file docs/site/mkdocs.yml
 
+# Tests run in WORKERS processes, a file in one of them. One that takes too long ends its process with the stacks of all
+# threads, wherever it hangs, and the others go on.
+WORKERS := 2
+PYTEST  := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --timeout-method thread
+
 test: lint docs browser postgres
-	$(VENV)/bin/python -m pytest
+	$(PYTEST) -m "(unit or integration or sample) and not nightly"
+
+test-rest: install browser postgres
+	$(PYTEST) -m "not (unit or integration or sample) and not nightly"
+
+test-all: test test-rest
 
 # Every fault, longer and more often than `make test` injects it: twenty minutes.
 nightly: install postgres

@@ -23,8 +23,13 @@ from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import TrainingContext
 from asc_experiments.tracking import Tracking
 from tests.faults.servers import Postgres
+from tests.tiers import sort_into_tiers
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    sort_into_tiers(items)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking.trials import best_trial, finished_trials
 
-FOLDER = Path(__file__).parents[2] / "studies"
+FOLDER = Path(__file__).parents[3] / "studies"
 SHIPPED = sorted(FOLDER.glob("*.yaml"))
 WITHOUT_SCALE = ("field_recordings", "field_places")
 """The study of a small corpus is at its only scale."""

@@ -1,0 +1,78 @@
+"""Which tier a test is in: by its folder or file, and by the browser that it asks for.
+
+``make test`` runs unit and integration tests and a sample of each slow tier; ``make test-all`` runs everything.
+"""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+SLOW_TIERS = {
+    "faults": ("faults", "study/test_interruptions.py"),
+    "ray": ("study/executors/ray", "faults/test_ray_head.py"),
+    "browser": ("report/test_browser.py", "tracking/test_pages.py"),
+    "stack": ("docker/test_stack.py", "tracking/ui/test_server.py"),
+    "release": ("release",),
+    "end_to_end": (
+        "bench/test_load.py", "bench/test_many_runs.py", "cli/test_demo.py", "extending",
+        "cli/test_whole_path.py::test_from_nothing_to_a_prediction",
+        "migration/test_relocated_study.py", "migration/test_round_trip.py",
+    ),
+}  # fmt: skip
+"""Folders and files of tests that take tens of seconds each."""
+
+UNIT = (
+    "augment",
+    "base",
+    "corpus",
+    "docs",
+    "fuzz",
+    "models",
+    "statistics",
+    "training",
+    "study/definition",
+    "study/search",
+)
+"""Folders of tests of one part of the program; the rest are of several parts together."""
+
+SAMPLE = (
+    "cli/test_demo.py::test_demo_stops_at_the_first_command_that_fails",
+    "cli/test_whole_path.py::test_from_nothing_to_a_prediction",
+    "docker/test_stack.py::test_wrong_credentials_are_one_line",
+    "extending/test_architecture.py::test_its_version_and_its_source_are_part_of_its_keys",
+    "faults/test_clock.py::test_durations_are_true_while_the_clock_jumps",
+    "faults/test_damage.py::test_whichever_bit_of_the_cache_is_wrong_the_training_goes_on_and_ends_the_same",
+    "faults/test_disk.py::test_full_cache_costs_the_checkpoints_and_nothing_else",
+    "faults/test_disk.py::test_read_only_workspace_is_one_line_whatever_is_asked",
+    "faults/test_tracking_away.py::test_server_that_is_away_between_two_trainings_is_waited_for",
+    "migration/test_round_trip.py::test_a_study_of_the_same_name_that_is_another_one_is_refused_before_anything_is_written",
+    "release/test_audit.py",
+    "release/test_finding_studies.py",
+    "release/test_wheel.py::test_wheel_holds_the_program_and_its_studies_and_nothing_else",
+    "report/test_browser.py::test_page_draws_every_chart_in_silence_and_without_the_network",
+    "report/test_browser.py::test_table_is_sorted_by_mouse_and_by_keyboard",
+    "study/executors/ray/test_executor.py::test_running_task_is_ended_by_stop_and_may_say_so",
+    "study/executors/ray/test_options.py",
+    "study/executors/ray/test_worker.py",
+    "study/test_interruptions.py::test_interrupted_trial_is_asked_again",
+    "study/test_interruptions.py::test_trial_finished_in_mlflow_before_a_kill_is_not_run_again",
+)
+"""What ``make test`` runs of the slow tiers, by the beginning of a test's name."""
+
+
+def is_in(test: str, places: tuple[str, ...]) -> bool:
+    """Whether a test, by its path below ``tests``, lies in one of these folders or files."""
+    return any(test == place or test.startswith((f"{place}/", f"{place}::", f"{place}[")) for place in places)
+
+
+def sort_into_tiers(items: list[pytest.Item]) -> None:
+    """Mark every test with its tier, and those of slow tiers that ``make test`` runs."""
+    for item in items:
+        test = item.nodeid.removeprefix("tests/")
+        tiers = [tier for tier, places in SLOW_TIERS.items() if is_in(test, places)]
+        for tier in tiers or ["unit" if is_in(test, UNIT) else "integration"]:
+            item.add_marker(tier)
+        if tiers and test.split("[")[0].startswith(SAMPLE):
+            item.add_marker("sample")
