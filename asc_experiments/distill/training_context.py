@@ -154,11 +154,11 @@ class TrainingContext:
             AscError: if there is one.
         """
         reference = self.corpus.reference_device
-        if recipe.needs_impulse_responses and reference not in self.corpus.device_of[self.rows[0]]:
+        if recipe.augmentation.dir_probability > 0 and reference not in self.corpus.device_of[self.rows[0]]:
             what = f"DIR augments clips of the reference device '{reference}' only, and none is trained on"
             remedy = f"do not hold '{reference}' out, train without DIR, or name another device in {REFERENCE_FILE}"
             raise AscError(recipe.name, what, f"{remedy} in the corpus")
-        if recipe.augmentation.segment_crop > 0 and self._segments.length.max() < 2:
+        if recipe.needs_segments and self._segments.length.max() < 2:
             what = "segment_crop finds no two training clips that follow each other in one recording"
             raise AscError(recipe.name, what, "set segment_crop to 0, or name clips as TAU22 does")
 
@@ -236,7 +236,7 @@ class TrainingContext:
         """What trains a Recipe on this corpus, before its first epoch."""
         responses, weights = self.responses_for(recipe), self.weights_for(recipe)
         bank = responses.responses if responses else None
-        segments = self._segments if recipe.augmentation.segment_crop > 0 else None
+        segments = self._segments if recipe.needs_segments else None
         return Trainer(recipe, self.clips, self.corpus.scenes, bank, soft_targets, weights, segments)
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+from asc_experiments.augment import AUGMENTATIONS
 from asc_experiments.report.analysis.best_trial import Answer, Interval, ship_commands
 from asc_experiments.report.analysis.compute_cost import seconds_of
 from asc_experiments.report.analysis.distillation_gain import gain_in_words
@@ -36,13 +37,6 @@ from asc_experiments.training.scorecard import DG
 
 OVERALL, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
 _PARAMETERS, _MACS = "complexity/parameters", "complexity/macs"
-METHODS = {
-    "none": "none",
-    "dir": "DIR: impulse responses of other microphones",
-    "fms": "FMS: Freq-MixStyle",
-    "dirfms": "DIR and FMS",
-}
-"""Device generalisation in words."""
 _DCASE_BYTES, _DCASE_MACS = 128_000, 30_000_000
 _NOT_TO_SHIP = (
     "There is nothing to ship. More epochs, more training clips or a higher learning rate come first; the tables below "
@@ -105,7 +99,7 @@ def _teachers(runs: StudyRuns, answer: Answer) -> Table | None:
             continue
         scores = [percent(run.metrics.get(name)) for name in (OVERALL, UNSEEN, DG)]
         took = seconds_of(run)
-        method = METHODS.get(run.params.get("augment", ""), "not known")
+        method = _method(run.params.get("augment", ""))
         size = number(run.metrics.get("complexity/parameters"))
         time = text("imported" if took is None else duration(took))
         rows.append((text(run.name), code(key), text(method), size, *scores, time))
@@ -113,6 +107,13 @@ def _teachers(runs: StudyRuns, answer: Answer) -> Table | None:
     units = {"overall": "%", "unseen": "%", "DG": "points"}
     caption = "Its teachers: architecture, size, method, seed"
     return Table(caption, columns(*heads, texts=(*heads[:3], "training"), units=units), tuple(rows)) if rows else None
+
+
+def _method(augment: str) -> str:
+    """Device generalisation in words, as ``dirfms+hum`` names it."""
+    words = {"none": "none", "dirfms": "DIR and FMS", "": "not known"}
+    words |= {kind.label: kind.in_words or kind.label for kind in AUGMENTATIONS.values() if kind.label}
+    return ", ".join(words.get(label, label) for label in augment.split("+"))
 
 
 def _verdict(findings: Findings, answer: Answer) -> list[str]:
