@@ -25,6 +25,7 @@ from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impu
 from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_FILE
 from asc_experiments.corpus.segments import Segments, find_segments
 from asc_experiments.distill.keys import Conditions
+from asc_experiments.metrics import METRICS, measure
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import (
@@ -35,7 +36,6 @@ from asc_experiments.training import (
     Trainer,
     score,
 )
-from asc_experiments.training.diagnostics import calibration
 from asc_experiments.training.loop import best_device
 from asc_experiments.training.precision import training_format
 from asc_experiments.training.pretrained import audioset_weights
@@ -195,7 +195,7 @@ class TrainingContext:
         return self._audioset_weights if recipe.pretrained != "none" else None
 
     def scorecards(self, logits: np.ndarray) -> dict[str, float]:
-        """Scorecard and calibration of the test fold, and under ``validation/…`` those of the held-out clips.
+        """Every metric of the test fold, and under ``validation/…`` those of the held-out clips.
 
         A split of which a clip has no logits (its row is NaN) gets no Scorecard.
 
@@ -229,8 +229,7 @@ class TrainingContext:
 
     def _measures(self, logits: np.ndarray, rows: np.ndarray) -> dict[str, float]:
         labels, devices = self.corpus.labels[rows], self.corpus.device_of[rows]
-        explained = calibration(logits[rows], labels, devices, self.groups_for(rows))
-        return dict(self.score(logits[rows], rows).metrics) | explained
+        return measure(METRICS.values(), logits[rows], labels, devices, self.groups_for(rows), self.corpus.scenes)
 
     def trainer(self, recipe: Recipe, soft_targets: SoftTargets | None = None) -> Trainer:
         """What trains a Recipe on this corpus, before its first epoch."""

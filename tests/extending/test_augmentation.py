@@ -12,44 +12,6 @@ from tests.extending.packages import text_of
 
 Open = Callable[..., Outside]
 HUM, TEXT = {"hum": GROUP}, text_of("hum")
-STUDY = """
-name: outside
-trials: 2
-sampler: grid
-validation: {fraction: 0.3}
-ensemble:
-  size: 1
-  common: {base_channels: 8, batch_size: 64, epochs: 1}
-  pool: [{arch: cp_mobile, augment: [fms, fms+hum]}]
-student: {base_channels: 8, batch_size: 64, epochs: 1, augment: none, hum_level: 0.2}
-"""
-
-
-@pytest.mark.timeout(900)
-def test_it_is_studied_reported_registered_used_and_exported(outside: Open, synth_corpus: Path, tmp_path: Path) -> None:
-    (tmp_path / "outside.yaml").write_text(STUDY)
-    here = outside(HUM)
-    here.run("study", "run", tmp_path / "outside.yaml", "--corpus", synth_corpus, "--workers", 2)
-    report = here.run("report", "outside", "--format", "md")
-    assert "cp_mobile-8-fms+hum-s0" in report
-    registered = json.loads(here.run("register", "outside", "--allow-chance", "--json"))
-    recording = next((synth_corpus / "audio").glob("*.wav"))
-    here.run("predict", registered["uri"], recording, "--json")
-    here.run("export", registered["uri"], "-o", tmp_path / "student.onnx")
-    assert (tmp_path / "student.onnx").stat().st_size > 1_000
-    (requirements,) = {
-        text for path in (tmp_path / "workspace").rglob("requirements.txt") if "hum" in (text := path.read_text())
-    }
-    assert "hum==1.2" in requirements.splitlines()
-
-    without = here.without_package()
-    needed = "needs augmentation 'hum', which is not installed; pip install hum==1.2"
-    assert needed in without.run("predict", registered["uri"], recording, code=2)
-    assert "cp_mobile-8-fms+hum-s0" in without.run("report", "outside", "--format", "md"), "a report needs no package"
-    (with_hum,) = [each["key"] for each in json.loads(here.run("teacher", "list", "--json")) if "hum" in each["name"]]
-    assert needed in without.run("teacher", "show", with_hum, code=2)
-    (plain,) = json.loads(without.run("teacher", "list", "--json"))
-    assert plain["name"] == "cp_mobile-8-fms-s0", "what is trained without it needs no package"
 
 
 def test_teachers_and_students_are_trained_with_it_by_command(outside: Open, synth_corpus: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from asc_experiments.augment import AUGMENTATIONS, Augmentation
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.report.analysis.teacher_design import ORDER, Design
 from asc_experiments.report.data.study_runs import recipe_of
 from asc_experiments.statistics.luck import ranks
@@ -23,10 +24,8 @@ from asc_experiments.statistics.members import Aggregate, Floats
 from asc_experiments.statistics.permutation import Effect, Row, Sort, judge
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
-from asc_experiments.training.scorecard import DG
 
 _Recipe = Mapping[str, Any]
-UNSEEN = "accuracy/group/unseen"
 _OF_TRIAL = {
     "ensemble: accuracy": "ensemble/accuracy/overall",
     "ensemble: accuracy on unseen devices": "ensemble/accuracy/group/unseen",
@@ -40,8 +39,8 @@ _OF_TRIAL = {
 }
 """Attributes that a trial's run holds as a metric."""
 _OF_MEMBERS = {
-    "members: mean accuracy": "accuracy/overall",
-    "members: mean accuracy on unseen devices": UNSEEN,
+    "members: mean accuracy": OVERALL_ACCURACY,
+    "members: mean accuracy on unseen devices": UNSEEN_ACCURACY,
     "members: mean DG": DG,
     "members: mean size (parameters)": "complexity/parameters",
 }
@@ -92,7 +91,7 @@ def rank_attributes(design: Design) -> list[Attribute]:
     """All attributes that vary over a study's trials, the strongest first."""
     groups = _coinciding([*_of_members(design), *_of_ensembles(design)])
     rows = [(tuple(names), _row(design, first, settings)) for first, names, settings in groups]
-    targets = [_metric(design.runs.trials, name) for name in (OBJECTIVE_VALUE, UNSEEN)]
+    targets = [_metric(design.runs.trials, name) for name in (OBJECTIVE_VALUE, UNSEEN_ACCURACY)]
     effects = judge([row for _, row in rows], targets, design.members)
     found = [
         Attribute(names, row.is_category, *pair) for (names, row), pair in zip(rows, effects, strict=True) if pair[0]
