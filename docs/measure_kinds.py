@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
+from asc_experiments.metrics import DG
 from asc_experiments.statistics import CONFIDENCE, Evidence, Margin, as_one, level, margin, pooled
 from asc_experiments.statistics.margin import ONE_SEED
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.trials import TEACHER_KEY, finished_trials, keys_of
-from asc_experiments.training.scorecard import DG
 
 METRICS = {
     "accuracy/macro": "macro",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchaudio.compliance.kaldi import get_mel_banks
 
-from asc_experiments.augment.spectrogram import freq_mixstyle
+from asc_experiments.augment import freq_mixstyle
 from asc_experiments.models import build_model
 from asc_experiments.models.frontend import FRONTENDS
 from asc_experiments.training import Recipe

@@ -21,6 +21,7 @@ from asc_experiments.base.progress import hushed
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
+from asc_experiments.metrics import metric_names
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.study.executors.local import InProcess
@@ -28,7 +29,6 @@ from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.runner.trial_result import conclude
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
-from asc_experiments.training.scorecard import metric_names
 
 _MIB = 1 << 20
 _STUDY = {

@@ -27,6 +27,7 @@ from asc_experiments.bench.place import Place
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
+from asc_experiments.metrics import metric_names
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.study.executors.local import InProcess
@@ -35,7 +36,6 @@ from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEARCHED, SEED_KIND, TRIAL, finished_trials
-from asc_experiments.training.scorecard import metric_names
 
 _EPOCHS = 5
 _CURVE = "train/loss"

@@ -11,8 +11,8 @@ from pathlib import Path
 from asc_experiments.bench.timing import Measured, median_ms
 from asc_experiments.corpus.decoding import decode_all
 from asc_experiments.corpus.index import Corpus
+from asc_experiments.metrics import metric_names
 from asc_experiments.tracking import Tracking
-from asc_experiments.training.scorecard import metric_names
 
 _TIMES = 7
 

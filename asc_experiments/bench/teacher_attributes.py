@@ -22,7 +22,8 @@ import numpy as np
 import optuna
 from scipy import stats
 
-from asc_experiments.report.analysis.teacher_attributes import UNSEEN, rank_attributes
+from asc_experiments.metrics import UNSEEN_ACCURACY
+from asc_experiments.report.analysis.teacher_attributes import rank_attributes
 from asc_experiments.report.analysis.teacher_design import Design
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.statistics.permutation import Effect
@@ -262,7 +263,7 @@ class _World:
         }
         metrics = {
             "accuracy/overall": self.rng.normal(0.5, 0.03),
-            UNSEEN: self.rng.normal(0.4, 0.03),
+            UNSEEN_ACCURACY: self.rng.normal(0.4, 0.03),
             "device_generalization": self.rng.normal(0.05, 0.01),
             "complexity/parameters": 1_000.0 * size * (1 + (arch == "cp_resnet")),
             "entropy": self.rng.normal(0.5, 0.1),
@@ -281,7 +282,7 @@ class _World:
         truth = 50.0 + WIDTH * np.log2(width / 16)
         truth += float(np.mean([self.worth[key] for key in members])) if members else 0.0
         metrics = {OBJECTIVE_VALUE: (truth + self.rng.normal(0, NOISE)) / 100}
-        metrics[UNSEEN] = metrics[OBJECTIVE_VALUE] - 0.1 + self.rng.normal(0, NOISE) / 100
+        metrics[UNSEEN_ACCURACY] = metrics[OBJECTIVE_VALUE] - 0.1 + self.rng.normal(0, NOISE) / 100
         params = {}
         if members:
             metrics |= self._of_ensemble(members)
@@ -301,7 +302,7 @@ class _World:
 
         metrics = {
             "ensemble/accuracy/overall": mean("accuracy/overall") + 0.01 * many + 0.005 * own[0],
-            "ensemble/accuracy/group/unseen": mean(UNSEEN) + 0.01 * many + 0.005 * own[1],
+            "ensemble/accuracy/group/unseen": mean(UNSEEN_ACCURACY) + 0.01 * many + 0.005 * own[1],
             "ensemble/entropy/overall": mean("entropy") + 0.05 * many + 0.02 * own[2],
             "targets/entropy": mean("entropy") + 0.05 * many + 0.02 * own[3],
             "agreement/overall": mean("agreement") + self.rng.normal(0, 0.01),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from asc_experiments.augment import AugmentationContext, AugmentationSettings, Augmenter
 from asc_experiments.bench.baseline import PlainClips, PlainTrainer
 from asc_experiments.bench.machine import Machine, Work, at_best, frontend_work, network_work
 from asc_experiments.bench.timing import Measured, compare
@@ -62,10 +63,18 @@ class Workload:
 
     def frontend(self) -> Measured:
         """Log-mels of one batch in training, with another mel bank each time."""
-        waveforms = self.m.clips.waveforms(self.rows[: self.batch])
-        frontend, augmenter = self.trainer.network.frontend, self.trainer.augmenter
+        frontend, rows = self.trainer.network.frontend, self.rows[: self.batch]
+        waveforms = self.m.clips.waveforms(rows)
+        settings = AugmentationSettings(fmax_jitter=self.recipe.augmentation.fmax_jitter)
+        augmenter = Augmenter(settings, self.trainer.rng, AugmentationContext(self.device))
+
+        def ours() -> None:
+            batch = augmenter.batch(rows, np.zeros(len(rows), dtype=bool), frontend.shape.fmax)
+            augmenter.apply("waveforms", batch)
+            frontend(waveforms, fmax=batch.fmax)
+
         return self._compare(
-            lambda: frontend(waveforms, fmax=augmenter.upper_mel_edge(frontend.shape.fmax)),
+            ours,
             lambda: self.plain.log_mel(waveforms, self.recipe.augmentation.fmax_jitter),
             self.batch,
             [self.of_frontend],

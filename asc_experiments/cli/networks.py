@@ -46,11 +46,16 @@ def show_network(facts: dict[str, Any], title: str, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
+    from asc_experiments.metrics import DG, further_metrics
+    from asc_experiments.statistics.wording import value_in_words
+
     metrics = facts["metrics"]
     shown = {key: value for key, value in facts.items() if key != "metrics"}
     for name in sorted(metrics):
         if name.startswith(_SHOWN_METRICS):
             shown[name] = f"{100 * metrics[name]:.1f} %"
-    if "device_generalization" in metrics:
-        shown["device_generalization"] = f"{100 * metrics['device_generalization']:.1f}"
+    if DG in metrics:
+        shown[DG] = f"{100 * metrics[DG]:.1f}"
+    for metric in further_metrics(metrics):
+        shown[str(metric.key)] = value_in_words(str(metric.key), metrics[str(metric.key)])
     print_facts(shown, title)

@@ -112,7 +112,9 @@ Validation = Annotated[
         max=0.5,
     ),
 ]
-Augment = Annotated[str, typer.Option(help="Device generalisation: none, dir, fms or dirfms.")]
+Augment = Annotated[
+    str, typer.Option(help="Device generalisation: none, dir, fms, dirfms; also dir+LABEL of packages.")
+]
 Epochs = Annotated[
     int | None, typer.Option(help="Epochs; the schedule is stretched with them (default: as published).")
 ]

@@ -72,6 +72,7 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
 
     from asc_experiments.base.progress import show
     from asc_experiments.distill import TeacherBank
+    from asc_experiments.metrics import DG, OVERALL_ACCURACY, accuracy_of
     from asc_experiments.report.render.terminal import percent
 
     teachers = TeacherBank(settings.tracking()).all()
@@ -82,7 +83,7 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
     for heading in ("key", "teacher", "overall", "real", "seen", "unseen", "DG", "held out", "imported from"):
         is_text = heading in ("key", "teacher", "imported from")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
-    names = ["accuracy/overall", *(f"accuracy/group/{g}" for g in ("real", "seen", "unseen")), "device_generalization"]
+    names = [OVERALL_ACCURACY, *(accuracy_of("group", group) for group in ("real", "seen", "unseen")), DG]
     for t in teachers:
         held_out = f"{100 * t.split.fraction:.0f} %"
         table.add_row(t.key, t.name, *(percent(t.metrics.get(name)) for name in names), held_out, t.source)
@@ -134,16 +135,21 @@ def _scorecards(teacher: Teacher) -> Table:
     """Accuracies in percent, a row for each split that the teacher has logits for."""
     from rich.table import Table
 
+    from asc_experiments.metrics import DG, further_metrics
     from asc_experiments.report.render.terminal import percent
+    from asc_experiments.statistics.wording import value_in_words
 
     metrics = teacher.metrics
     columns = ["overall", "macro", *(f"group/{group}" for group in ("real", "seen", "unseen"))]
     columns += sorted(n.removeprefix("accuracy/") for n in metrics if n.startswith("accuracy/device/"))
+    names = {str(metric.key): metric.title for metric in further_metrics(metrics)}
     table = Table(title="accuracy in %, and DG", title_justify="left")
-    for heading in ("clips", *(column.rpartition("/")[2] for column in columns), "DG"):
+    for heading in ("clips", *(column.rpartition("/")[2] for column in columns), "DG", *names.values()):
         table.add_column(heading, justify="left" if heading == "clips" else "right", no_wrap=True)
     for prefix, clips in (("", "test"), ("validation/", "held out")):
         if f"{prefix}accuracy/overall" in metrics:
             values = [metrics.get(f"{prefix}accuracy/{column}") for column in columns]
-            table.add_row(clips, *map(percent, [*values, metrics[f"{prefix}device_generalization"]]))
+            found = {name: metrics.get(f"{prefix}{name}") for name in names}
+            further = ["" if value is None else value_in_words(name, value) for name, value in found.items()]
+            table.add_row(clips, *map(percent, [*values, metrics[f"{prefix}{DG}"]]), *further)
     return table

@@ -17,6 +17,7 @@ from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.training_context import TrainingContext
+from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.registry.network_store import log_network
@@ -151,7 +152,7 @@ class TeacherBank:
             CORPUS: bench.store.corpus_digest,
             HELD_OUT: bench.split.model_dump_json(),
         } | ({RESPONSES: responses.digest} if responses else {})
-        view = page_view("teacher", _COLUMNS, _tested(bench), "accuracy/overall")
+        view = page_view("teacher", _COLUMNS, _tested(bench), OVERALL_ACCURACY)
         self.tracking.describe(self.experiment_id, _NOTE, view)
         with self.tracking.run(self.experiment_id, recipe.name, "teacher", tags) as run:
             trained = train_network(bench, recipe, run, f"teacher {recipe.name}", key)
@@ -162,7 +163,7 @@ class TeacherBank:
             log_evidence(run, bench.evidence([trained.logits]))
             log_figures(bench, run, f"teacher {recipe.name}", [trained.logits], bars_of(recipe.name, metrics))
             run.tags({LOGITS_DIGEST: digest, MODEL_ID: model_id})
-        accuracy = 100 * metrics["accuracy/overall"]
+        accuracy = 100 * metrics[OVERALL_ACCURACY]
         say(f"teacher {key} {recipe.name}: trained, accuracy {accuracy:.1f} % on the test fold")
 
     def _say_of_earlier(self, recipe: Recipe, bench: TrainingContext) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill.teacher import Teacher
+from asc_experiments.metrics.softmax import softmax
 from asc_experiments.tracking.trials import IMPORTED
-from asc_experiments.training.diagnostics import softmax
 
 RULES = ("mean_logits", "mean_probabilities", "accuracy_weighted")
 """How an Ensemble's logits combine. The published systems use the first."""

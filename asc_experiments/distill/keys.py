@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from asc_experiments.augment.augmentation import is_off
+from asc_experiments.augment.augmentations import acting
 from asc_experiments.base.hashing import digest_json
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.models import ARCHITECTURES
@@ -60,7 +62,6 @@ FROZEN: dict[str, dict[str, Any]] = {
 LATER: dict[str, dict[str, Any]] = {}
 """Of settings that came after schema 2, by group: the value with which a network comes out as it did before."""
 _FROZEN_SPLIT = {"fraction": 0.0, "hold_out_devices": [], "seed": 0}
-_OFF = (None, "", "none")
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def differing(settings: Settings, frozen: Settings) -> dict[str, Any]:
         if isinstance(value, Mapping) and isinstance(known, Mapping):
             if group := differing(value, known):
                 different[name] = group
-        elif not (value == known if name in frozen else _is_off(value)):
+        elif not (value == known if name in frozen else is_off(value)):
             different[name] = value
     return different
 
@@ -100,10 +101,11 @@ def differing(settings: Settings, frozen: Settings) -> dict[str, Any]:
 def recipe_identity(recipe: Recipe) -> dict[str, Any]:
     """What a Recipe adds to a key: its architecture, and the settings that differ from the frozen ones.
 
-    Of an architecture of another package its distribution, version and source count too, and all settings of its
-    network: what they mean is frozen nowhere.
+    Of an architecture or an augmentation of another package its distribution, version and source count too, and all its
+    settings: what they mean is frozen nowhere. Of an augmentation that is off nothing counts.
     """
     settings = recipe.model_dump(mode="json")
+    settings["augmentation"] = acting(settings["augmentation"])
     arch = settings["network"].pop("arch")
     source = ARCHITECTURES[arch].source
     if source is not None:
@@ -172,7 +174,3 @@ def _dump_of_schema_1(recipe: Recipe) -> dict[str, Any]:
         for group in ("network", "augmentation", "optimisation")
     }
     return groups | {"seed": recipe.seed}
-
-
-def _is_off(value: Any) -> bool:
-    return value in _OFF or value == 0 or value in ([], {})

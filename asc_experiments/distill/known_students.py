@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
@@ -11,6 +12,7 @@ from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import LOGITS, LOGITS_DIGEST
 from asc_experiments.distill.train import log_corpus
 from asc_experiments.distill.training_context import TrainingContext
+from asc_experiments.metrics import METRICS, MetricKey
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.registry.network_store import has_network
 from asc_experiments.tracking.trials import (
@@ -67,6 +69,26 @@ def is_whole(tracking: Tracking, student: RunRecord) -> bool:
 def scores_of(student: RunRecord) -> dict[str, float]:
     """A student's own scores and complexity, without how long its training took."""
     return {name: value for name, value in student.metrics.items() if not name.startswith(_NO_SCORES)}
+
+
+def with_further_scores(bench: TrainingContext, student: RunRecord) -> RunRecord:
+    """A student that was found, with the metrics of packages that were installed after it was scored.
+
+    They are measured from its logits, and logged into its run too.
+
+    Args:
+        bench: the corpus and split that it was trained on.
+        student: the run that trained it; whole.
+    """
+    outside = [metric for metric in METRICS.values() if metric.source is not None]
+    if all(str(metric.key) in student.metrics for metric in outside):
+        return student
+    with bench.tracking.artifacts(student.run_id, LOGITS) as path:
+        logits = LogitTable.load(path).of(bench.corpus.filenames, f"run {student.run_id}")
+    names = {metric.name for metric in outside}
+    measured = {name: value for name, value in bench.scorecards(logits).items() if MetricKey.parse(name).name in names}
+    bench.tracking.writer(student.run_id, student.experiment_id).metrics(measured)
+    return replace(student, metrics={**student.metrics, **measured})
 
 
 def log_found(bench: TrainingContext, run: Run, student: RunRecord) -> dict[str, float]:

@@ -10,7 +10,7 @@ from asc_experiments.base.progress import say
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank, check_learnable
 from asc_experiments.distill.ensemble import Ensemble
-from asc_experiments.distill.known_students import find_student, log_found, scores_of, student_lock
+from asc_experiments.distill.known_students import find_student, log_found, scores_of, student_lock, with_further_scores
 from asc_experiments.distill.student import Distillation, log_ensemble, soft_targets, student_identity, train_student
 from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import RunRecord, Tracking
@@ -86,6 +86,7 @@ def train_single_student(
             if found is None:
                 return run.run_id, train_student(bench, recipe, run, ensemble, settings)
             say(f"student {recipe.name}: a study trained it, in run {found.run_id}")
+            found = with_further_scores(bench, found)
             log_found(bench, run, found)
             return run.run_id, _scorecards(found)
 

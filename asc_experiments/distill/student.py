@@ -16,12 +16,14 @@ from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import LOGITS_DIGEST
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.training_context import TrainingContext
+from asc_experiments.metrics import DG, OVERALL_ACCURACY
+from asc_experiments.metrics.entropy import entropy
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE, TEACHERS
 from asc_experiments.training import Recipe, SoftTargets
-from asc_experiments.training.diagnostics import agreement, disagreement, entropy
+from asc_experiments.training.diagnostics import agreement, disagreement
 
 ENSEMBLE_SIZE = "ensemble_size"
 
@@ -152,11 +154,11 @@ def _diversity(bench: TrainingContext, ensemble: Ensemble) -> dict[str, float]:
 def _teacher_table(ensemble: Ensemble, ensemble_metrics: Mapping[str, float]) -> dict[str, list[object]]:
     """Accuracy in percent per device: one row per teacher, and one for the ensemble; None where it is not known."""
     rows = [(t.key, t.name, t.metrics) for t in ensemble.teachers] + [("", "ensemble", ensemble_metrics)]
-    names = ["accuracy/overall", *sorted({n for r in rows for n in r[2] if n.startswith("accuracy/device/")})]
+    names = [OVERALL_ACCURACY, *sorted({n for r in rows for n in r[2] if n.startswith("accuracy/device/")})]
     table: dict[str, list[object]] = {"key": [r[0] for r in rows], "teacher": [r[1] for r in rows]}
     for name in names:
         table[name.removeprefix("accuracy/").replace("/", " ")] = [_percent(r[2].get(name)) for r in rows]
-    table["DG"] = [_percent(r[2].get("device_generalization")) for r in rows]
+    table["DG"] = [_percent(r[2].get(DG)) for r in rows]
     return table
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
@@ -23,6 +24,7 @@ from asc_experiments.tracking.trials import (
     TEACHER_KEY,
 )
 from asc_experiments.training import Recipe
+from asc_experiments.training.recipe import check_augmentations
 
 KEY, LOGITS_DIGEST = TEACHER_KEY, "asc.logits_digest"
 RESPONSES = "asc.impulse_responses"
@@ -61,7 +63,9 @@ class Teacher:
                 recipe = Recipe.model_validate_json(record.tags[RECIPE])
             split = ValidationSplit.model_validate_json(record.tags[HELD_OUT])
         except (KeyError, ValueError):
-            arch = _arch_of(record)
+            stored = _stored_recipe(record)
+            check_augmentations(stored, where)
+            arch = stored.get("network", {}).get("arch", "")
             if arch and arch not in ARCHITECTURES:
                 what = f"is of architecture '{arch}', which is not installed"
                 raise AscError(where, what, "install the package that it is from") from None
@@ -117,9 +121,10 @@ class Teacher:
             return LogitTable.load(path)
 
 
-def _arch_of(record: RunRecord) -> str:
-    """The name of a teacher's architecture, whatever its Recipe is otherwise; empty where it does not say."""
+def _stored_recipe(record: RunRecord) -> dict[str, Any]:
+    """A teacher's Recipe as it was written, whether or not this version can read it; empty where there is none."""
     try:
-        return str(json.loads(record.tags[RECIPE])["network"]["arch"])
-    except (KeyError, ValueError, TypeError):
-        return ""
+        stored = json.loads(record.tags[RECIPE])
+    except (KeyError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) and isinstance(stored.get("network", {}), dict) else {}

@@ -25,6 +25,7 @@ from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impu
 from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_FILE
 from asc_experiments.corpus.segments import Segments, find_segments
 from asc_experiments.distill.keys import Conditions
+from asc_experiments.metrics import METRICS, measure
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import (
@@ -35,7 +36,6 @@ from asc_experiments.training import (
     Trainer,
     score,
 )
-from asc_experiments.training.diagnostics import calibration
 from asc_experiments.training.loop import best_device
 from asc_experiments.training.precision import training_format
 from asc_experiments.training.pretrained import audioset_weights
@@ -154,11 +154,11 @@ class TrainingContext:
             AscError: if there is one.
         """
         reference = self.corpus.reference_device
-        if recipe.needs_impulse_responses and reference not in self.corpus.device_of[self.rows[0]]:
+        if recipe.augmentation.dir_probability > 0 and reference not in self.corpus.device_of[self.rows[0]]:
             what = f"DIR augments clips of the reference device '{reference}' only, and none is trained on"
             remedy = f"do not hold '{reference}' out, train without DIR, or name another device in {REFERENCE_FILE}"
             raise AscError(recipe.name, what, f"{remedy} in the corpus")
-        if recipe.augmentation.segment_crop > 0 and self._segments.length.max() < 2:
+        if recipe.needs_segments and self._segments.length.max() < 2:
             what = "segment_crop finds no two training clips that follow each other in one recording"
             raise AscError(recipe.name, what, "set segment_crop to 0, or name clips as TAU22 does")
 
@@ -195,7 +195,7 @@ class TrainingContext:
         return self._audioset_weights if recipe.pretrained != "none" else None
 
     def scorecards(self, logits: np.ndarray) -> dict[str, float]:
-        """Scorecard and calibration of the test fold, and under ``validation/…`` those of the held-out clips.
+        """Every metric of the test fold, and under ``validation/…`` those of the held-out clips.
 
         A split of which a clip has no logits (its row is NaN) gets no Scorecard.
 
@@ -229,14 +229,13 @@ class TrainingContext:
 
     def _measures(self, logits: np.ndarray, rows: np.ndarray) -> dict[str, float]:
         labels, devices = self.corpus.labels[rows], self.corpus.device_of[rows]
-        explained = calibration(logits[rows], labels, devices, self.groups_for(rows))
-        return dict(self.score(logits[rows], rows).metrics) | explained
+        return measure(METRICS.values(), logits[rows], labels, devices, self.groups_for(rows), self.corpus.scenes)
 
     def trainer(self, recipe: Recipe, soft_targets: SoftTargets | None = None) -> Trainer:
         """What trains a Recipe on this corpus, before its first epoch."""
         responses, weights = self.responses_for(recipe), self.weights_for(recipe)
         bank = responses.responses if responses else None
-        segments = self._segments if recipe.augmentation.segment_crop > 0 else None
+        segments = self._segments if recipe.needs_segments else None
         return Trainer(recipe, self.clips, self.corpus.scenes, bank, soft_targets, weights, segments)
 
     @cached_property

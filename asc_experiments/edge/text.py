@@ -8,12 +8,11 @@ from typing import Any
 from asc_experiments.edge.comparison import PYTORCH
 from asc_experiments.edge.export import Exported
 from asc_experiments.edge.order import FINE_TUNED, FLOAT, INT8
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, accuracy_of
 from asc_experiments.report.render.terminal import percent
-from asc_experiments.training.scorecard import DG
 
 POINT = 0.01
 """The most that a file may lose to PyTorch before something is to be done about it."""
-_OVERALL = "accuracy/overall"
 _NAMES = {
     PYTORCH: "float32, PyTorch",
     FLOAT: "float32, exported",
@@ -54,8 +53,8 @@ def accuracy_cells(exported: Exported) -> tuple[list[str], list[list[str]]]:
     if not cards:
         return [], []
     devices = sorted(name for name in cards[PYTORCH] if name.startswith("accuracy/device/"))
-    groups = [f"accuracy/group/{group}" for group in _GROUPS if f"accuracy/group/{group}" in cards[PYTORCH]]
-    columns = [_OVERALL, *groups, DG, *devices]
+    groups = [accuracy_of("group", group) for group in _GROUPS if accuracy_of("group", group) in cards[PYTORCH]]
+    columns = [OVERALL_ACCURACY, *groups, DG, *devices]
     headings = ["", *("DG" if name == DG else name.rpartition("/")[2] for name in columns)]
     return headings, [[_NAMES[name], *(percent(card[column]) for column in columns)] for name, card in cards.items()]
 
@@ -65,7 +64,7 @@ def advice(exported: Exported) -> str:
     cards = exported.compared.scorecards
     if not cards:
         return ""
-    overall = {name: card[_OVERALL] for name, card in cards.items()}
+    overall = {name: card[OVERALL_ACCURACY] for name, card in cards.items()}
     lost = overall[PYTORCH] - overall[exported.format]
     if lost <= POINT:
         return ""

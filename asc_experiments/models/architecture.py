@@ -12,17 +12,12 @@ PyTorch is not imported here, so that a report that reads a Recipe does not wait
 
 from __future__ import annotations
 
-import inspect
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
+from asc_experiments.base.entry_points import Registry, Source, source_of
 from asc_experiments.base.errors import AscError, nearest
-from asc_experiments.base.hashing import digest_file, digest_json
 from asc_experiments.base.settings import Settings
 from asc_experiments.models.frontend_shape import FrontendShape
 
@@ -44,21 +39,6 @@ class NetworkSettings(Settings):
     arch: str
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where an architecture comes from that is not part of the program. It is part of its networks' keys.
-
-    Attributes:
-        distribution: the package's name, as it is installed.
-        version: its version.
-        digest: of all Python files of the package, by name and content.
-    """
-
-    distribution: str
-    version: str
-    digest: str
-
-
 class Architecture(ABC):
     """What the program asks of an architecture.
 
@@ -66,7 +46,7 @@ class Architecture(ABC):
         name: as Recipes, study files and ``--arch`` have it.
         settings: its settings; ``arch`` is a ``Literal`` of the name, and every other field has a default.
         frontend: the log-mel frontend that its networks hear through.
-        published: the defaults of training: all of ``Optimisation``, and of ``Augmentation`` what differs from its own.
+        published: the defaults of training: all of ``Optimisation``, and of augmentations what differs from theirs.
             ``dir_probability`` and ``fms_probability`` are those that ``--augment dirfms`` switches on.
         evaluates_in_bfloat16: whether a processor that multiplies bfloat16 computes logits in it. It pays where a
             network waits for products (transformers), not where it waits for memory (convolutions).
@@ -128,11 +108,8 @@ class Architecture(ABC):
         return {}
 
 
-ARCHITECTURES: dict[str, Architecture] = {}
+ARCHITECTURES: Registry[Architecture] = Registry("architecture", GROUP)
 """Every architecture there is, by name, those of the program first."""
-_broken: dict[str, str] = {}
-"""Why an entry point gave no architecture, by its name."""
-_loading: EntryPoint | None = None
 
 
 def register_architecture(kind: type[Architecture]) -> type[Architecture]:
@@ -145,50 +122,15 @@ def register_architecture(kind: type[Architecture]) -> type[Architecture]:
     for wanted in ("name", "settings", "frontend", "published"):
         if not hasattr(kind, wanted):
             raise AscError(where, f"has no '{wanted}'", "see asc_experiments.models.Architecture")
-    if kind.name in ARCHITECTURES:
-        raise AscError(where, "is there already", "give yours another name")
     arch = kind.settings.model_fields["arch"]
     if get_args(arch.annotation) != (kind.name,) or arch.default != kind.name:
         what = f"its settings have arch: {getattr(arch.annotation, '__name__', arch.annotation)} = {arch.default!r}"
         raise AscError(where, what, f"write arch: Literal['{kind.name}'] = '{kind.name}'")
     made = kind()
     _check_settings(made, where)
-    made.source = _source_of(kind)
-    ARCHITECTURES[kind.name] = made
+    made.source = source_of(kind)
+    ARCHITECTURES.add(kind.name, made)
     return kind
-
-
-def architecture(name: str, where: str = "recipe") -> Architecture:
-    """The architecture of a name.
-
-    Args:
-        name: as it was written.
-        where: what wrote it, for the error.
-
-    Raises:
-        AscError: if there is none, with the nearest; or with why that of an installed package could not be loaded.
-    """
-    if name in ARCHITECTURES:
-        return ARCHITECTURES[name]
-    if name in _broken:
-        raise AscError(where, f"architecture '{name}' cannot be loaded ({_broken[name]})", "correct its package")
-    raise AscError(where, f"unknown architecture '{name}'", nearest(name, ARCHITECTURES))
-
-
-def load_outside() -> None:
-    """Import what the entry points of installed packages name; one that fails is told when somebody asks for it."""
-    global _loading
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        _loading, before = entry, len(ARCHITECTURES)
-        try:
-            entry.load()
-            if len(ARCHITECTURES) == before:
-                _broken[entry.name] = f"{entry.value} registers none"
-        except Exception as error:
-            said = error.line() if isinstance(error, AscError) else f"{type(error).__name__}: {error}"
-            _broken[entry.name] = " ".join(said.split())
-        finally:
-            _loading = None
 
 
 def _check_settings(made: Architecture, where: str) -> None:
@@ -210,17 +152,3 @@ def _check_settings(made: Architecture, where: str) -> None:
         if not isinstance(values, Mapping):
             raise AscError(where, f"its size '{size}' is {values!r}", "write a mapping of settings to values")
         made.settings.parse(dict(values), f"{where}, size '{size}'")
-
-
-def _source_of(kind: type[Architecture]) -> Source | None:
-    """The package of the entry point that is being loaded, with the digest of all its code."""
-    if _loading is None or _loading.dist is None:
-        return None
-    module = kind.__module__.partition(".")[0]
-    found = (getattr(sys.modules[module], "__file__", None), inspect.getsourcefile(kind))
-    files = [Path(file) for file in found if file]
-    folders = [Path(folder) for folder in getattr(sys.modules[module], "__path__", ())]
-    own = [Path(str(file.locate())) for file in _loading.dist.files or () if file.suffix == ".py"]
-    code = {file.resolve() for file in (*files, *own, *(file for each in folders for file in each.rglob("*.py")))}
-    digests = sorted((file.name, digest_file(file)) for file in code if file.is_file())
-    return Source(_loading.dist.name, _loading.dist.version, digest_json(digests))

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asc_experiments.metrics import is_part_of_one
 from asc_experiments.statistics.permutation import FEWEST, Effect
-from asc_experiments.training.scorecard import DG
 
 MOST_ROWS = 100
 """What a table shows of thousands of trials; ``csv`` and ``json`` hold them all."""
-
-
-def is_part_of_one(metric: str) -> bool:
-    """Whether a metric is told in percent."""
-    return metric.startswith("accuracy/") or metric == DG
 
 
 def value_of(metric: str, value: float, std: float | None = None) -> str:

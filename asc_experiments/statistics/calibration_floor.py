@@ -17,8 +17,8 @@ import math
 
 import numpy as np
 
-BINS = 15
-"""Of equal width, as in ``training.diagnostics.ece``."""
+from asc_experiments.metrics.ece import BINS
+
 FEWEST_CLIPS = 500
 """Clips from which on a calibration error is told: below, most of it is the luck of so few."""
 _NARROWEST = 1e-3

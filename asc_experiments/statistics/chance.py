@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asc_experiments.metrics import MACRO_ACCURACY, OVERALL_ACCURACY
 from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import level
 
@@ -44,7 +45,7 @@ def learning_of(table: Evidence) -> Learning:
     Their macro-average accuracy is compared, which favours no frequent scene; the interval is over places, with the
     students as they are. From a single place nothing is known, and they count as at chance.
     """
-    found = level(table, "accuracy/macro", fixed_students=True)
+    found = level(table, MACRO_ACCURACY, fixed_students=True)
     shares = table.answers / table.answers.sum(axis=1, keepdims=True)
     favourites = dict.fromkeys(table.scenes[scene] for scene in table.answers.argmax(axis=1))
     return Learning(
@@ -95,6 +96,6 @@ def _floor_of_independent_clips(table: Evidence) -> float:
     """The root of the mean variance over devices of so many clips of each, answered with the mean accuracy."""
     clips = table.clips.sum(axis=0)
     clips = clips[clips > 0]
-    accuracy = float(table.measure("accuracy/overall").mean())
+    accuracy = float(table.measure(OVERALL_ACCURACY).mean())
     variance = accuracy * (1 - accuracy) * float(np.mean(1 / clips))
     return math.sqrt(variance * (len(clips) - 1) / len(clips)) * _mean_of_deviation(len(clips))

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from asc_experiments.metrics import accuracy_of
 from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import CONFIDENCE, ONE_PLACE, Margin, Part
 
@@ -50,7 +51,7 @@ def extremes(table: Evidence) -> tuple[str, str, Margin] | None:
     heard = [device for place, device in enumerate(table.devices) if table.clips[:, place].sum() > 0]
     if len(heard) < 2:
         return None
-    accuracy = {device: float(table.measure(f"accuracy/device/{device}").mean()) for device in heard}
+    accuracy = {device: float(table.measure(accuracy_of("device", device)).mean()) for device in heard}
     high, low = max(heard, key=lambda d: accuracy[d]), min(heard, key=lambda d: accuracy[d])
     if high == low:
         low = next(device for device in heard if device != high)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from asc_experiments.training.scorecard import DG, losses_of
+from asc_experiments.metrics import DG, METRICS, Metric, MetricKey
+from asc_experiments.metrics.loss import losses_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class Evidence:
         correct: ``(students, places, devices)``, how many of them were answered right.
         loss: ``(students, places, devices)`` float64, the sum of their cross entropies in nats.
         answers: ``(students, scenes)``, how often each scene was the answer.
+        sums: of further metrics that are means over clips, by name: ``(students, places, devices)`` float64.
     """
 
     places: tuple[str, ...]
@@ -44,6 +46,7 @@ class Evidence:
     correct: np.ndarray
     loss: np.ndarray
     answers: np.ndarray
+    sums: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -89,6 +92,10 @@ class Evidence:
             correct=np.stack([summed((each == labels).astype(float)).astype(np.int64) for each in chosen]),
             loss=np.stack([summed(losses_of(each, labels)) for each in logits]),
             answers=np.stack([np.bincount(each, minlength=len(scenes)) for each in chosen]),
+            sums={
+                metric.name: np.stack([summed(metric.per_clip(each, labels)) for each in logits])
+                for metric in _further_means()
+            },
         )
 
     @property
@@ -146,7 +153,7 @@ class Evidence:
         if metric in self._known:
             return self._known[metric]
         cells = self._cells(metric)
-        values = self.loss if metric.startswith("loss/") else self.correct
+        values = {"loss": self.loss, **self.sums}.get(MetricKey.parse(metric).name, self.correct)
         belongs = cells[None] == np.arange(int(cells.max()) + 1)[:, None, None]
         found = np.einsum("spd,kpd->spk", values, belongs), np.einsum("pd,kpd->pk", self.clips, belongs)
         self._known[metric] = found
@@ -160,7 +167,8 @@ class Evidence:
     def _cells(self, metric: str) -> np.ndarray:
         """The cell of each place and device, ``(places, devices)`` int64; -1 counts for nothing."""
         shape = self.clips.shape
-        what, kind, name = [*metric.split("/", 2), "", ""][:3]
+        key = MetricKey.parse(metric)
+        kind, name = key.part, key.member
         if metric == DG:
             cells = np.broadcast_to(np.arange(shape[1]), shape)
         elif kind == "macro":
@@ -175,7 +183,8 @@ class Evidence:
             member = in_scene if kind == "scene" else np.array(of_devices.get(kind, [False] * shape[1]))[None]
             cells = np.where(np.broadcast_to(member, shape), 0, -1)
         cells = np.where(self.clips > 0, cells, -1)
-        if (cells < 0).all() or not (metric == DG or what in ("accuracy", "loss")):
+        is_summed = key.name in ("accuracy", "loss") or (key.name in self.sums and key.name in METRICS)
+        if (cells < 0).all() or not (metric == DG or is_summed):
             raise ValueError(f"no clip counts for {metric}")
         return cells
 
@@ -193,6 +202,11 @@ def pooled(tables: Sequence[Evidence]) -> Evidence:
         correct=np.concatenate([table.correct for table in tables]),
         loss=np.concatenate([table.loss for table in tables]),
         answers=np.concatenate([table.answers for table in tables]),
+        sums={
+            name: np.concatenate([table.sums[name] for table in tables])
+            for name in tables[0].sums
+            if all(name in table.sums for table in tables)
+        },
     )
 
 
@@ -203,7 +217,8 @@ def as_one(table: Evidence) -> Evidence:
     piece of evidence: pool one such table a teacher.
     """
     means = {name: getattr(table, name).mean(axis=0, keepdims=True) for name in _PER_STUDENT}
-    return replace(table, correct=means["correct"], loss=means["loss"], answers=means["answers"])
+    sums = {name: each.mean(axis=0, keepdims=True) for name, each in table.sums.items()}
+    return replace(table, correct=means["correct"], loss=means["loss"], answers=means["answers"], sums=sums)
 
 
 def combine(metric: str, sums: np.ndarray, clips: np.ndarray) -> np.ndarray:
@@ -213,6 +228,7 @@ def combine(metric: str, sums: np.ndarray, clips: np.ndarray) -> np.ndarray:
 
 
 _PER_STUDENT = ("correct", "loss", "answers")
+_SUMS = "sums/"
 
 
 def to_bytes(splits: Mapping[str, Evidence]) -> bytes:
@@ -228,6 +244,7 @@ def to_bytes(splits: Mapping[str, Evidence]) -> bytes:
         arrays[f"{split}/names"] = np.frombuffer(json.dumps(names).encode(), dtype=np.uint8)
         for name in ("scene_of", "clips", *_PER_STUDENT):
             arrays[f"{split}/{name}"] = getattr(table, name)
+        arrays |= {f"{split}/{_SUMS}{name}": each for name, each in table.sums.items()}
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stubs take the name of an option for an array's
     return file.getvalue()
@@ -257,7 +274,21 @@ def _table(arrays: Mapping[str, np.ndarray], split: str) -> Evidence:
         devices=devices,
         groups=dict(zip(devices, names["groups"], strict=True)),
         **{name: arrays[f"{split}/{name}"] for name in ("scene_of", "clips", *_PER_STUDENT)},
+        sums={
+            name.removeprefix(f"{split}/{_SUMS}"): each
+            for name, each in arrays.items()
+            if name.startswith(f"{split}/{_SUMS}")
+        },
     )
+
+
+def _further_means() -> list[Metric]:
+    """The metrics, besides those that every table has, that are means over clips."""
+    return [
+        metric
+        for metric in METRICS.values()
+        if metric.every_epoch and metric.is_mean and metric.name not in ("accuracy", "loss")
+    ]
 
 
 def _endings(labels: np.ndarray) -> np.ndarray:

@@ -28,8 +28,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asc_experiments.metrics import is_better_higher
 from asc_experiments.statistics.evidence import Evidence, combine
-from asc_experiments.training.scorecard import is_better_higher
 
 CONFIDENCE = 0.95
 """How often an interval holds what it is about."""
@@ -95,7 +95,7 @@ def margin(ours: Evidence, theirs: Evidence, metric: str, comparisons: int = 1, 
             recipe, and the part of the error that more places would lower.
 
     Example:
-        >>> margin(of_dirfms, of_none, "accuracy/group/unseen").is_better  # doctest: +SKIP
+        >>> margin(of_dirfms, of_none, UNSEEN_ACCURACY).is_better  # doctest: +SKIP
         True
 
     Raises:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from asc_experiments.metrics import is_part_of_one
 from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import CONFIDENCE, Margin
-from asc_experiments.training.scorecard import DG
 
 
 def counted(number: int, thing: str) -> str:
@@ -14,7 +14,7 @@ def counted(number: int, thing: str) -> str:
 
 def value_in_words(metric: str, value: float) -> str:
     """A value of a metric: in percent where it is an accuracy or DG."""
-    if metric.startswith("accuracy/") or metric == DG:
+    if is_part_of_one(metric):
         return f"{100 * value:.1f} %"
     return f"{value:.4f}"
 
@@ -27,8 +27,7 @@ def clips_in_words(table: Evidence, metric: str, split: str = "test") -> str:
 
 def margin_in_words(found: Margin) -> str:
     """A difference with its interval: ``+0.4 points, 95 % interval [-1.2, +2.0]``, or why that is not known."""
-    in_points = found.metric.startswith("accuracy/") or found.metric == DG
-    scale, digits, unit = (100, 1, " points") if in_points else (1, 4, "")
+    scale, digits, unit = (100, 1, " points") if is_part_of_one(found.metric) else (1, 4, "")
     said = f"{scale * found.value:+.{digits}f}{unit}"
     if not found.is_known:
         return f"{said}, and how much of that is noise is {found.unknown}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from asc_experiments.metrics import MACRO_ACCURACY
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.run import RunRecord
@@ -41,7 +42,7 @@ class Standing:
     @property
     def metric(self) -> str:
         """The objective, as it is measured in the test fold."""
-        objective = self.trial.tags.get(OBJECTIVE, "accuracy/macro")
+        objective = self.trial.tags.get(OBJECTIVE, MACRO_ACCURACY)
         return objective if self.evidence is None else metric_on_test(objective, self.evidence)
 
 
@@ -93,4 +94,4 @@ def metric_on_test(objective: str, table: Evidence) -> str:
         except ValueError:
             continue
         return metric
-    return "accuracy/macro"
+    return MACRO_ACCURACY

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from asc_experiments.metrics import MACRO_ACCURACY
 from asc_experiments.statistics import Evidence, Learning, Margin, learning_of
 from asc_experiments.statistics.chance import ONE_ANSWER
 from asc_experiments.statistics.settling import settling_in_words, what_settles
@@ -32,7 +33,7 @@ from asc_experiments.tracking.trials import (
     last_replicated,
 )
 
-MACRO, ENTROPY = "accuracy/macro", "targets/entropy"
+MACRO, ENTROPY = MACRO_ACCURACY, "targets/entropy"
 RUN_AGAIN = "run the study again under another name; older runs keep no answers by place"
 NEAR_CHANCE = 0.1
 """Part of the way from guessing to no mistake, up to which a teacher's accuracy counts as near chance."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asc_experiments.metrics import ACCURACY, MACRO_ACCURACY, MetricKey
 from asc_experiments.tracking.trials import (
     OBJECTIVE,
     OBJECTIVE_CLIPS,
@@ -54,7 +55,7 @@ class ObjectiveClips:
         text += f" at {_count(self.places, 'place')}"
         if self.point is None:
             return text
-        upto = "up to " if self.metric == "accuracy/macro" else ""
+        upto = "up to " if self.metric == MACRO_ACCURACY else ""
         return f"{text}: one clip is {upto}{_digits(self.point)} points"
 
     @property
@@ -106,7 +107,8 @@ def count_objective(
         groups: the group of each device.
     """
     devices, labels = corpus.device_of[rows], corpus.labels[rows]
-    kind, _, member = metric.partition("/")[2].partition("/")
+    key = MetricKey.parse(metric)
+    kind, member = key.part, key.member
     chosen = np.ones(len(rows), dtype=bool)
     if kind == "device":
         chosen = devices == member
@@ -118,13 +120,13 @@ def count_objective(
     places = {corpus.clips[row].location for row in counted.tolist()}
     found = tuple(sorted(set(devices[chosen].tolist())))
     named = found if kind in ("device", "group") else ()
-    point = _point(metric, labels[chosen]) if metric.startswith("accuracy/") and len(counted) else None
+    point = _point(metric, labels[chosen]) if key.name == ACCURACY.name and len(counted) else None
     return ObjectiveClips(metric, split, len(counted), len(places), named, point)
 
 
 def _point(metric: str, labels: np.ndarray) -> float:
     """The most that one clip changes an accuracy, in percentage points; in a mean over scenes a rare one's most."""
-    if metric != "accuracy/macro":
+    if metric != MACRO_ACCURACY:
         return 100.0 / len(labels)
     _, counts = np.unique(labels, return_counts=True)
     return 100.0 / (len(counts) * float(counts.min()))

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asc_experiments.augment import Augmenter, DeviceImpulseResponses
+from asc_experiments.augment import AugmentationContext, Augmenter, DeviceImpulseResponses
+from asc_experiments.augment.settings import switched_on
 from asc_experiments.base.errors import AscError, NotFiniteError
 from asc_experiments.corpus.segments import Segments
 from asc_experiments.models import ARCHITECTURES
@@ -47,11 +48,12 @@ def check_learns_from_logits(recipe: Recipe) -> None:
     """Refuse a student whose clips would no longer be those that its teachers' logits belong to.
 
     Raises:
-        AscError: if the Recipe crops segments.
+        AscError: if the Recipe crops segments, or has another augmentation that does not keep clips.
     """
-    if recipe.augmentation.segment_crop > 0:
-        where = f"student {recipe.name} segment_crop"
-        raise AscError(where, "needs labels only: teachers' logits belong to whole clips", "set segment_crop to 0")
+    for each in switched_on(recipe.augmentation):
+        if not each.keeps_clips:
+            where, remedy = f"student {recipe.name} {each.name}", f"set {each.switch()} to {each.off()}"
+            raise AscError(where, "needs labels only: teachers' logits belong to whole clips", remedy)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ class Trainer:
         bank = None
         if recipe.needs_impulse_responses and responses is not None:
             bank = DeviceImpulseResponses(responses, clips.samples).to(clips.device)
-        self.augmenter = Augmenter(recipe.augmentation, self.rng, bank, segments)
+        context = AugmentationContext(clips.device, clips.samples, SILENT_LOG_MEL, bank, segments)
+        self.augmenter = Augmenter(recipe.augmentation, self.rng, context)
         self.targets = soft_targets
         self._teacher: Tensor | None = None
         if soft_targets is not None:
@@ -164,35 +167,36 @@ class Trainer:
             total += loss * len(batch)
         return float(total) / len(order)
 
-    def _step(self, batch: np.ndarray) -> Tensor:
-        frontend = self.network.frontend
+    def _step(self, rows: np.ndarray) -> Tensor:
+        frontend, augmenter = self.network.frontend, self.augmenter
         with torch.no_grad():
-            cropped = self.augmenter.crop(batch, self.clips.samples)
-            clips = self.clips.windows(*cropped) if cropped else self.clips.waveforms(batch)
-            waveforms = self.augmenter.waveforms(clips, self.clips.is_reference[batch])
-            features = frontend(waveforms, fmax=self.augmenter.upper_mel_edge(frontend.shape.fmax))
-            features = self.augmenter.features(features, SILENT_LOG_MEL)
-            mixed = self.augmenter.mixup(features)
+            batch = augmenter.batch(rows, self.clips.is_reference[rows], frontend.shape.fmax)
+            augmenter.apply("clips", batch)
+            batch.waveforms = self.clips.windows(*batch.windows) if batch.windows else self.clips.waveforms(rows)
+            augmenter.apply("waveforms", batch)
+            batch.features = frontend(batch.waveforms, fmax=batch.fmax)
+            augmenter.apply("features", batch)
+            augmenter.apply("mixing", batch)
         with autocast(self.recipe, self.clips.device, training=True):
-            logits = self.network.model(mixed[0] if mixed else features)
-        loss = self._loss(logits.float(), batch, mixed)
+            logits = self.network.model(batch.features)
+        loss = self._loss(logits.float(), rows, batch.mixture)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         return loss.detach()
 
-    def _loss(self, logits: Tensor, batch: np.ndarray, mixed: tuple[Tensor, Tensor, Tensor] | None) -> Tensor:
-        labels = self.clips.labels(batch)
-        teacher = self._teacher[torch.from_numpy(batch).to(labels.device)] if self._teacher is not None else None
+    def _loss(self, logits: Tensor, rows: np.ndarray, mixture: tuple[Tensor, Tensor] | None) -> Tensor:
+        labels = self.clips.labels(rows)
+        teacher = self._teacher[torch.from_numpy(rows).to(labels.device)] if self._teacher is not None else None
 
         def against(labels: Tensor, teacher: Tensor | None) -> Tensor:
             if teacher is None or self.targets is None:
                 return label_loss(logits, labels)
             return distillation_loss(logits, teacher, labels, self.targets.temperature, self.targets.label_weight)
 
-        if mixed is None:
+        if mixture is None:
             return against(labels, teacher).mean()
-        _, share, partner = mixed
+        share, partner = mixture
         other = against(labels[partner], teacher[partner] if teacher is not None else None)
         return (share * against(labels, teacher) + (1 - share) * other).mean()
 

@@ -15,13 +15,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from asc_experiments.base.entry_points import Source
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.models import ARCHITECTURES, LogMel, build_model, measure_complexity
-from asc_experiments.models.architecture import Source
 from asc_experiments.models.complexity import Complexity
 from asc_experiments.models.folding import fold_batch_norm, has_batch_norm
-from asc_experiments.training.recipe import Recipe
+from asc_experiments.training.recipe import Recipe, check_augmentations
 
 _DESCRIPTION, _WEIGHTS = "network.json", "weights.safetensors"
 
@@ -82,6 +82,7 @@ def load_network(folder: Path) -> SceneNetwork:
     try:
         description = json.loads((folder / _DESCRIPTION).read_text())
         _check_source(description, folder)
+        check_augmentations(description["recipe"], folder)
         recipe = Recipe.model_validate(description["recipe"])
         network = SceneNetwork(recipe, tuple(description["scenes"]))
         network.model.load_state_dict(load_file(folder / _WEIGHTS))
@@ -99,14 +100,11 @@ def _check_source(description: Mapping[str, Any], folder: Path) -> None:
     if "source" not in description:
         return
     arch, source = description["recipe"]["network"]["arch"], Source(**description["source"])
-    package = f"{source.distribution}=={source.version}"
-    if arch not in ARCHITECTURES:
-        raise AscError(
-            folder, f"is a network of architecture '{arch}', which is not installed", f"pip install {package}"
-        )
+    ARCHITECTURES.check_installed(arch, source.requirement, folder)
     installed = ARCHITECTURES[arch].source
     if installed != source:
         said = "is part of the program" if installed is None else f"is of {installed.distribution} {installed.version}"
         changed = "; its file has changed" if installed and installed.version == source.version else ""
         here = f"its architecture '{arch}' {said} here{changed}"
-        warnings.warn(f"a network was trained with {package}, and {here}: its answers may differ", stacklevel=3)
+        trained = f"a network was trained with {source.requirement}"
+        warnings.warn(f"{trained}, and {here}: its answers may differ", stacklevel=3)

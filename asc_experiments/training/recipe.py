@@ -7,21 +7,24 @@ published systems' settings (DCASE 2023 winner) are the defaults of each archite
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from asc_experiments.augment.settings import Augmentation
+from asc_experiments.augment.augmentation import Augmentation
+from asc_experiments.augment.augmentations import AUGMENTATIONS
+from asc_experiments.augment.settings import AugmentationSettings, in_order, switched_on
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.settings import Settings
 from asc_experiments.models.architecture import Architecture, NetworkSettings
-from asc_experiments.models.architectures import ARCHITECTURES, architecture
+from asc_experiments.models.architectures import ARCHITECTURES
 
 AUGMENTS = ("none", "dir", "fms", "dirfms")
 """The device-generalisation methods that the paper compares."""
-
 
 if TYPE_CHECKING:
     Shape = NetworkSettings
@@ -54,13 +57,53 @@ class Optimisation(Settings):
     last_factor: float = Field(gt=0, le=1)
 
 
+class AugmentationSource(Settings):
+    """The package that an augmentation of a Recipe is from; see :class:`~asc_experiments.base.entry_points.Source`."""
+
+    name: str
+    distribution: str
+    version: str
+    digest: str
+
+    @property
+    def requirement(self) -> str:
+        """As ``pip install`` takes it."""
+        return f"{self.distribution}=={self.version}"
+
+
 class Recipe(Settings):
-    """Architecture and size, augmentation, optimisation and seed of one network."""
+    """Architecture and size, augmentation, optimisation and seed of one network.
+
+    Attributes:
+        sources: where its augmentations come from that are not part of the program; not written where there are none.
+    """
 
     network: Shape
-    augmentation: Augmentation
+    augmentation: AugmentationSettings
     optimisation: Optimisation
     seed: int = Field(0, ge=0, lt=2**31)
+    sources: tuple[AugmentationSource, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _installed(cls, values: Any) -> Any:
+        try:
+            check_augmentations(values, "recipe")
+        except AscError as error:
+            raise ValueError(f"{error.what}; {error.remedy}") from None
+        return {**values, "sources": tuple(values["sources"])} if _has_sources(values) else values
+
+    @model_validator(mode="after")
+    def _have_sources(self) -> Recipe:
+        known = {source.name for source in self.sources}
+        for each in switched_on(self.augmentation):
+            if each.source is not None and each.name not in known:
+                raise ValueError(f"does not say where augmentation '{each.name}' is from")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_sources(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in written(self).items() if name != "sources" or value}
 
     @property
     def arch(self) -> str:
@@ -69,9 +112,10 @@ class Recipe(Settings):
 
     @property
     def augment(self) -> str:
-        """The device-generalisation method: none, dir, fms or dirfms."""
-        has_dir, has_fms = self.augmentation.dir_probability > 0, self.augmentation.fms_probability > 0
-        return ("dir" if has_dir else "") + ("fms" if has_fms else "") or "none"
+        """The device-generalisation method: none, dir, fms or dirfms; after ``+`` those of installed packages."""
+        on = [each for each in switched_on(self.augmentation) if each.label]
+        published = "".join(each.label for each in on if each.source is None)
+        return "+".join(filter(None, [published, *(each.label for each in on if each.source is not None)])) or "none"
 
     @property
     def size(self) -> str:
@@ -91,8 +135,13 @@ class Recipe(Settings):
 
     @property
     def needs_impulse_responses(self) -> bool:
-        """Whether DIR is part of the Recipe."""
-        return self.augmentation.dir_probability > 0
+        """Whether DIR, or what else needs impulse responses, is part of the Recipe."""
+        return any("responses" in each.needs for each in switched_on(self.augmentation))
+
+    @property
+    def needs_segments(self) -> bool:
+        """Whether clips are cut anew from recordings."""
+        return any("segments" in each.needs for each in switched_on(self.augmentation))
 
     def flat(self) -> dict[str, Any]:
         """Every setting under its own name, as it is logged: ``arch``, ``base_channels``, ``epochs``, …"""
@@ -103,6 +152,26 @@ class Recipe(Settings):
         return merged | {"seed": self.seed}
 
 
+def check_augmentations(values: Any, where: object) -> None:
+    """Name the package of an augmentation that is not installed, and not its settings, which are not known then.
+
+    Args:
+        values: a stored Recipe, as JSON has it.
+        where: what it is the Recipe of, for the error.
+
+    Raises:
+        AscError: if there is one.
+    """
+    for source in values["sources"] if _has_sources(values) else ():
+        if isinstance(source, Mapping):
+            name, package = str(source.get("name")), f"{source.get('distribution')}=={source.get('version')}"
+            AUGMENTATIONS.check_installed(name, package, where)
+
+
+def _has_sources(values: Any) -> bool:
+    return isinstance(values, Mapping) and isinstance(values.get("sources"), list | tuple)
+
+
 _SCHEDULE = ("warmup_epochs", "rampdown_start", "rampdown_epochs")
 
 
@@ -110,7 +179,7 @@ def recipe_keys(arch: str) -> list[str]:
     """The names of all settings that a Recipe of this architecture takes."""
     known = ARCHITECTURES[arch]
     shape = [*known.settings.model_fields, *(["size"] if known.named_sizes else [])]
-    return [*shape, *Augmentation.model_fields, *Optimisation.model_fields, "augment", "seed"]
+    return [*shape, *AugmentationSettings.model_fields, *Optimisation.model_fields, "augment", "seed"]
 
 
 def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", **settings: Any) -> Recipe:
@@ -120,33 +189,59 @@ def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", 
 
     Args:
         arch: ``cp_mobile``, ``cp_resnet``, ``passt``, or one of an installed package.
-        augment: ``none``, ``dir``, ``fms`` or ``dirfms``, with the published probabilities.
+        augment: ``none``, ``dir``, ``fms`` or ``dirfms``, with the published probabilities; joined by ``+`` with labels
+            of installed packages' augmentations.
         origin: what the settings came from, for the error.
         **settings: any setting by its own name; also ``size`` where sizes have names (PaSST: ``s``, ``xs``, ``xxs``).
 
     Raises:
         AscError: if a name or a value is not valid.
     """
-    known = architecture(str(arch), origin)
-    if str(augment) not in AUGMENTS:
-        raise AscError(origin, f"unknown augment '{augment}'", nearest(str(augment), AUGMENTS))
+    known = ARCHITECTURES.find(str(arch), origin)
+    labels = _labels(str(augment), origin)
     for name in settings:
         if name not in recipe_keys(arch):
             raise AscError(origin, f"a {arch} recipe has no '{name}'", nearest(name, recipe_keys(arch)))
-    published = dict(known.published)
     _check_published(known, origin)
-    if "dir" not in augment:
-        published["dir_probability"] = 0.0
-    if "fms" not in augment:
-        published["fms_probability"] = 0.0
+    published = dict(known.published)
+    for kind in in_order():
+        if kind.label:
+            published[kind.switch()] = _switched(kind, known) if kind.label in labels else kind.off()
     if "size" in settings:
         settings = _named_size(known, settings, origin)
     values = published | _stretched(published, settings.get("epochs")) | settings
     values["arch"] = arch
     groups: dict[str, type[Settings]] = {"network": known.settings}
-    groups |= {"augmentation": Augmentation, "optimisation": Optimisation}
+    groups |= {"augmentation": AugmentationSettings, "optimisation": Optimisation}
     parts = {name: {key: values[key] for key in kind.model_fields if key in values} for name, kind in groups.items()}
-    return Recipe.parse({**parts, "seed": values.get("seed", 0)}, origin)
+    return Recipe.parse({**parts, "seed": values.get("seed", 0), "sources": _sources(parts["augmentation"])}, origin)
+
+
+def _labels(augment: str, where: str) -> set[str]:
+    """The labels that a word such as ``dirfms+hum`` joins.
+
+    Raises:
+        AscError: if there is none of such a label.
+    """
+    outside = {kind.label for kind in AUGMENTATIONS.values() if kind.label and kind.source is not None}
+    found: set[str] = set()
+    for part in augment.split("+"):
+        if part not in outside and part not in AUGMENTS:
+            AUGMENTATIONS.check_loaded(part, where)
+            raise AscError(where, f"unknown augment '{part}'", nearest(part, (*AUGMENTS, *outside)))
+        found |= {part} if part in outside else {label for label in ("dir", "fms") if label in part}
+    return found
+
+
+def _switched(kind: type[Augmentation], known: Architecture) -> Any:
+    """The setting that switches an augmentation on, as its label means it: the architecture's, or its own."""
+    return known.published.get(kind.switch(), kind.switched_on)
+
+
+def _sources(settings: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
+    """The packages of the augmentations that settings switch on."""
+    on = [kind for kind in in_order() if kind.source is not None and kind.is_on(settings)]
+    return tuple({"name": kind.name, **asdict(kind.source)} for kind in on if kind.source is not None)
 
 
 def _check_published(known: Architecture, where: str) -> None:
@@ -155,8 +250,12 @@ def _check_published(known: Architecture, where: str) -> None:
     Raises:
         AscError: naming the setting.
     """
+    clash = sorted(set(known.settings.model_fields) & set(AugmentationSettings.model_fields))
+    if clash:
+        what = f"architecture '{known.name}' has a setting '{clash[0]}', as an augmentation has"
+        raise AscError(where, what, "rename it")
     wanted = [*Optimisation.model_fields, "dir_probability", "fms_probability", "fms_alpha", "roll", "time_mask"]
-    valid = {*Optimisation.model_fields, *Augmentation.model_fields}
+    valid = {*Optimisation.model_fields, *AugmentationSettings.model_fields}
     for name in wanted:
         if name not in known.published:
             raise AscError(where, f"architecture '{known.name}' publishes no '{name}'", "add it to its 'published'")

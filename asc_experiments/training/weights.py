@@ -21,7 +21,6 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes, digest_json
 from asc_experiments.base.progress import say
 from asc_experiments.models import ARCHITECTURES
-from asc_experiments.models.architecture import architecture
 from asc_experiments.training.network import SceneNetwork
 
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
@@ -86,7 +85,7 @@ def infer_size(arch: str, weights: Mapping[str, Tensor], given: Mapping[str, Any
     """
     if "size" in given:
         return {}
-    found = architecture(arch).infer_size(weights, given, where)
+    found = ARCHITECTURES.find(arch, str(where)).infer_size(weights, given, where)
     return {name: value for name, value in found.items() if name not in given}
 
 

@@ -8,12 +8,59 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asc_experiments.augment import Augmentation, Augmenter, DeviceImpulseResponses, freq_mixstyle, mask, roll
+from asc_experiments.augment import (
+    AugmentationContext,
+    AugmentationSettings,
+    Augmenter,
+    Batch,
+    DeviceImpulseResponses,
+    freq_mixstyle,
+    mask,
+    roll,
+)
+from asc_experiments.augment.augmentation import Stage
 
 
-def augmenter(seed: int = 0, responses: DeviceImpulseResponses | None = None, **chosen: object) -> Augmenter:
+class Drawn:
+    """The augmentation of a training, stage by stage."""
+
+    def __init__(self, seed: int, context: AugmentationContext, settings: AugmentationSettings) -> None:
+        self.augmenter = Augmenter(settings, np.random.default_rng(seed), context)
+
+    def batch(self, is_reference: np.ndarray) -> Batch:
+        return self.augmenter.batch(np.arange(len(is_reference)), is_reference, 15_500.0)
+
+    def waveforms(self, waveforms: torch.Tensor, is_reference: np.ndarray) -> torch.Tensor:
+        batch = self.batch(is_reference)
+        batch.waveforms = waveforms
+        self.augmenter.apply("waveforms", batch)
+        return batch.waveforms
+
+    def features(self, features: torch.Tensor) -> torch.Tensor:
+        return self._after("features", features).features
+
+    def mixup(self, features: torch.Tensor) -> Batch:
+        return self._after("mixing", features)
+
+    def upper_mel_edge(self) -> float:
+        batch = self.batch(np.zeros(3, dtype=bool))
+        batch.waveforms = torch.zeros(3, 10)
+        self.augmenter.apply("waveforms", batch)
+        return batch.fmax
+
+    def _after(self, stage: Stage, features: torch.Tensor) -> Batch:
+        batch = self.batch(np.zeros(len(features), dtype=bool))
+        batch.features = features
+        self.augmenter.apply(stage, batch)
+        return batch
+
+
+def augmenter(
+    seed: int = 0, responses: DeviceImpulseResponses | None = None, fill: float = 0.0, **chosen: object
+) -> Drawn:
     plain = {"frequency_mask": 0, "fmax_jitter": 0}
-    return Augmenter(Augmentation(**(plain | chosen)), np.random.default_rng(seed), responses)
+    context = AugmentationContext(fill=fill, responses=responses)
+    return Drawn(seed, context, AugmentationSettings(**(plain | chosen)))
 
 
 def test_dir_is_the_published_one(shared: Path) -> None:
@@ -90,13 +137,13 @@ def test_mask_covers_exactly_its_band(dim: int) -> None:
 @given(st.integers(0, 2**31), st.integers(1, 48))
 def test_masks_are_narrower_than_their_setting(seed: int, bound: int) -> None:
     features = torch.zeros(8, 1, 40, 5)
-    masked = augmenter(seed, frequency_mask=bound).features(features, 1.0)
+    masked = augmenter(seed, fill=1.0, frequency_mask=bound).features(features)
     rows = (masked == 1.0).all(dim=3).sum(dim=2)
     assert int(rows.max()) < min(bound, 40)
 
 
 def test_widest_of_many_masks_is_one_less_than_their_setting() -> None:
-    masked = augmenter(0, frequency_mask=48).features(torch.zeros(2_000, 1, 256, 1), 1.0)
+    masked = augmenter(0, fill=1.0, frequency_mask=48).features(torch.zeros(2_000, 1, 256, 1))
     widths = (masked == 1.0).sum(dim=(1, 2, 3))
     assert (int(widths.min()), int(widths.max())) == (0, 47)
 
@@ -107,8 +154,8 @@ def test_same_seed_gives_the_same_augmentation() -> None:
     for _ in range(2):
         drawn = augmenter(3, bank, dir_probability=0.5, roll=50, fms_probability=1.0, frequency_mask=4)
         clips = drawn.waveforms(torch.ones(6, 200).cumsum(1), np.ones(6, dtype=bool))
-        features = drawn.features(torch.arange(6 * 40.0).view(6, 1, 8, 5), 0.0)
-        results.append((clips, features, drawn.upper_mel_edge(15_500.0)))
+        features = drawn.features(torch.arange(6 * 40.0).view(6, 1, 8, 5))
+        results.append((clips, features, drawn.upper_mel_edge()))
     assert torch.equal(results[0][0], results[1][0])
     assert torch.equal(results[0][1], results[1][1])
     assert results[0][2] == results[1][2]
@@ -139,7 +186,7 @@ def test_waveforms_that_come_in_are_not_modified() -> None:
 def test_mixstyle_comes_as_often_as_asked_for() -> None:
     drawn = augmenter(fms_probability=0.3)
     features = torch.randn(4, 1, 3, 6)
-    changed = sum(not torch.equal(drawn.features(features, 0.0), features) for _ in range(1_000))
+    changed = sum(not torch.equal(drawn.features(features), features) for _ in range(1_000))
     assert 240 < changed < 360
 
 
@@ -147,14 +194,14 @@ def test_nothing_asked_for_changes_nothing() -> None:
     idle = augmenter()
     clips, features = torch.randn(3, 50), torch.randn(3, 1, 4, 5)
     assert torch.equal(idle.waveforms(clips, np.ones(3, dtype=bool)), clips)
-    assert torch.equal(idle.features(features, 0.0), features)
-    assert idle.mixup(features) is None
-    assert idle.upper_mel_edge(15_500.0) == 15_500.0
+    assert torch.equal(idle.features(features), features)
+    assert idle.mixup(features).mixture is None
+    assert idle.upper_mel_edge() == 15_500.0
 
 
 def test_upper_mel_edge_stays_within_its_jitter() -> None:
     jittering = augmenter(fmax_jitter=500)
-    edges = [jittering.upper_mel_edge(15_500.0) for _ in range(2_000)]
+    edges = [jittering.upper_mel_edge() for _ in range(2_000)]
     assert 15_000 < min(edges) < 15_050
     assert 15_950 < max(edges) <= 16_000
 
@@ -162,8 +209,8 @@ def test_upper_mel_edge_stays_within_its_jitter() -> None:
 def test_mixup_blends_with_the_partner() -> None:
     features = torch.randn(5, 1, 4, 5)
     mixed = augmenter(mixup_alpha=0.3).mixup(features)
-    assert mixed is not None
-    blended, share, partner = mixed
+    assert mixed.mixture is not None
+    share, partner = mixed.mixture
     for row in range(5):
         expected = share[row] * features[row] + (1 - share[row]) * features[partner[row]]
-        torch.testing.assert_close(blended[row], expected)
+        torch.testing.assert_close(mixed.features[row], expected)

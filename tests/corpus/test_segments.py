@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asc_experiments.augment import Augmentation, Augmenter
+from asc_experiments.augment import AugmentationContext, AugmentationSettings, Augmenter
+from asc_experiments.augment.batch import Windows
 from asc_experiments.corpus import Corpus, ValidationSplit, split_training_fold
 from asc_experiments.corpus.index import Clip
-from asc_experiments.corpus.segments import find_segments
+from asc_experiments.corpus.segments import Segments, find_segments
 from asc_experiments.training import ClipSource
 
 SAMPLES = 7
@@ -24,6 +25,17 @@ def corpus_of(*clips: Clip) -> Corpus:
 
 def clip(scene: str, identifier: str, segment: object, second: object, device: str) -> Clip:
     return Clip(f"audio/{scene}-{identifier}-{segment}-{second}-{device}.wav", scene, identifier, device)
+
+
+def cropping(probability: float, segments: Segments | None = None, samples: int = SAMPLES) -> Augmenter:
+    context = AugmentationContext(samples=samples, segments=segments)
+    return Augmenter(AugmentationSettings(segment_crop=probability), np.random.default_rng(0), context)
+
+
+def windows_of(augmenter: Augmenter, rows: np.ndarray) -> Windows | None:
+    batch = augmenter.batch(rows, np.zeros(len(rows), dtype=bool), 15_500.0)
+    augmenter.apply("clips", batch)
+    return batch.windows
 
 
 def lengths(corpus: Corpus) -> list[int]:
@@ -58,8 +70,7 @@ def test_windows_are_slices_of_their_own_recording(
     segments = find_segments(corpus, rows)
     assert sorted(segments.order.tolist()) == rows.tolist()
     source = ClipSource(waveforms, corpus.labels, np.zeros(len(places), dtype=bool), torch.device("cpu"))
-    augmenter = Augmenter(Augmentation(segment_crop=probability), np.random.default_rng(0), segments=segments)
-    cropped = augmenter.crop(np.repeat(rows, 20), SAMPLES)
+    cropped = windows_of(cropping(probability, segments), np.repeat(rows, 20))
     assert cropped is not None
     assert set(cropped[0].tolist()) | set(cropped[1].tolist()) <= set(rows.tolist()), "nothing that is held out"
     windows = (source.windows(*cropped) * 32_768).round().long().numpy().reshape(len(rows), 20, SAMPLES)
@@ -76,8 +87,7 @@ def test_windows_are_slices_of_their_own_recording(
 def test_every_position_in_the_recording_is_drawn_equally_often() -> None:
     corpus = corpus_of(*(clip("bus", "lisbon-1", 1, second, "a") for second in (2, 0, 1)))
     segments = find_segments(corpus, corpus.train_rows)
-    augmenter = Augmenter(Augmentation(segment_crop=1.0), np.random.default_rng(0), segments=segments)
-    cropped = augmenter.crop(np.zeros(15_000, dtype=np.int64), SAMPLES)
+    cropped = windows_of(cropping(1.0, segments), np.zeros(15_000, dtype=np.int64))
     assert cropped is not None
     first, _, offset = cropped
     second = np.array([2, 0, 1])[first]
@@ -89,9 +99,8 @@ def test_every_position_in_the_recording_is_drawn_equally_often() -> None:
 def test_share_of_the_clips_that_give_way_is_the_probability() -> None:
     corpus = corpus_of(*(clip("bus", "lisbon-1", 1, second, "a") for second in range(10)))
     segments = find_segments(corpus, corpus.train_rows)
-    augmenter = Augmenter(Augmentation(segment_crop=0.3), np.random.default_rng(0), segments=segments)
     rows = np.tile(np.arange(10), 1_000)
-    cropped = augmenter.crop(rows, 32_000)
+    cropped = windows_of(cropping(0.3, segments, 32_000), rows)
     assert cropped is not None
     assert np.mean(cropped[2] > 0) == pytest.approx(0.3, abs=0.02)
     unmoved = cropped[2] == 0
@@ -99,15 +108,15 @@ def test_share_of_the_clips_that_give_way_is_the_probability() -> None:
 
 
 def test_crop_that_is_off_draws_no_random_number() -> None:
-    rng = np.random.default_rng(0)
-    before = rng.bit_generator.state
-    assert Augmenter(Augmentation(), rng).crop(np.arange(4), SAMPLES) is None
-    assert rng.bit_generator.state == before
+    augmenter = cropping(0.0)
+    before = augmenter.rng.bit_generator.state
+    assert windows_of(augmenter, np.arange(4)) is None
+    assert augmenter.rng.bit_generator.state == before
 
 
 def test_crop_without_segments_is_refused() -> None:
     with pytest.raises(ValueError, match="segment_crop needs segments"):
-        Augmenter(Augmentation(segment_crop=0.5), np.random.default_rng(0))
+        cropping(0.5)
 
 
 def test_missing_second_ends_a_run_and_nine_is_followed_by_ten() -> None:

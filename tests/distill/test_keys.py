@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asc_experiments.augment import Augmentation
+from asc_experiments.augment import AugmentationSettings
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.index import REFERENCE_FILE
@@ -60,7 +60,7 @@ def test_known_keys_stay(key: str) -> None:
     assert teacher_key(recipe, CORPUS, split, conditions) == key
 
 
-class AugmentationToCome(Augmentation):
+class AugmentationToCome(AugmentationSettings):
     """With a setting that there is not yet, off by default."""
 
     cutmix_probability: float = 0.0

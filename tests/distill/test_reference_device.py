@@ -30,7 +30,10 @@ def changed_devices(bench: TrainingContext) -> set[str]:
     """The devices whose training clips come out of the augmentation of waveforms as others."""
     trainer, rows = bench.trainer(with_dir()), bench.rows[0]
     clips = bench.clips.waveforms(rows)
-    augmented = trainer.augmenter.waveforms(clips, bench.clips.is_reference[rows])
+    batch = trainer.augmenter.batch(rows, bench.clips.is_reference[rows], 15_500.0)
+    batch.waveforms = clips
+    trainer.augmenter.apply("waveforms", batch)
+    augmented = batch.waveforms
     return set(bench.corpus.device_of[rows[np.flatnonzero((augmented != clips).any(dim=1).numpy())]].tolist())
 
 

@@ -1,18 +1,16 @@
 """An architecture of another package is one file: it is studied, reported, registered, used and exported."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from asc_experiments.models.architecture import GROUP
-from tests.extending.packages import HERE, install
+from tests.extending.conftest import Outside
+from tests.extending.packages import text_of
 
-TEXT = (HERE / "tiny_net.py").read_text()
+TEXT = text_of("tiny_net")
 STUDY = """
 name: outside
 trials: 2
@@ -23,42 +21,14 @@ student: {arch: tiny_net, channels: 4, augment: none, batch_size: 64}
 """
 
 
-class Outside:
-    """The program beside another package."""
-
-    def __init__(self, site: Path, workspace: Path, cache: Path) -> None:
-        path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-        self.environment = os.environ | {"PYTHONPATH": path, "ASC_WORKSPACE": str(workspace), "ASC_CACHE": str(cache)}
-
-    def run(self, *arguments: object, code: int = 0) -> str:
-        """Run the program; what it wrote on standard output, or on standard error where it is to fail."""
-        command = [sys.executable, "-m", "asc_experiments", *map(str, arguments)]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stderr if code else done.stdout
-
-    def python(self, program: str) -> str:
-        """What a Python program prints there."""
-        command = [sys.executable, "-c", program]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True).stdout.strip()
-
-
-@pytest.fixture
-def outside(tmp_path: Path) -> Callable[..., Outside]:
-    def make(version: str = "1.2", text: str | None = None, module: str = "tiny_net") -> Outside:
-        site = install(tmp_path / f"site of {version}", module, GROUP, version, text)
-        return Outside(site, tmp_path / "workspace", tmp_path / "cache")
-
-    return make
+Open = Callable[..., Outside]
+TINY_NET = {"tiny_net": GROUP}
 
 
 @pytest.mark.timeout(600)
-def test_it_is_studied_reported_registered_used_and_exported(
-    outside: Callable[..., Outside], synth_corpus: Path, tmp_path: Path
-) -> None:
+def test_it_is_studied_reported_registered_used_and_exported(outside: Open, synth_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "outside.yaml").write_text(STUDY)
-    here = outside()
+    here = outside(TINY_NET)
     here.run("study", "run", tmp_path / "outside.yaml", "--corpus", synth_corpus, "--workers", 2)
     report = here.run("report", "outside", "--format", "md")
     assert "tiny_net-4-none-s0" in report
@@ -74,9 +44,9 @@ def test_it_is_studied_reported_registered_used_and_exported(
     (requirements,) = {path.read_text() for path in (tmp_path / "workspace").rglob("requirements.txt")}
     assert "tiny-net==1.2" in requirements.splitlines()
 
-    without = Outside(tmp_path, tmp_path / "workspace", tmp_path / "cache")
+    without = here.without_package()
     said = without.run("predict", registered["uri"], recording, code=2)
-    assert "architecture 'tiny_net', which is not installed; pip install tiny-net==1.2" in said
+    assert "needs architecture 'tiny_net', which is not installed; pip install tiny-net==1.2" in said
     assert "tiny_net-4-none-s0" in without.run("report", "outside", "--format", "md"), "a report needs no network"
     key = json.loads(here.run("teacher", "list", "--json"))[0]["key"]
     assert "is of architecture 'tiny_net', which is not installed" in without.run("teacher", "show", key, code=2)
@@ -92,7 +62,7 @@ print(teacher_key(make_recipe("tiny_net"), "corpus", ValidationSplit(fraction=0.
 
 def test_its_version_and_its_source_are_part_of_its_keys(outside: Callable[..., Outside]) -> None:
     changed = f"{TEXT}\n# changed\n"
-    made = [outside(), outside("1.3"), outside("1.2 ", changed)]
+    made = [outside(TINY_NET), outside(TINY_NET, "1.3"), outside(TINY_NET, "1.2 ", {"tiny_net": changed})]
     keys = [each.python(KEY) for each in made]
     assert len(set(keys)) == 3
     assert made[0].python(KEY) == keys[0]
@@ -110,9 +80,9 @@ def test_its_version_and_its_source_are_part_of_its_keys(outside: Callable[..., 
     ids=["broken", "empty", "name is taken", "arch is any text", "size is no setting"],
 )
 def test_package_that_gives_none_is_named_where_it_is_wanted_and_disturbs_nothing_else(
-    outside: Callable[..., Outside], synth_corpus: Path, text: str, reason: str
+    outside: Open, synth_corpus: Path, text: str, reason: str
 ) -> None:
-    here = outside(text=text)
+    here = outside(TINY_NET, texts={"tiny_net": text})
     train = ("teacher", "train", "--corpus", synth_corpus, "--epochs", 1)
     said = here.run(*train, "--arch", "tiny_net", code=2)
     assert "architecture 'tiny_net' cannot be loaded" in said

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from asc_experiments.statistics.calibration_floor import BINS, calibration_floor
-from asc_experiments.training.diagnostics import _BINS, ece
+from asc_experiments.metrics.ece import ece
+from asc_experiments.statistics.calibration_floor import calibration_floor
 
 
 def simulated(clips: int, low: float, high: float, draws: int = 300) -> float:
@@ -35,7 +35,3 @@ def test_eighty_clips_show_a_tenth_and_many_show_next_to_nothing() -> None:
 @pytest.mark.parametrize("accuracy", [0.0, 0.1, 1.0])
 def test_who_guesses_or_is_always_right_is_as_sure_of_that(accuracy: float) -> None:
     assert 0 <= calibration_floor(200, accuracy, 10) < 0.05
-
-
-def test_bins_are_those_of_the_error() -> None:
-    assert BINS == _BINS

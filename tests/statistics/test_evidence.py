@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from asc_experiments.metrics import metric_names
 from asc_experiments.statistics import Evidence, as_one, pooled
 from asc_experiments.statistics.evidence import from_bytes, to_bytes
 from asc_experiments.training import score
-from asc_experiments.training.scorecard import metric_names
 
 DEVICES = ("a", "b", "s1", "s4")
 GROUPS = {"a": "real", "b": "real", "s1": "seen", "s4": "unseen"}

@@ -10,6 +10,7 @@ import pytest
 
 from asc_experiments.distill import Distillation, Ensemble, LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
+from asc_experiments.metrics import metric_names
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult
 from asc_experiments.study.runner.driver import Driver
@@ -18,7 +19,6 @@ from asc_experiments.tracking import Run
 from asc_experiments.tracking.trials import MODEL_ID
 from asc_experiments.training import Recipe
 from asc_experiments.training.network import complexity_of
-from asc_experiments.training.scorecard import metric_names
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_dir_changes_what_is_learned(corpus: Corpus, clips: ClipSource, response
 
 
 def test_dir_without_responses_is_refused(corpus: Corpus, clips: ClipSource) -> None:
-    with pytest.raises(ValueError, match="DIR needs impulse responses"):
+    with pytest.raises(ValueError, match="dir needs impulse responses"):
         Trainer(tiny("dir"), clips, corpus.scenes)
 
 

@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, accuracy_of, is_part_of_one
 from asc_experiments.report.analysis.compute_cost import Costs, costs_of
 from asc_experiments.report.analysis.distillation_gain import Gain
 from asc_experiments.report.analysis.runner_up_margin import Lead, Rival, Score, Worth, lead_of
 from asc_experiments.report.analysis.teacher_kinds import kinds_of
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, number_of, spread
-from asc_experiments.report.words import counted, is_part_of_one, listed
+from asc_experiments.report.words import counted, listed
 from asc_experiments.statistics import dg_floor, learning_of
 from asc_experiments.statistics.margin import ONE_SEED
 from asc_experiments.statistics.settling import NO_SIGN
@@ -29,9 +30,8 @@ from asc_experiments.tracking.trials import (
     keys_of,
     spread_of,
 )
-from asc_experiments.training.scorecard import DG
 
-HEADLINE = ("accuracy/overall", *(f"accuracy/group/{group}" for group in GROUPS), DG)
+HEADLINE = (OVERALL_ACCURACY, *(accuracy_of("group", group) for group in GROUPS), DG)
 CHAMPION = "models:/asc-student@champion"
 _SHOWN = 4
 
@@ -195,7 +195,7 @@ def answer_of(study: StudyRuns, gains: Sequence[Gain] = ()) -> Answer | None:
 
 
 def _devices(study: StudyRuns, best: RunRecord) -> dict[str, float]:
-    names = {device: f"accuracy/device/{device}" for device in study.devices}
+    names = {device: accuracy_of("device", device) for device in study.devices}
     return {device: best.metrics[name] for device, name in names.items() if name in best.metrics}
 
 

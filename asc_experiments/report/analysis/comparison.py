@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, accuracy_of, further_metrics, is_better_higher
 from asc_experiments.report.data.loading import read_studies
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, device_names, spread
 from asc_experiments.report.words import MOST_ROWS
@@ -34,9 +35,8 @@ from asc_experiments.tracking.trials import (
     last_replicated,
     searched_of,
 )
-from asc_experiments.training.scorecard import is_better_higher
 
-_COLUMNS = {"overall": "accuracy/overall", "DG": "device_generalization"} | {g: f"accuracy/group/{g}" for g in GROUPS}
+_COLUMNS = {"overall": OVERALL_ACCURACY, "DG": DG} | {g: accuracy_of("group", g) for g in GROUPS}
 
 
 @dataclass(frozen=True)
@@ -207,12 +207,13 @@ def _teacher_row(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
 def _scores(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
     metrics = record.metrics
     return {
-        "overall": metrics.get("accuracy/overall"),
-        **{group: metrics.get(f"accuracy/group/{group}") for group in GROUPS},
-        "DG": metrics.get("device_generalization"),
-        "devices": {device: metrics.get(f"accuracy/device/{device}") for device in devices},
+        "overall": metrics.get(OVERALL_ACCURACY),
+        **{group: metrics.get(accuracy_of("group", group)) for group in GROUPS},
+        "DG": metrics.get(DG),
+        "devices": {device: metrics.get(accuracy_of("device", device)) for device in devices},
+        "further": {metric.title: metrics[str(metric.key)] for metric in further_metrics(metrics)},
         "std": _spreads(metrics, _COLUMNS),
-        "device_std": _spreads(metrics, {device: f"accuracy/device/{device}" for device in devices}),
+        "device_std": _spreads(metrics, {device: accuracy_of("device", device) for device in devices}),
         "parameters": metrics.get("complexity/parameters"),
         "macs": metrics.get("complexity/macs"),
     }

@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asc_experiments.augment import AUGMENTATIONS
+from asc_experiments.augment.augmentations import acting
 from asc_experiments.report.analysis.distillation_gain import student_recipe
 from asc_experiments.report.data.study_runs import StudyRuns, kind_of, number_of, recipe_of
 from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, keys_of
 
 Settings = Mapping[str, Any]
 _SAID_BY = {
-    "dir_probability": "augment", "fms_probability": "augment", "fms_alpha": "augment",
+    **{name: "augment" for kind in AUGMENTATIONS.values() if kind.label for name in kind.model_fields},
     "base_channels": "size", "embed_dim": "size", "depth": "size", "num_heads": "size",
 }  # fmt: skip
 """Settings that another one, which is shown, may tell: where each of its values goes with a single one of theirs."""
@@ -101,9 +103,7 @@ def _is_told(rows: Sequence[Settings], name: str, shown: Sequence[str]) -> bool:
 
 def _flat(recipe: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
     """A Recipe's settings by their own names; how FMS mixes counts only where it is used."""
-    settings = {**recipe["network"], **recipe["augmentation"], **recipe["optimisation"]}
-    if not settings.get("fms_probability"):
-        settings.pop("fms_alpha", None)
+    settings = {**recipe["network"], **acting(recipe["augmentation"]), **recipe["optimisation"]}
     return settings | {name: shown.get(name) for name in ("size", "augment")}
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
+from asc_experiments.metrics import DG, OVERALL_ACCURACY
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, recipe_of
 from asc_experiments.statistics import Evidence, Margin, margin, pooled
 from asc_experiments.statistics.wording import margin_in_words
@@ -21,7 +22,6 @@ from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.evidence import STUDENTS
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, SEED_KIND, TRIAL_KIND, keys_of
-from asc_experiments.training.scorecard import DG
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _without_seed(recipe: Mapping[str, Any]) -> str:
 
 
 def _names(metrics: Mapping[str, float]) -> list[str]:
-    wanted = ("accuracy/overall", "accuracy/group/", "accuracy/device/", DG)
+    wanted = (OVERALL_ACCURACY, "accuracy/group/", "accuracy/device/", DG)
     return [name for name in metrics if name.startswith(wanted)]
 
 

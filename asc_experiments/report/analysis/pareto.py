@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, objective_name
 from asc_experiments.tracking import RunRecord
 
-ACCURACY, MACS = "accuracy/overall", "complexity/macs"
+MACS = "complexity/macs"
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ def front_metric(studies: Sequence[StudyRuns]) -> str:
     Studies that were chosen by something else, or by different clips, have the test fold in common.
     """
     kinds = {(study.objective, study.split, repr(study.held_out), study.corpus) for study in studies}
-    chosen = objective_name(studies[0].objective, studies[0].split) if len(kinds) == 1 else ACCURACY
+    chosen = objective_name(studies[0].objective, studies[0].split) if len(kinds) == 1 else OVERALL_ACCURACY
     if len(kinds) == 1 and not studies[0].objective.startswith("accuracy/"):
-        chosen = objective_name(ACCURACY, studies[0].split)
+        chosen = objective_name(OVERALL_ACCURACY, studies[0].split)
     has_it = any(chosen in trial.metrics for study in studies for trial in study.trials)
-    return chosen if has_it else ACCURACY
+    return chosen if has_it else OVERALL_ACCURACY
 
 
 def accuracy_against_macs(studies: Sequence[StudyRuns]) -> list[Student]:
@@ -60,7 +61,7 @@ def accuracy_against_macs(studies: Sequence[StudyRuns]) -> list[Student]:
 
     The front is drawn on the clips that the studies chose by: one of the test fold would choose once more, on it.
     """
-    name = front_metric(studies) if studies else ACCURACY
+    name = front_metric(studies) if studies else OVERALL_ACCURACY
     found = [
         (study, trial) for study in studies for trial in study.trials if name in trial.metrics and MACS in trial.metrics
     ]

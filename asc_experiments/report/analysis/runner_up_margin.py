@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.report.analysis.distillation_gain import Gain
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, objective_name, spread
 from asc_experiments.statistics import Margin
@@ -184,5 +185,5 @@ def _worth(study: StudyRuns, best: RunRecord, rivals: Sequence[Rival], gains: Se
     gain = next((gain for gain in gains if gain.trial == number_of(best)), None)
     if gain is None:
         return Worth.NO_REFERENCE
-    overall = gain.margins.get("accuracy/overall")
+    overall = gain.margins.get(OVERALL_ACCURACY)
     return Worth.SHOWN if overall is not None and overall.is_better else Worth.NOT_SHOWN

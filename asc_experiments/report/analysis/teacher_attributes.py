@@ -7,7 +7,7 @@ trials alike, or put them in the same order, cannot be told apart: they are one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from asc_experiments.augment import AUGMENTATIONS, Augmentation
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.report.analysis.teacher_design import ORDER, Design
 from asc_experiments.report.data.study_runs import recipe_of
 from asc_experiments.statistics.luck import ranks
@@ -22,9 +24,8 @@ from asc_experiments.statistics.members import Aggregate, Floats
 from asc_experiments.statistics.permutation import Effect, Row, Sort, judge
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
-from asc_experiments.training.scorecard import DG
 
-UNSEEN = "accuracy/group/unseen"
+_Recipe = Mapping[str, Any]
 _OF_TRIAL = {
     "ensemble: accuracy": "ensemble/accuracy/overall",
     "ensemble: accuracy on unseen devices": "ensemble/accuracy/group/unseen",
@@ -38,8 +39,8 @@ _OF_TRIAL = {
 }
 """Attributes that a trial's run holds as a metric."""
 _OF_MEMBERS = {
-    "members: mean accuracy": "accuracy/overall",
-    "members: mean accuracy on unseen devices": UNSEEN,
+    "members: mean accuracy": OVERALL_ACCURACY,
+    "members: mean accuracy on unseen devices": UNSEEN_ACCURACY,
     "members: mean DG": DG,
     "members: mean size (parameters)": "complexity/parameters",
 }
@@ -90,7 +91,7 @@ def rank_attributes(design: Design) -> list[Attribute]:
     """All attributes that vary over a study's trials, the strongest first."""
     groups = _coinciding([*_of_members(design), *_of_ensembles(design)])
     rows = [(tuple(names), _row(design, first, settings)) for first, names, settings in groups]
-    targets = [_metric(design.runs.trials, name) for name in (OBJECTIVE_VALUE, UNSEEN)]
+    targets = [_metric(design.runs.trials, name) for name in (OBJECTIVE_VALUE, UNSEEN_ACCURACY)]
     effects = judge([row for _, row in rows], targets, design.members)
     found = [
         Attribute(names, row.is_category, *pair) for (names, row), pair in zip(rows, effects, strict=True) if pair[0]
@@ -166,10 +167,10 @@ def _of_members(design: Design) -> list[_Candidate]:
         found.append(
             _category(design, "architecture: more than one", recipes, lambda r: archs.index(_arch(r)), "several")
         )
-    for name, setting in (("DIR", "dir_probability"), ("FMS", "fms_probability")):
-        found.append(_category(design, f"{name}: a member has it", recipes, partial(_has, setting), "any"))
+    for name, test in _augmentations(recipes.values()):
+        found.append(_category(design, f"{name}: a member has it", recipes, test, "any"))
         if several:
-            found.append(_category(design, f"{name}: every member has it", recipes, partial(_has, setting), "every"))
+            found.append(_category(design, f"{name}: every member has it", recipes, test, "every"))
     for name, metric in _OF_MEMBERS.items():
         values = {key: bank[key].metrics.get(metric) if key in bank else None for key in design.unit_of}
         found.append(_property(design, name, values, "mean", is_category=False))
@@ -241,8 +242,29 @@ def _is(arch: str, recipe: Mapping[str, Any]) -> bool:
     return _arch(recipe) == arch
 
 
-def _has(setting: str, recipe: Mapping[str, Any]) -> bool:
-    return bool(recipe["augmentation"][setting] > 0)
+def _augmentations(recipes: Iterable[_Recipe | None]) -> list[tuple[str, Callable[[_Recipe], bool]]]:
+    """The augmentations that are told apart, with whether a Recipe has each: DIR, FMS, and those of packages.
+
+    The latter are found by what Recipes say of their sources: a report needs none of the packages.
+    """
+    own = [kind for kind in AUGMENTATIONS.values() if kind.label and kind.source is None]
+    outside = sorted({name for recipe in recipes if recipe for name in _from_packages(recipe)})
+    return [
+        *((kind.label.upper(), partial(_switches_on, kind)) for kind in own),
+        *((name, partial(_is_from_package, name)) for name in outside),
+    ]
+
+
+def _switches_on(kind: type[Augmentation], recipe: _Recipe) -> bool:
+    return kind.is_on(recipe["augmentation"])
+
+
+def _is_from_package(name: str, recipe: _Recipe) -> bool:
+    return name in _from_packages(recipe)
+
+
+def _from_packages(recipe: _Recipe) -> list[str]:
+    return [source["name"] for source in recipe.get("sources", ())]
 
 
 def _as_number(text: str | None) -> float:

@@ -40,7 +40,6 @@ from asc_experiments.tracking.trials import (
     last_replicated,
     spread_of,
 )
-from asc_experiments.training.scorecard import is_better_higher
 
 GROUPS = ("real", "seen", "held_out", "unseen")
 """Groups of devices, in the order of tables; ``held_out`` are training devices that the study held out of training."""
@@ -314,11 +313,6 @@ def objective_name(objective: str, split: str) -> str:
 def group_word(group: str) -> str:
     """A group of devices for people."""
     return group.replace("_", " ")
-
-
-def better_word(objective: str) -> str:
-    """What a better value of a metric is."""
-    return "higher" if is_better_higher(objective.removeprefix("validation/")) else "lower"
 
 
 def _was_pruned(run: RunRecord) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from asc_experiments.base.progress import fits
+from asc_experiments.metrics import DG, METRICS, Metric
 from asc_experiments.report.analysis.comparison import Comparison
 from asc_experiments.report.analysis.pareto import non_dominated
 from asc_experiments.report.data.study_runs import GROUPS, group_word
@@ -23,18 +24,30 @@ def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]
     front = pareto_front(comparison)
     groups = [name for name in GROUPS if name != "held_out" or any(row[name] is not None for row in comparison.rows)]
     named = map(group_word, groups)
-    headings = ["", "student or teacher", "objective", "overall", *named, "DG", *comparison.devices, "params", "MMACs"]
+    headings = ["", "student or teacher", "objective", "overall", *named, "DG"]
+    further = _further_metrics(comparison)
+    headings += [*(metric.title for metric in further), *comparison.devices, "params", "MMACs"]
     rows = []
     for row in comparison.shown:
         about = f"{row['name']} ({row['trained']})" if row["kind"] == "student" else row["name"]
         about += " *" if row["run_id"] in front else ""
         scores = [percent(row[name], row["std"].get(name)) for name in ("overall", *groups, "DG")]
+        scores += [_further(metric, row["further"].get(metric.title)) for metric in further]
         scores += [percent(row["devices"][device]) for device in comparison.devices]
         macs = "" if row["macs"] is None else f"{row['macs'] / 1e6:.1f}"
         parameters = "" if row["parameters"] is None else f"{row['parameters']:,.0f}"
         objective = "" if row["objective"] is None else f"{row['objective']:.4f}"
         rows.append([row["kind"], about, objective, *scores, parameters, macs])
     return headings, rows
+
+
+def _further_metrics(comparison: Comparison) -> list[Metric]:
+    return [metric for metric in METRICS.values() if any(metric.title in row["further"] for row in comparison.rows)]
+
+
+def _further(metric: Metric, value: float | None) -> str:
+    """A metric of another package in its own unit, or nothing."""
+    return percent(value) if value is None or metric.unit == "%" else f"{value:.4f}"
 
 
 def pareto_front(comparison: Comparison) -> set[str]:
@@ -93,7 +106,7 @@ def published_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]
     names = list(dict.fromkeys(name for figure in comparison.published for name in figure["metrics"]))
     headings = [
         "published (ours)",
-        *(name.replace("device_generalization", "DG").replace("accuracy/", "") for name in names),
+        *(name.replace(DG, "DG").replace("accuracy/", "") for name in names),
     ]
     rows = [[f["name"], *(_beside_ours(f, name) for name in names)] for f in comparison.published]
     return headings, rows
@@ -208,7 +221,8 @@ def caption(comparison: Comparison) -> str:
 
 def _legend(comparison: Comparison) -> str:
     students = comparison.students[:MOST_ROWS]
-    return "\n".join(f"{row['name']}: taught by {row['teachers']}" for row in students)
+    taught = [f"{row['name']}: taught by {row['teachers']}" for row in students]
+    return "\n".join([*taught, *(metric.sentence for metric in _further_metrics(comparison))])
 
 
 def in_markdown(value: object) -> str:

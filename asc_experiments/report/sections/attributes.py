@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asc_experiments.metrics import UNSEEN_ACCURACY, is_part_of_one
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.teacher_attributes import Attribute
 from asc_experiments.report.analysis.teacher_design import Design
 from asc_experiments.report.charts.attributes import effects
 from asc_experiments.report.charts.base import rows_height
-from asc_experiments.report.data.study_runs import StudyRuns, better_word, objective_name
+from asc_experiments.report.data.study_runs import StudyRuns, objective_name
 from asc_experiments.report.render.blocks import Block, Cell, Chart, Column, Section, Table, number, points, text
-from asc_experiments.report.words import counted, difference_of, interval_of, is_part_of_one, listed, units
+from asc_experiments.report.words import counted, difference_of, interval_of, listed, units
 from asc_experiments.statistics.permutation import FEWEST, FEWEST_UNITS, Effect
 
 _SHOWN = 12
@@ -27,7 +28,7 @@ def attributes_section(findings: Findings) -> Section:
     if not found:
         why = "No attribute of the teachers varies. Three finished trials or more, of different teachers, show it."
         return Section("attributes", title, (why,))
-    targets = (f"objective ({better_word(runs.objective)} is better)", "accuracy on unseen devices")
+    targets = (f"objective ({'higher' if runs.sign > 0 else 'lower'} is better)", "accuracy on unseen devices")
     blocks: list[Block] = [attributes_in_words(findings)]
     for is_category, what in ((False, "Numbers: rank correlations"), (True, "Kinds: differences of means")):
         told = [each for each in found if each.on_objective is not None and not each.on_objective.too_few]
@@ -149,7 +150,7 @@ def _attribute_table(found: Sequence[Attribute], metric: str, design: Design) ->
         trials = "" if effect is None else str(effect.n) if effect.sizes is None else "{} / {}".format(*effect.sizes)
         cells += [text(_verdict(effect)), Cell(trials, value=None if effect is None else float(effect.n))]
         cells += [number(None if effect is None else effect.units)]
-        rows.append((*cells, *_effect_cells(each, each.on_unseen, "accuracy/group/unseen")))
+        rows.append((*cells, *_effect_cells(each, each.on_unseen, UNSEEN_ACCURACY)))
         marked += [place] if effect is not None and effect.is_clear else []
     heads = (
         Column("attribute", is_number=False),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.study_setting import scenes_of
 from asc_experiments.report.charts import scores as draw
@@ -80,7 +81,7 @@ class _Clips:
     def of(cls, findings: Findings) -> _Clips:
         answer, runs = findings.answer, findings.runs
         assert answer is not None
-        accuracy = answer.trial.metrics.get("accuracy/overall", 0.0)
+        accuracy = answer.trial.metrics.get(OVERALL_ACCURACY, 0.0)
         table = runs.standing(answer.trial).evidence
         if table is None:
             return cls({}, accuracy, len(scenes_of(runs)))

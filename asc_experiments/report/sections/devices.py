@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from asc_experiments.metrics import DG, accuracy_of
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns, group_word, number_of
 from asc_experiments.report.render.blocks import Cell, Column, Scale, Section, Table, columns, percent, text
@@ -16,7 +17,6 @@ from asc_experiments.statistics import Evidence, margin, pooled
 from asc_experiments.statistics.devices import extremes
 from asc_experiments.statistics.wording import margin_in_words
 from asc_experiments.tracking import RunRecord
-from asc_experiments.training.scorecard import DG
 
 _MOST_IN_MAP = 30
 
@@ -39,7 +39,7 @@ def _map(findings: Findings) -> Table:
     students, teachers = runs.best_first[:_MOST_IN_MAP], list(runs.teachers.values())[:_MOST_IN_MAP]
     names = [f"trial {number_of(trial)}" for trial in students] + [run.name for run in teachers]
     shown = [*students, *teachers]
-    accuracies = [[run.metrics.get(f"accuracy/device/{device}") for device in runs.devices] for run in shown]
+    accuracies = [[run.metrics.get(accuracy_of("device", device)) for device in runs.devices] for run in shown]
     dgs = [run.metrics.get(DG) for run in shown]
     accuracy, spread_ = _ends([value for row in accuracies for value in row]), _ends(dgs)
     is_told = _is_more_than_luck(findings, spread_)

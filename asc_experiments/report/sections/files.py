@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from asc_experiments.metrics import DG, OVERALL_ACCURACY
 from asc_experiments.report.analysis.best_trial import Answer
 from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER
 from asc_experiments.report.data.exports import (
@@ -18,9 +19,8 @@ from asc_experiments.report.data.exports import (
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.render.blocks import Block, Cell, Column, Commands, Table, columns, number, percent, text
 from asc_experiments.report.sections.scores import parts_of
-from asc_experiments.training.scorecard import DG
 
-_FLOAT, _OVERALL = "PyTorch, float32", "accuracy/overall"
+_FLOAT = "PyTorch, float32"
 _UNITS = {"weights": "bytes", "whole file": "bytes", "latency": "ms"}
 
 
@@ -28,7 +28,7 @@ def export_blocks(runs: StudyRuns, answer: Answer) -> list[Block]:
     """Accuracy as float and as int8 where the winner's student was exported; else how to find it out."""
     student = shipped_student(runs, answer.trial)
     files = {} if student is None else exports_of(student)
-    measured = {name: metrics for name, metrics in files.items() if _OVERALL in metrics}
+    measured = {name: metrics for name, metrics in files.items() if OVERALL_ACCURACY in metrics}
     blocks: list[Block] = []
     if student is not None and measured:
         blocks += [_in_words(student.metrics, measured), _table(runs, student.metrics, measured)]
@@ -45,13 +45,14 @@ def export_blocks(runs: StudyRuns, answer: Answer) -> list[Block]:
 def _in_words(student: Mapping[str, float], files: Mapping[str, Mapping[str, float]]) -> str:
     """The float network beside the best int8 file."""
     int8 = [metrics for name, metrics in files.items() if name in INT8]
-    own = student.get(_OVERALL)
+    own = student.get(OVERALL_ACCURACY)
     if not int8 or own is None:
         return "The one student that is registered was exported, and its file tested on the test fold:"
-    best = max(int8, key=lambda metrics: metrics[_OVERALL])
-    loss = 100 * (best[_OVERALL] - own)
+    best = max(int8, key=lambda metrics: metrics[OVERALL_ACCURACY])
+    loss = 100 * (best[OVERALL_ACCURACY] - own)
     return (
-        f"As an int8 file the one student that is registered reaches {100 * best[_OVERALL]:.1f} % of the test clips, "
+        "As an int8 file the one student that is registered reaches "
+        f"{100 * best[OVERALL_ACCURACY]:.1f} % of the test clips, "
         f"{loss:+.1f} points to the {100 * own:.1f} % of the float network; both ran over the whole test fold."
     )
 

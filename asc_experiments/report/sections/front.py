@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 
+from asc_experiments.augment import AUGMENTATIONS
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY, accuracy_of
 from asc_experiments.report.analysis.best_trial import Answer, Interval, ship_commands
 from asc_experiments.report.analysis.compute_cost import seconds_of
 from asc_experiments.report.analysis.distillation_gain import gain_in_words
@@ -32,25 +34,16 @@ from asc_experiments.statistics.wording import margin_in_words
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.evidence import STUDENTS
 from asc_experiments.tracking.trials import RECIPE
-from asc_experiments.training.scorecard import DG
 
-OVERALL, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
 _PARAMETERS, _MACS = "complexity/parameters", "complexity/macs"
-METHODS = {
-    "none": "none",
-    "dir": "DIR: impulse responses of other microphones",
-    "fms": "FMS: Freq-MixStyle",
-    "dirfms": "DIR and FMS",
-}
-"""Device generalisation in words."""
 _DCASE_BYTES, _DCASE_MACS = 128_000, 30_000_000
 _NOT_TO_SHIP = (
     "There is nothing to ship. More epochs, more training clips or a higher learning rate come first; the tables below "
     "say what was tried."
 )
 _SHOWN = (
-    (OVERALL, "test fold, all devices", "%", ""),
-    (UNSEEN, "unseen devices", "%", ""),
+    (OVERALL_ACCURACY, "test fold, all devices", "%", ""),
+    (UNSEEN_ACCURACY, "unseen devices", "%", ""),
     (DG, "DG (lower is better)", "", "standard deviation over devices, in points; "),
 )
 """Scores in the tiles: the metric, its label, its unit, what to know of it."""
@@ -103,9 +96,9 @@ def _teachers(runs: StudyRuns, answer: Answer) -> Table | None:
         if run is None:
             rows.append((text("gone from the bank"), code(key), *(text("") for _ in range(6))))
             continue
-        scores = [percent(run.metrics.get(name)) for name in (OVERALL, UNSEEN, DG)]
+        scores = [percent(run.metrics.get(name)) for name in (OVERALL_ACCURACY, UNSEEN_ACCURACY, DG)]
         took = seconds_of(run)
-        method = METHODS.get(run.params.get("augment", ""), "not known")
+        method = _method(run.params.get("augment", ""))
         size = number(run.metrics.get("complexity/parameters"))
         time = text("imported" if took is None else duration(took))
         rows.append((text(run.name), code(key), text(method), size, *scores, time))
@@ -115,14 +108,22 @@ def _teachers(runs: StudyRuns, answer: Answer) -> Table | None:
     return Table(caption, columns(*heads, texts=(*heads[:3], "training"), units=units), tuple(rows)) if rows else None
 
 
+def _method(augment: str) -> str:
+    """Device generalisation in words, as ``dirfms+hum`` names it."""
+    words = {"none": "none", "dirfms": "DIR and FMS", "": "not known"}
+    words |= {kind.label: kind.in_words or kind.label for kind in AUGMENTATIONS.values() if kind.label}
+    return ", ".join(words.get(label, label) for label in augment.split("+"))
+
+
 def _verdict(findings: Findings, answer: Answer) -> list[str]:
     """What the winner does, and how it was found."""
     runs, shown = findings.runs, answer.fresh or answer.scores
     said = "Its student names the right scene"
-    if OVERALL in shown:
-        said += f" for {100 * shown[OVERALL].value:.1f} % of the test clips"
-    if UNSEEN in shown:
-        said += f", and for {100 * shown[UNSEEN].value:.1f} % of those from devices that were never heard in training"
+    if OVERALL_ACCURACY in shown:
+        said += f" for {100 * shown[OVERALL_ACCURACY].value:.1f} % of the test clips"
+    if UNSEEN_ACCURACY in shown:
+        unseen = f"{100 * shown[UNSEEN_ACCURACY].value:.1f} %"
+        said += f", and for {unseen} of those from devices that were never heard in training"
     told = [f"{said}."] if answer.has_learned else []
     told += _gain(findings, answer) if answer.has_learned else []
     told.append(_how_found(runs, answer))
@@ -135,10 +136,13 @@ def _verdict(findings: Findings, answer: Answer) -> list[str]:
 def _gain(findings: Findings, answer: Answer) -> list[str]:
     """What its teachers gave the best trial's student over labels alone, and how sure that is."""
     gain = next((gain for gain in findings.gains if gain.trial == answer.number), None)
-    if gain is None or OVERALL not in gain.gains:
+    if gain is None or OVERALL_ACCURACY not in gain.gains:
         return []
-    said = f"The same student on labels alone ({gain.against}): {gain_in_words(gain, OVERALL)} for the taught one"
-    return [said + (f"; on unseen devices {gain_in_words(gain, UNSEEN)}." if UNSEEN in gain.gains else ".")]
+    overall = gain_in_words(gain, OVERALL_ACCURACY)
+    said = f"The same student on labels alone ({gain.against}): {overall} for the taught one"
+    if UNSEEN_ACCURACY in gain.gains:
+        said += f"; on unseen devices {gain_in_words(gain, UNSEEN_ACCURACY)}"
+    return [f"{said}."]
 
 
 def _how_found(runs: StudyRuns, answer: Answer) -> str:
@@ -201,13 +205,13 @@ def _where(runs: StudyRuns, answer: Answer) -> str:
 def _best_on_unseen(runs: StudyRuns, answer: Answer) -> str:
     """Another trial that is better on unseen devices by more than noise, where there is one."""
     ours = runs.standing(answer.trial).evidence
-    rivals = [trial for trial in runs.compared if UNSEEN in trial.metrics and trial != answer.trial]
-    top = max(rivals, key=lambda trial: trial.metrics[UNSEEN], default=None)
+    rivals = [trial for trial in runs.compared if UNSEEN_ACCURACY in trial.metrics and trial != answer.trial]
+    top = max(rivals, key=lambda trial: trial.metrics[UNSEEN_ACCURACY], default=None)
     theirs = None if top is None else runs.standing(top).evidence
     if top is None or ours is None or theirs is None:
         return ""
     try:
-        found = margin(theirs, ours, UNSEEN, len(rivals))
+        found = margin(theirs, ours, UNSEEN_ACCURACY, len(rivals))
     except ValueError:  # no unseen device in the test fold
         return ""
     if not found.is_better:
@@ -219,7 +223,7 @@ def _best_on_unseen(runs: StudyRuns, answer: Answer) -> str:
 def _device_share(runs: StudyRuns, table: Evidence, device: str) -> str:
     """A device's group, where it is known, and the accuracy on it."""
     group = runs.group_of.get(device)
-    accuracy = float(table.measure(f"accuracy/device/{device}").mean())
+    accuracy = float(table.measure(accuracy_of("device", device)).mean())
     return (f"{group_word(group)}, " if group else "") + f"{100 * accuracy:.1f} %"
 
 
@@ -233,7 +237,7 @@ def _better_teacher(runs: StudyRuns, answer: Answer) -> list[str]:
         tables = [table for run in same if (table := runs.evidence(run.run_id, STUDENTS).get("test")) is not None]
         if not tables or not all(table.is_of_the_same_clips(student) for table in tables):
             continue
-        apart = margin(pooled(tables), student, OVERALL)
+        apart = margin(pooled(tables), student, OVERALL_ACCURACY)
         if apart.is_better or (not apart.is_known and apart.value > 0):
             sure = " To ship the best network of this size, ship that teacher." if apart.is_better else ""
             costs = f"{same[0].metrics[_PARAMETERS]:,.0f} parameters, {same[0].metrics[_MACS] / 1e6:.1f} MMACs"

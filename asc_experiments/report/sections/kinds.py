@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from asc_experiments.metrics import OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.analysis.teacher_attributes import UNSEEN
 from asc_experiments.report.analysis.teacher_kinds import KindResult, kind_differences, results_of_kinds
 from asc_experiments.report.render.blocks import Column, Section, Table, number, text
 from asc_experiments.report.words import counted, difference_of, interval_of, value_of
@@ -31,7 +31,7 @@ def kinds_section(findings: Findings) -> Section:
 
 
 def _metrics(objective: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((objective, "accuracy/overall", UNSEEN)))
+    return tuple(dict.fromkeys((objective, OVERALL_ACCURACY, UNSEEN_ACCURACY)))
 
 
 def _levels(results: list[KindResult], metrics: list[str]) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from asc_experiments.metrics import DG, accuracy_of, further_metrics, is_part_of_one
 from asc_experiments.report.analysis.comparison import stands_for
 from asc_experiments.report.analysis.confounders import Differences
 from asc_experiments.report.analysis.findings import Findings
@@ -25,7 +26,6 @@ from asc_experiments.report.render.blocks import (
 from asc_experiments.report.render.terminal import pareto_front, replicate_cells
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
-from asc_experiments.training.scorecard import DG
 
 Rows = tuple[tuple[Cell, ...], ...]
 _STUDENTS = "What students differ in besides: two rows may be apart because of that"
@@ -88,16 +88,18 @@ def _glossary(runs: StudyRuns) -> str:
     methods = (
         "dir is DIR, impulse responses of other microphones; fms is Freq-MixStyle; dirfms is both; none is neither"
     )
+    further = further_metrics(runs.metric_names)
     return (
         f"{heard}{f' ({listed})' if listed else ''}. Names such as cp_resnet-32-dirfms-s0 say architecture, size, "
         + (f"device-generalisation method and seed: {methods}.")
+        + "".join(f" {metric.sentence}" for metric in further)
     )
 
 
 def parts_of(runs: StudyRuns) -> list[tuple[str, str]]:
     """The parts that scores are told for: headings and the ends of their metrics' names."""
     groups = [
-        (group_word(group), f"group/{group}") for group in GROUPS if f"accuracy/group/{group}" in runs.metric_names
+        (group_word(group), f"group/{group}") for group in GROUPS if accuracy_of("group", group) in runs.metric_names
     ]
     return [("overall", "overall"), *groups, *((device, f"device/{device}") for device in runs.devices)]
 
@@ -106,15 +108,20 @@ def _score_columns(runs: StudyRuns) -> list[Column]:
     parts = parts_of(runs)
     groups = [Column(heading, "%") for heading, part in parts if not part.startswith("device/")]
     devices = [Column(device, group_word(runs.group_of.get(device, ""))) for device in runs.devices]
-    return [*groups, Column("DG", "points"), *devices, Column("parameters"), Column("MMACs")]
+    further = [Column(metric.title, metric.unit) for metric in further_metrics(runs.metric_names)]
+    return [*groups, Column("DG", "points"), *further, *devices, Column("parameters"), Column("MMACs")]
 
 
 def _score_cells(runs: StudyRuns, metrics: Mapping[str, float], prefix: str = "") -> list[Cell]:
     def cell(name: str) -> Cell:
-        return percent(metrics.get(prefix + name), None if prefix else spread(metrics, name))
+        value, std = metrics.get(prefix + name), None if prefix else spread(metrics, name)
+        if is_part_of_one(name):
+            return percent(value, std)
+        return number(value, ".4f", "" if std is None else f"± {std:.4f}")
 
     parts = [part for _, part in parts_of(runs)]
     cells = [cell(f"accuracy/{part}") for part in parts if not part.startswith("device/")] + [cell(DG)]
+    cells += [cell(str(metric.key)) for metric in further_metrics(runs.metric_names)]
     cells += [cell(f"accuracy/{part}") for part in parts if part.startswith("device/")]
     macs = metrics.get("complexity/macs")
     costs = [number(metrics.get("complexity/parameters")), number(None if macs is None else macs / 1e6, ".1f")]
@@ -221,7 +228,7 @@ def _published(findings: Findings) -> Table | None:
 def _published_row(runs: StudyRuns, figure: Mapping[str, Any], metric: str) -> tuple[Cell, ...]:
     theirs, ours = figure["metrics"][metric], figure.get("ours", {}).get(metric)
     trial = stands_for(figure, runs.trials)
-    name = metric.replace("device_generalization", "DG").replace("accuracy/", "")
+    name = metric.replace(DG, "DG").replace("accuracy/", "")
     difference = None if ours is None else ours - theirs
     where = "no trial stands for it" if trial is None else f"trial {number_of(trial)}"
     return (text(figure["name"]), text(name), percent(theirs), percent(ours), points(difference), text(where))

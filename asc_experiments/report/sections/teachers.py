@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.report.analysis.distillation_gain import Gain, mean_gain
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER, RESPONSES_FOLDER, Command, labels_alone_command
@@ -29,9 +30,7 @@ from asc_experiments.report.words import (
     counted,
 )
 from asc_experiments.tracking.trials import keys_of
-from asc_experiments.training.scorecard import DG
 
-OVERALL, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
 _MOST_KINDS = 4
 
 
@@ -135,7 +134,7 @@ def _intervals_in_words(gains: Sequence[Gain]) -> str:
 
 def _gain_in_words(gains: Sequence[Gain]) -> str:
     """In how many trials teachers helped by more than noise, and what each kind of them gave on average."""
-    known = [gain.margins[OVERALL] for gain in gains if gain.interval_of(OVERALL) is not None]
+    known = [gain.margins[OVERALL_ACCURACY] for gain in gains if gain.interval_of(OVERALL_ACCURACY) is not None]
     if known:
         better, worse = sum(each.is_better for each in known), sum(each.is_worse for each in known)
         recipes = counted(len(known), "taught recipe (trial)", "taught recipes (trials)")
@@ -153,7 +152,7 @@ def _means_in_words(gains: Sequence[Gain]) -> str:
         return ""
     told = []
     for kind, own in kinds.items():
-        overall, unseen = mean_gain(own, OVERALL), mean_gain(own, UNSEEN)
+        overall, unseen = mean_gain(own, OVERALL_ACCURACY), mean_gain(own, UNSEEN_ACCURACY)
         if overall is not None:
             said = f"{kind} {100 * overall:+.1f} points overall"
             said += "" if unseen is None else f", {100 * unseen:+.1f} on unseen devices"
@@ -196,8 +195,8 @@ def size_section(findings: Findings) -> Section:
     series: dict[str, dict[int, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
     for trial in runs.trials:
         for name, metric in (
-            ("student", "accuracy/overall"),
-            ("student, unseen devices", "accuracy/group/unseen"),
+            ("student", OVERALL_ACCURACY),
+            ("student, unseen devices", UNSEEN_ACCURACY),
             ("ensemble", "ensemble/accuracy/overall"),
         ):
             if metric in trial.metrics:

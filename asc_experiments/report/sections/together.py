@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.report.analysis.compute_cost import costs_of
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.charts import search as draw
@@ -19,12 +20,11 @@ from asc_experiments.report.render.blocks import (
     percent,
     text,
 )
-from asc_experiments.report.sections.front import OVERALL, UNSEEN, shipping
+from asc_experiments.report.sections.front import shipping
 from asc_experiments.report.sections.search import front_section
 from asc_experiments.report.words import counted, duration, listed, value_of
 from asc_experiments.statistics import margin
 from asc_experiments.tracking.decision import Standing
-from asc_experiments.training.scorecard import DG
 
 
 def together(findings: Sequence[Findings]) -> tuple[Section, ...]:
@@ -123,7 +123,7 @@ def _overview_row(each: Findings) -> tuple[Cell, ...]:
     if answer is None:
         return (text(each.study), text("none has finished"), *(text("") for _ in range(8)))
     shown = answer.fresh or answer.scores
-    scores = [shown.get(name) for name in (OVERALL, UNSEEN, DG)]
+    scores = [shown.get(name) for name in (OVERALL_ACCURACY, UNSEEN_ACCURACY, DG)]
     return (
         text(each.study),
         text(f"trial {answer.number}"),

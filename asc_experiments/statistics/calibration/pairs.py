@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from asc_experiments.metrics import DG, is_better_higher
 from asc_experiments.statistics.calibration.folds import Fold
 from asc_experiments.statistics.calibration.students import Recipes, World, evidence, generator
 from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import CONFIDENCE, margin
-from asc_experiments.training.scorecard import DG, is_better_higher
 
 METRICS = ("accuracy/macro", "accuracy/overall", "accuracy/group/unseen", DG)
 EARLIER = ("z of seeds", "Welch of seeds", "recordings")

@@ -14,10 +14,10 @@ from asc_experiments.base.settings import Settings
 from asc_experiments.base.yaml import read_yaml
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.keys import differing
+from asc_experiments.metrics import MACRO_ACCURACY, is_better_higher
 from asc_experiments.study.definition.bundled_studies import find_study
 from asc_experiments.study.definition.ensemble_space import EnsembleSpace
 from asc_experiments.study.definition.parameter_range import Scalar, Searchables, candidates
-from asc_experiments.training.scorecard import is_better_higher
 
 RESERVED_NAMES = ("teachers", "students", "Default")
 COMPLEXITIES = ("complexity/macs", "complexity/parameters")
@@ -32,7 +32,7 @@ class Objective(Settings):
         split: the clips that it is measured on; ``test`` reproduces a published table, and the report says so.
     """
 
-    metric: str = "accuracy/macro"
+    metric: str = MACRO_ACCURACY
     split: Literal["validation", "test"] = "validation"
 
     @property
@@ -79,7 +79,7 @@ class Published(Settings):
 
 
 _FROZEN: dict[str, Any] = {
-    "objective": {"metric": "accuracy/macro", "split": "validation"},
+    "objective": {"metric": MACRO_ACCURACY, "split": "validation"},
     "seeds": 1,
     "sampler": "tpe",
     "population": 12,

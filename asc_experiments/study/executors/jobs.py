@@ -14,7 +14,14 @@ from optuna.trial import Trial
 
 from asc_experiments.base.progress import say
 from asc_experiments.distill import Distillation, Ensemble, TeacherBank, TrainingContext, train_student
-from asc_experiments.distill.known_students import find_student, is_whole, log_found, scores_of, student_lock
+from asc_experiments.distill.known_students import (
+    find_student,
+    is_whole,
+    log_found,
+    scores_of,
+    student_lock,
+    with_further_scores,
+)
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import KIND, PARENT, Stopped
@@ -161,7 +168,7 @@ def train_seed(bench: TrainingContext, job: SeedJob) -> SeedResult:
     with bench.lock(student_lock(key)):
         found = find_student(bench.tracking, key)
         if found is not None:
-            return _found(bench, job, found, tags)
+            return _found(bench, job, with_further_scores(bench, found), tags)
         with bench.tracking.run(job.experiment_id, _name(job), job.kind, tags, job.parent) as run:
             train_student(bench, job.student, run, ensemble, job.distillation, job.reporter)
     record = bench.tracking.get(run.run_id)
@@ -197,7 +204,7 @@ def other_students(bench: TrainingContext, job: SeedJob, seeds: frozenset[int]) 
             continue
         original = bench.tracking.get(record.tags[ORIGINAL]) if ORIGINAL in record.tags else record
         if is_whole(bench.tracking, original):
-            found.append(_without_training(original))
+            found.append(_without_training(with_further_scores(bench, original)))
         else:
             say(f"trial {job.trial}: the student of run {original.run_id} does not count, its files are gone")
     return found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import optuna
 
 from asc_experiments.distill import TrainingContext
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.importances import parameter_importances
 from asc_experiments.study.runner.validation import objective_clips
@@ -31,7 +32,6 @@ from asc_experiments.tracking.trials import (
     spread_of,
 )
 from asc_experiments.tracking.ui.table_view import page_of_run, page_view
-from asc_experiments.training.scorecard import DG
 
 _SHOWN = 5
 _PARAMS = ("teachers", "ensemble_size", "student.size", "student.augment", "temperature", "label_weight")
@@ -42,7 +42,7 @@ def describe_study(file: StudyFile, study: optuna.Study, bench: TrainingContext,
     tracking = bench.tracking
     records = finished_trials(tracking, file.name)
     tested = sorted(set(bench.corpus.device_of[bench.corpus.test_rows].tolist()))
-    leading = (OBJECTIVE_VALUE, spread_of("accuracy/overall")) if file.seeds > 1 else (OBJECTIVE_VALUE,)
+    leading = (OBJECTIVE_VALUE, spread_of(OVERALL_ACCURACY)) if file.seeds > 1 else (OBJECTIVE_VALUE,)
     lowest_first = file.objective.direction == "minimize"
     tags = page_view(TRIAL_KIND, _PARAMS, tested, OBJECTIVE_VALUE, leading, lowest_first)
     tags[DEVICE_GROUPS] = json.dumps({device: bench.device_groups[device] for device in tested})
@@ -89,8 +89,8 @@ def _winner(records: Sequence[RunRecord], verdict: StudyVerdict) -> str:
     best, metrics = verdict.best, verdict.best.metrics
     if not verdict.has_learned:
         return f"**{verdict.sentence}**"
-    unseen = metrics.get("accuracy/group/unseen")
-    scores = f"{100 * metrics['accuracy/overall']:.1f} % on the test fold"
+    unseen = metrics.get(UNSEEN_ACCURACY)
+    scores = f"{100 * metrics[OVERALL_ACCURACY]:.1f} % on the test fold"
     scores += "" if unseen is None else f", {100 * unseen:.1f} % on unseen devices"
     name = "Best" if verdict.winner.is_clear else "Best objective so far"
     text = f"{name}: [trial {best.tags[TRIAL]}]({page_of_run(best.experiment_id, best.run_id)}), {scores}, "
@@ -114,7 +114,7 @@ def _table(file: StudyFile, records: Sequence[RunRecord]) -> str:
     for record in chosen:
         metrics = record.metrics
         link = f"[{record.tags[TRIAL]}]({page_of_run(record.experiment_id, record.run_id)})"
-        scores = [_percent(metrics.get(name)) for name in ("accuracy/overall", "accuracy/group/unseen", DG)]
+        scores = [_percent(metrics.get(name)) for name in (OVERALL_ACCURACY, UNSEEN_ACCURACY, DG)]
         teachers = record.params.get("teachers", "")
         teachers = teachers if len(teachers) <= 150 else teachers[:147] + "…"
         lines.append(f"| {link} | {metrics[OBJECTIVE_VALUE]:.4f} | {' | '.join(scores)} | {teachers} |")

@@ -17,6 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TrainingContext
+from asc_experiments.metrics import METRICS, MetricKey
+from asc_experiments.metrics.key import VALIDATION
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.study.definition.study_file import Objective, Replication
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed
@@ -173,10 +175,16 @@ def _parts(found: Margin) -> dict[str, float]:
     return {"difference": found.value} | bounds
 
 
+def _is_score(key: MetricKey) -> bool:
+    """Whether a number is of a split that is held out, or of the test fold's Scorecard."""
+    of_scorecard = key.name in METRICS and METRICS[key.name].every_epoch
+    return key.prefix == VALIDATION or (not key.prefix and of_scorecard)
+
+
 def _means(objective: Objective, seeds: list[SeedResult]) -> dict[str, float]:
     """The mean and standard deviation over fresh seeds, of the objective and of every score under its own name."""
     metrics = {REPLICATES: float(len(seeds))}
-    names = [name for name in names_of_all(seeds) if name.startswith(("accuracy/", "validation/", "loss/", "device_"))]
+    names = [name for name in names_of_all(seeds) if _is_score(MetricKey.parse(name))]
     for name in names:
         values = [seed.metrics[name] for seed in seeds]
         metrics[f"replicated/{name}"] = statistics.fmean(values)

@@ -14,6 +14,7 @@ from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.distill.train import log_corpus
+from asc_experiments.metrics import DG, OVERALL_ACCURACY
 from asc_experiments.study.definition.study_file import Objective
 from asc_experiments.study.executors.jobs import SeedResult
 from asc_experiments.study.search.search_space import TrialPlan
@@ -137,6 +138,6 @@ def _note(plan: TrialPlan, metrics: Mapping[str, float], seeds: int) -> str:
     scores = ", ".join(f"{name.rsplit('/', 1)[1]} {100 * metrics[name]:.1f} %" for name in groups)
     return (
         f"Student **{plan.student.name}** taught by\n{members}\n\n"
-        f"Test fold: {100 * metrics['accuracy/overall']:.1f} % overall ({scores}), "
-        f"DG {100 * metrics['device_generalization']:.1f}. Seeds: {seeds}."
+        f"Test fold: {100 * metrics[OVERALL_ACCURACY]:.1f} % overall ({scores}), "
+        f"DG {100 * metrics[DG]:.1f}. Seeds: {seeds}."
     )

@@ -14,13 +14,13 @@ from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.bank import check_learnable
 from asc_experiments.distill.keys import SCHEMA
+from asc_experiments.metrics import METRICS, MetricKey, metric_names
 from asc_experiments.study.definition.study_file import Objective, StudyFile
 from asc_experiments.study.search.samplers import pruner
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.trial_status import ASKED, CORPUS, DEFINITION, DIRS, KEY_SCHEMA, METRIC
 from asc_experiments.tracking.objective import ObjectiveClips, count_objective
 from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_CLIPS, REFERENCE_DEVICE
-from asc_experiments.training.scorecard import metric_names
 
 
 def check_study(space: SearchSpace, bench: TrainingContext, bank: TeacherBank) -> None:
@@ -126,6 +126,7 @@ def _check_metric(study: str, objective: Objective, bench: TrainingContext) -> N
     groups = [bench.groups_for(rows)[device] for device in devices]
     names = metric_names(devices, groups, bench.corpus.scenes)
     if objective.metric not in names:
+        METRICS.check_loaded(MetricKey.parse(objective.metric).name, f"study '{study}': objective")
         what = f"unknown metric '{objective.metric}' on the {objective.split} split"
         raise AscError(f"study '{study}': objective", what, nearest(objective.metric, names))
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.statistics import dg_floor, level
 from asc_experiments.statistics.wording import clips_in_words, counted
 from asc_experiments.tracking.registry.candidate import Candidate
-from asc_experiments.training.scorecard import DG
 
-ACCURACY, UNSEEN = "accuracy/overall", "accuracy/group/unseen"
 BYTES_AT = {"int8": 1, "float16": 2, "float32": 4}
 """Bytes of one parameter. Registered weights are float32; DCASE's 128 kB are 128,000 parameters at int8."""
 
@@ -184,8 +183,8 @@ def measure(candidate: Candidate, gates: Gates) -> list[Measured]:
         Measured(f"bytes at {gates.precision}", "max_bytes", size, limit=gates.max_bytes),
     ]
     for name, option, metric, limit in (
-        ("accuracy", "min_accuracy", ACCURACY, gates.min_accuracy),
-        ("accuracy, unseen", "min_unseen", UNSEEN, gates.min_unseen),
+        ("accuracy", "min_accuracy", OVERALL_ACCURACY, gates.min_accuracy),
+        ("accuracy, unseen", "min_unseen", UNSEEN_ACCURACY, gates.min_unseen),
         ("DG", "max_dg", DG, gates.max_dg),
     ):
         value = candidate.own.metrics.get(metric)
@@ -202,7 +201,7 @@ def _basis(candidate: Candidate, metric: str) -> dict[str, Any]:
     """What a metric of the network is measured on, and how sure it is; nothing where its answers are not kept."""
     table = candidate.evidence
     if table is None or not table.concerns(metric):
-        clips = candidate.data.test_clips if metric == ACCURACY else None
+        clips = candidate.data.test_clips if metric == OVERALL_ACCURACY else None
         return {"clips": counted(clips, "test clip")} if clips else {}
     known = level(table, metric, fixed_students=True)
     bounds = {"low": max(0.0, known.low), "high": min(1.0, known.high)} if known.is_known else {}

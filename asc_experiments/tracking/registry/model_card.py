@@ -11,15 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asc_experiments import __version__
+from asc_experiments.metrics import DG, MACRO_ACCURACY, OVERALL_ACCURACY, UNSEEN_ACCURACY, further_metrics
 from asc_experiments.statistics import Evidence, dg_floor, level
 from asc_experiments.statistics.calibration_floor import FEWEST_CLIPS, calibration_floor
+from asc_experiments.statistics.wording import value_in_words
 from asc_experiments.tracking.client.limits import DESCRIPTION
 from asc_experiments.tracking.client.run import RunRecord
 from asc_experiments.tracking.judgement import over_labels
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.gates import BYTES_AT, interval_in_words
 from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRIAL, keys_of
-from asc_experiments.training.scorecard import DG
 
 FILE = "model_card.md"
 CUT = f"\n\n*Cut here. The whole card is `{FILE}` among the artifacts of the trial's run.*\n"
@@ -117,7 +118,7 @@ def _use(candidate: Candidate) -> str:
 
 def _accuracy(candidate: Candidate) -> str:
     own, trial = candidate.own.metrics, candidate.trial.metrics
-    names = ["accuracy/overall", "accuracy/macro"]
+    names = [OVERALL_ACCURACY, MACRO_ACCURACY]
     names += sorted(name for name in own if name.startswith("accuracy/group/"))
     names += sorted(name for name in own if name.startswith("accuracy/device/"))
     rows = [
@@ -131,7 +132,15 @@ def _accuracy(candidate: Candidate) -> str:
         return "## Accuracy\n\nNot measured."
     interval = "95 % interval" if candidate.picked_from < 2 else "interval (see below)"
     headings = ["test fold, in %", "this network", interval, "clips", "trial: mean ± std"]
-    return f"## Accuracy\n\n{_table(headings, rows)}\n\n{_explained(candidate)} {_calibration(candidate)}"
+    said = f"{_explained(candidate)} {_calibration(candidate)}{_further(candidate)}"
+    return f"## Accuracy\n\n{_table(headings, rows)}\n\n{said}"
+
+
+def _further(candidate: Candidate) -> str:
+    """The metrics of other packages, in a sentence each."""
+    own = candidate.own.metrics
+    told = [(metric, value_in_words(str(metric.key), own[str(metric.key)])) for metric in further_metrics(own)]
+    return "".join(f" {metric.title} ({metric.meaning}): {value}." for metric, value in told)
 
 
 def _measured(candidate: Candidate, name: str) -> list[str]:
@@ -178,10 +187,10 @@ def _has_clips_enough(table: Evidence | None, name: str) -> bool:
 
 def _calibrated(candidate: Candidate) -> str:
     """What a perfectly calibrated network would show; empty where its clips were not counted."""
-    table, accuracy = candidate.evidence, candidate.own.metrics.get("accuracy/overall")
+    table, accuracy = candidate.evidence, candidate.own.metrics.get(OVERALL_ACCURACY)
     if table is None or accuracy is None:
         return ""
-    clips = table.counts("accuracy/overall")[0]
+    clips = table.counts(OVERALL_ACCURACY)[0]
     floor = calibration_floor(clips, accuracy, len(table.scenes))
     return f"A perfectly calibrated network of this accuracy would show about {floor:.3f} on {clips:,} clips. "
 
@@ -194,7 +203,7 @@ def _mean(trial: Mapping[str, float], candidate: Candidate, name: str) -> str:
 def _limits(candidate: Candidate) -> str:
     data = candidate.data
     trained = f"{data.training_clips:,} clips" if data.training_clips else "the clips"
-    unseen = candidate.own.metrics.get("accuracy/group/unseen")
+    unseen = candidate.own.metrics.get(UNSEEN_ACCURACY)
     heard = "" if unseen is None else f" (unseen ones of the test fold: {_percent(unseen)} %)"
     return (
         "## Limits\n\n"
@@ -227,7 +236,7 @@ def _teachers(candidate: Candidate) -> str:
     for key in keys:
         record = runs.get(key)
         metrics = record.metrics if record else {}
-        figures = [_percent(metrics.get(name)) for name in ("accuracy/overall", "accuracy/group/unseen")]
+        figures = [_percent(metrics.get(name)) for name in (OVERALL_ACCURACY, UNSEEN_ACCURACY)]
         rows.append([_run_link(record, record.name) if record else "gone from the bank", f"`{key}`", *figures])
     return f"## Teachers\n\n{_table(['teacher', 'key', 'overall, in %', 'unseen, in %'], rows)}"
 

@@ -33,9 +33,10 @@ _REQUIREMENTS = (
 )  # fmt: skip
 """What loading, predicting and ``mlflow models serve`` import. The last two are for ``models:/…`` in a database."""
 _CODE = (
-    "__init__.py", "augment/settings.py", "models", "base/__init__.py", "base/errors.py", "base/hashing.py",
-    "base/lazy.py", "base/settings.py", "corpus/audio.py", "training/inference.py", "training/network.py",
-    "training/recipe.py", "training/serving.py", "tracking/registry/pyfunc_model.py",
+    "__init__.py", "augment/__init__.py", "augment/augmentation.py", "augment/augmentations", "augment/batch.py",
+    "augment/settings.py", "models", "base/__init__.py", "base/entry_points.py", "base/errors.py",
+    "base/hashing.py", "base/lazy.py", "base/settings.py", "corpus/audio.py", "training/inference.py",
+    "training/network.py", "training/recipe.py", "training/serving.py", "tracking/registry/pyfunc_model.py",
 )  # fmt: skip
 """What the loader needs of this program; the rest stays out of the stored model, and so does what only that needs."""
 
@@ -72,10 +73,11 @@ def log_network(run: Run, network: SceneNetwork) -> str:
 
 
 def _requirements(network: SceneNetwork) -> list[str]:
-    """What has to be installed where the network is loaded, pinned; also the package that its architecture is from."""
+    """What has to be installed where the network is loaded, pinned; also the packages that its Recipe names."""
     pinned = [f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS]
     source = ARCHITECTURES[network.recipe.arch].source
-    return pinned + ([f"{source.distribution}=={source.version}"] if source else [])
+    outside = {each.requirement for each in network.recipe.sources} | ({source.requirement} if source else set())
+    return [*pinned, *sorted(outside)]
 
 
 def fetch_network(tracking: Tracking, model_uri: str) -> SceneNetwork:

@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.locks import lock_path
+from asc_experiments.metrics import DG, MACRO_ACCURACY, OVERALL_ACCURACY, further_metrics
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.registry.candidate import Candidate
@@ -26,7 +27,6 @@ from asc_experiments.tracking.registry.model_card import CUT, FILE, About, descr
 from asc_experiments.tracking.registry.network_store import find_version
 from asc_experiments.tracking.registry.promotion import Verdict, compare
 from asc_experiments.tracking.trials import MODEL_ID, OBJECTIVE, SPLIT, STUDY, TEACHERS, TRIAL
-from asc_experiments.training.scorecard import DG
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
@@ -284,7 +284,15 @@ def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str
         "complexity/parameters": str(candidate.complexity.parameters),
         "complexity/macs": str(candidate.complexity.macs),
     }
-    chosen = ("accuracy/overall", "accuracy/macro", "accuracy/group/", "accuracy/device/", "ece/overall", DG)
+    chosen: tuple[str, ...] = (
+        OVERALL_ACCURACY,
+        MACRO_ACCURACY,
+        "accuracy/group/",
+        "accuracy/device/",
+        "ece/overall",
+        DG,
+    )
+    chosen += tuple(str(metric.key) for metric in further_metrics(own.metrics))
     tags |= {name: f"{value:.4f}" for name, value in own.metrics.items() if name.startswith(chosen)}
     tags |= {_GATE + each.option: each.statement for each in measured if each.limit is not None}
     tags |= {"learned": _learned_in_words(candidate), "winner": candidate.winner_in_words}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from asc_experiments.metrics import DG, METRICS, OVERALL_ACCURACY, accuracy_of
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
 from asc_experiments.tracking.client.run import KIND
@@ -38,8 +39,9 @@ def page_view(
         leading: metrics that stand before the accuracies.
         lowest_first: whether the table begins with the lowest value of that metric, as where a lower one is better.
     """
-    scores = ["accuracy/overall", *(f"accuracy/group/{group}" for group in _GROUPS), "device_generalization"]
-    per_device = [f"accuracy/device/{device}" for device in devices]
+    scores = [OVERALL_ACCURACY, *(accuracy_of("group", group) for group in _GROUPS), DG]
+    scores += [str(metric.key) for metric in METRICS.values() if metric.source is not None]
+    per_device = [accuracy_of("device", device) for device in devices]
     metrics = list(dict.fromkeys([*leading, *scores, *per_device, *_COSTS]))
     columns = [f"metrics.`{name}`" for name in metrics]
     columns[0:0] = [f"params.`{params[0]}`"]

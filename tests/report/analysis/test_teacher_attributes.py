@@ -11,6 +11,7 @@ from asc_experiments.report.analysis.teacher_attributes import Attribute, rank_a
 from asc_experiments.report.analysis.teacher_design import Design
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.trials import RECIPE
 from tests.report.made import make_study
 
 
@@ -79,6 +80,17 @@ def test_what_says_the_same_of_every_trial_is_one_row_with_all_names(many: Study
     found = named(rank_attributes(Design(single)))
     assert "DIR: a member has it" in found
     assert "DIR: every member has it" not in found, "with one member each, any is every"
+
+
+def test_augmentation_of_a_package_is_an_attribute_whether_or_not_it_is_installed(many: StudyRuns) -> None:
+    def with_hum(place: int, run: RunRecord) -> RunRecord:
+        recipe = json.loads(run.tags[RECIPE]) | ({"sources": [{"name": "hum"}]} if place % 3 == 0 else {})
+        return replace(run, tags={**run.tags, RECIPE: json.dumps(recipe)})
+
+    bank = {key: with_hum(place, run) for place, (key, run) in enumerate(many.bank.items())}
+    found = named(rank_attributes(Design(replace(many, bank=bank))))
+    assert {"hum: a member has it", "hum: every member has it"} <= set(found)
+    assert not any(name.startswith("hum") for name in named(rank_attributes(Design(many))))
 
 
 def test_architecture_does_not_get_the_credit_of_dirfms_that_comes_with_it(many: StudyRuns) -> None:

@@ -54,6 +54,7 @@ def test_a_stored_model_carries_exactly_the_code_that_its_networks_import(worksp
     carried = stored_folder(workspace) / "code"
     program = (
         f"import sys; sys.path.insert(0, {str(carried)!r}); import asc_experiments.tracking.registry.pyfunc_model\n"
+        "from asc_experiments.augment import Augmentation, Batch, register_augmentation  # as packages do\n"
         "from asc_experiments.models import ARCHITECTURES; [each.build(3) for each in ARCHITECTURES.values()]\n"
         "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('asc_experiments')), sep='\\n')"
     )
