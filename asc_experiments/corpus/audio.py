@@ -135,7 +135,7 @@ def inspect_clip(data: bytes, where: str) -> tuple[np.ndarray | None, Problem | 
     if not np.isfinite(mono).all():
         return problem("holds samples that are not finite (NaN or infinite)", "record or export it again")
     if not mono.any():
-        return problem("is silent: every sample is zero", "remove it from meta.csv and the fold files")
+        return problem("is silent: every sample is zero", "remove it from the corpus's tables")
     return to_int16(resample(mono, rate)), None
 
 
@@ -189,7 +189,8 @@ def read_clip(root: Path, filename: str) -> tuple[np.ndarray | None, Problem | N
                 return None, Problem(filename, f"is {size / 1e6:,.0f} MB large", "cut the recording into clips"), ""
             data = file.readall()
     except FileNotFoundError:
-        return None, Problem(filename, f"no such file in {root}", "restore it, or remove it from meta.csv"), ""
+        remedy = "restore it, or remove it from the corpus's tables"
+        return None, Problem(filename, f"no such file in {root}", remedy), ""
     except OSError as error:
         return None, Problem(filename, f"cannot be read ({error.strerror})", "check the file and its permissions"), ""
     samples, problem = inspect_clip(data, filename)

@@ -8,13 +8,13 @@ from typing import Any
 from asc_experiments.base.errors import Problem
 from asc_experiments.base.progress import progress
 from asc_experiments.corpus.decoding import decode_all
-from asc_experiments.corpus.index import TEST_FOLD, TRAIN_FOLD, Corpus, read_index
+from asc_experiments.corpus.index import Corpus, read_index
 
 _PLACES_NAMED = 5
 
 
 def check_corpus(root: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """Read every table and every clip of a corpus.
+    """Read what a corpus says of its clips, and every clip.
 
     Returns:
         Facts about the corpus (counts of clips, scenes, devices, groups, locations; warnings, as lines) and all
@@ -60,5 +60,5 @@ def _places_in_both_folds(corpus: Corpus) -> Problem | None:
     clips = sum(place in shared for place in testing.tolist())
     named = ", ".join(shared[:_PLACES_NAMED]) + (", …" if len(shared) > _PLACES_NAMED else "")
     some = "1 place is" if len(shared) == 1 else f"{len(shared)} places are"
-    what = f"{some} in {TRAIN_FOLD} too, with {clips} of {len(testing)} test clips ({named})"
-    return Problem(TEST_FOLD, what, "test scores are flattered: keep all clips of a place in one fold")
+    what = f"{some} in {corpus.tables.train} too, with {clips} of {len(testing)} test clips ({named})"
+    return Problem(corpus.tables.test, what, "test scores are flattered: keep all clips of a place in one fold")

@@ -17,7 +17,8 @@ import soundfile
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import progress
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD, Clip
+from asc_experiments.corpus.reader import Clip
+from asc_experiments.corpus.readers.tau import FOLD_COLUMNS, META, META_COLUMNS, TEST_FOLD, TRAIN_FOLD
 
 RATE = 44_100
 """Sampling rate of the written clips in Hz, as in TAU22; each lasts one second."""
@@ -181,11 +182,11 @@ def _write_tables(folder: Path, clips: list[tuple[Clip, bool]]) -> None:
     (folder / "evaluation_setup").mkdir()
     train = [(clip.filename, clip.scene) for clip, trained in clips if trained]
     test = [(clip.filename, clip.scene) for clip, trained in clips if not trained]
-    meta = [(clip.filename, clip.scene, clip.identifier, clip.device) for clip, _ in clips]
+    meta = [(clip.filename, clip.scene, clip.place, clip.device) for clip, _ in clips]
     tables: dict[str, list[tuple[str, ...]]] = {
-        META: [("filename", "scene_label", "identifier", "source_label"), *meta],
-        TRAIN_FOLD: [("filename", "scene_label"), *train],
-        TEST_FOLD: [("filename", "scene_label"), *test],
+        META: [META_COLUMNS, *meta],
+        TRAIN_FOLD: [FOLD_COLUMNS, *train],
+        TEST_FOLD: [FOLD_COLUMNS, *test],
         "evaluation_setup/fold1_test.csv": [("filename",), *((name,) for name, _ in test)],
     }
     for name, rows in tables.items():
