@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, print_facts, print_json, with_settings
+from asc_experiments.cli.options import Json, Settings, TrainSplitFile, print_facts, print_json, with_settings
 
 app = typer.Typer(help="Make, fetch, check and prepare corpora in the TAU layout.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus folder.", show_default=False)]
@@ -48,11 +48,11 @@ def fetch(
 
 @app.command(epilog="Example: asc corpus check /data/TAU-urban-acoustic-scenes-2022-mobile-development")
 @with_settings
-def check(settings: Settings, folder: Folder, as_json: Json = False) -> None:
+def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None, as_json: Json = False) -> None:
     """Validate tables and audio, and list every problem with its file and its remedy."""
     from asc_experiments.corpus.check import check_corpus
 
-    facts, problems = check_corpus(folder)
+    facts, problems = check_corpus(folder, train_split)
     if as_json:
         print_json(facts | {"problems": [vars(problem) for problem in problems]})
     elif facts:

@@ -1,8 +1,9 @@
 """A synthetic corpus in the TAU layout, on which the phenomena of the real one exist.
 
 Ten scenes that overlap but can be learned, nine devices of which three (s4, s5, s6) are never trained on, a real gap
-between seen and unseen devices, several locations per scene, and a folder ``dirs`` of impulse responses for DIR that
-are none of the nine devices. Made of shaped noise and simple events: for trying the software, not for publishing.
+between seen and unseen devices, several locations per scene, lists of a part of the training clips as in DCASE 2024,
+and a folder ``dirs`` of impulse responses for DIR that are none of the nine devices. Made of shaped noise and simple
+events: for trying the software, not for publishing.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ SCENES = (
 TRAINED_DEVICES = ("a", "b", "c", "s1", "s2", "s3")
 UNSEEN_DEVICES = ("s4", "s5", "s6")
 MIN_CLIPS_PER_SCENE = 20
+
+PERCENTS = (5, 10, 25, 50, 100)
+"""Of the training clips, in the lists ``evaluation_setup/split5.csv`` and so on, as DCASE 2024 has them."""
 
 _COLOUR_DB = {"a": 1.0, "b": 4.0, "c": 4.0, "s1": 6.0, "s2": 6.0, "s3": 6.0, "s4": 11.0, "s5": 11.0, "s6": 11.0}
 _DIR_COLOUR_DB = 9.0
@@ -178,6 +182,19 @@ def _impulse_response(colour_db: np.ndarray) -> np.ndarray:
     return (response / np.linalg.norm(response)).astype(np.float32)
 
 
+def _listed(train: list[tuple[str, str]], percent: int) -> list[tuple[str, str]]:
+    """So many percent of each scene's training clips, two at least: each shorter list is part of the longer ones.
+
+    Clips are taken at golden-ratio steps, which spreads them over places and devices.
+    """
+    chosen = set[tuple[str, str]]()
+    for scene in SCENES:
+        clips = [clip for clip in train if clip[1] == scene]
+        order = sorted(range(len(clips)), key=lambda number: number * 0.618034 % 1)
+        chosen |= {clips[number] for number in order[: max(2, round(percent * len(clips) / 100))]}
+    return [clip for clip in train if clip in chosen]
+
+
 def _write_tables(folder: Path, clips: list[tuple[Clip, bool]]) -> None:
     (folder / "evaluation_setup").mkdir()
     train = [(clip.filename, clip.scene) for clip, trained in clips if trained]
@@ -189,6 +206,8 @@ def _write_tables(folder: Path, clips: list[tuple[Clip, bool]]) -> None:
         TEST_FOLD: [FOLD_COLUMNS, *test],
         "evaluation_setup/fold1_test.csv": [("filename",), *((name,) for name, _ in test)],
     }
+    for percent in PERCENTS:
+        tables[f"evaluation_setup/split{percent}.csv"] = [FOLD_COLUMNS, *_listed(train, percent)]
     for name, rows in tables.items():
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)
