@@ -120,7 +120,7 @@ def inspect_clip(data: bytes, where: str) -> tuple[np.ndarray | None, Problem | 
         samples, rate = soundfile.read(_Bytes(data), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         return problem(f"not a readable WAV file ({error.error_string})", "restore it from the original recordings")
-    promised = _promised_frames(data, info)
+    promised = promised_frames(data, info)
     if samples.shape[0] < promised:
         what = f"truncated: the header promises {promised} samples, {samples.shape[0]} are there"
         return problem(what, "restore it from the original recordings")
@@ -157,7 +157,7 @@ def _plain_clip(data: bytes) -> tuple[np.ndarray, int] | None:
     return samples.astype(np.float32) / np.float32(32768), rate
 
 
-def _promised_frames(data: bytes, info: soundfile._SoundFileInfo) -> int:
+def promised_frames(data: bytes, info: soundfile._SoundFileInfo) -> int:
     """The number of samples a WAV header claims; libsndfile silently reports what is really there."""
     if data[:4] != b"RIFF":
         return int(info.frames)

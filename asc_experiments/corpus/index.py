@@ -14,6 +14,7 @@ import csv
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -166,25 +167,34 @@ def read_index(root: Path) -> tuple[Corpus | None, list[Problem]]:
     """
     if not root.is_dir():
         return None, [Problem(str(root), "no such folder", "give the folder of a corpus")]
-    said: list[Problem] = []
     try:
         reader = reader_of(root)
-        clips = list(reader.read(root, said))
     except AscError as error:
-        return None, [*said, Problem(error.where, error.what, error.remedy)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        return None, [*said, Problem(reader.table, f"cannot be read ({error})", "correct it")]
-    if not clips and said:
-        return None, said
-    tables, problems = Tables.of(reader), list[Problem]()
-    clips = _check_clips(tables.clips, clips, problems)
-    problems += said
+        return None, [Problem(error.where, error.what, error.remedy)]
+    clips, problems = read_clips(root, reader)
+    if not clips and problems:
+        return None, problems
+    tables = Tables.of(reader)
     rows = {fold: [row for row, clip in enumerate(clips) if clip.fold == fold] for fold in (TRAIN, TEST)}
     training, testing = ([clips[row] for row in rows[fold]] for fold in (TRAIN, TEST))
     _check_folds(tables, training, testing, problems)
     reference = _read_reference(root, {clip.device for clip in training}, problems)
     meta_rows = (*rows[TRAIN], *rows[TEST])
     return Corpus(root, (*training, *testing), len(training), len(clips), meta_rows, reference, tables), problems
+
+
+def read_clips(root: Path, reader: CorpusReader) -> tuple[list[Clip], list[Problem]]:
+    """What a reader says of every clip, those of no fold too; none where it cannot be read at all, and the problems."""
+    said: list[Problem] = []
+    try:
+        clips = list(reader.read(root, said))
+    except AscError as error:
+        return [], [*said, Problem(error.where, error.what, error.remedy)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return [], [*said, Problem(reader.table, f"cannot be read ({error})", "correct it")]
+    problems: list[Problem] = []
+    confined = _check_clips(reader.table, clips, problems)
+    return confined, problems + said
 
 
 def _read_reference(root: Path, trained: set[str], problems: list[Problem]) -> str:
@@ -229,11 +239,16 @@ def _check_clips(table: str, clips: list[Clip], problems: list[Problem]) -> list
             problems.append(Problem(table, f"{clip.filename!r} or its place holds control characters", "rename it"))
         else:
             confined.append(clip)
-    remedy = "use letters, digits, blanks and . : _ -"  # they become parts of metric names
-    for kind, names in (("scene", {clip.scene for clip in whole}), ("device", {clip.device for clip in whole})):
-        wrong_names = sorted(name for name in names if not _NAME.fullmatch(name))
-        problems += [Problem(table, f"{kind} {name!r} is no name", remedy) for name in wrong_names]
+    check_names(table, "scene", (clip.scene for clip in whole), problems)
+    check_names(table, "device", (clip.device for clip in whole), problems)
     return confined
+
+
+def check_names(where: str, kind: str, names: Iterable[str], problems: list[Problem]) -> None:
+    """Add a problem for each name that cannot be part of a metric's."""
+    remedy = "use letters, digits, blanks and . : _ -"
+    wrong = sorted({name for name in names if not _NAME.fullmatch(name)})
+    problems += [Problem(where, f"{kind} {name!r} is no name", remedy) for name in wrong]
 
 
 def _is_whole(clip: Clip) -> bool:

@@ -173,7 +173,7 @@ def reader_of(root: Path) -> CorpusReader:
     known = "; ".join(f"{reader.name}: {reader.layout}" for reader in readers.values())
     lost = "".join(f" (corpus reader '{name}' cannot be used: {reason})" for name, reason in failed.items())
     what = f"is in the layout of no corpus reader{lost}"
-    raise AscError(root, what, f"give a folder in one of these ({known}), or install a reader of this one")
+    raise AscError(root, what, f"give a folder in one of these ({known}), or make one of it: asc corpus import")
 
 
 def _said(error: Exception) -> str:

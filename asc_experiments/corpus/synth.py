@@ -8,8 +8,6 @@ events: for trying the software, not for publishing.
 
 from __future__ import annotations
 
-import csv
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +16,9 @@ import soundfile
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import progress
-from asc_experiments.corpus.reader import Clip
-from asc_experiments.corpus.readers.tau import FOLD_COLUMNS, META, META_COLUMNS, TEST_FOLD, TRAIN_FOLD
+from asc_experiments.corpus.new_folder import new_folder
+from asc_experiments.corpus.reader import TEST, TRAIN, Clip
+from asc_experiments.corpus.readers.tau import FOLD_COLUMNS, write_table, write_tables
 
 RATE = 44_100
 """Sampling rate of the written clips in Hz, as in TAU22; each lasts one second."""
@@ -73,26 +72,18 @@ def synthesise(folder: Path, clips_per_scene: int = 60, seed: int = 0) -> int:
     if clips_per_scene < MIN_CLIPS_PER_SCENE:
         what = f"{clips_per_scene} is too few to cover nine devices"
         raise AscError("--clips-per-scene", what, f"ask for {MIN_CLIPS_PER_SCENE} or more")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise AscError(folder, "already exists and is not empty", "give a new folder, or remove it first")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        (partial / "audio").mkdir(parents=True)
+    with new_folder(folder) as partial:
+        (partial / "audio").mkdir()
         (partial / "dirs").mkdir()
         clips = _write_audio(partial, clips_per_scene, seed)
-        _write_tables(partial, clips)
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
-    except OSError as error:
-        raise AscError(folder, f"cannot be written ({error.strerror})", "give a folder you may write to") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        write_tables(partial, clips)
+        train = [(clip.filename, clip.scene) for clip in clips if clip.fold == TRAIN]
+        for percent in PERCENTS:
+            write_table(partial / f"evaluation_setup/split{percent}.csv", FOLD_COLUMNS, _listed(train, percent))
     return len(clips)
 
 
-def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[tuple[Clip, bool]]:
+def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[Clip]:
     rng = np.random.default_rng([seed, 1])
     scenes = _scenes(np.random.default_rng([seed, 2]))
     device_rng = np.random.default_rng([seed, 3])
@@ -100,7 +91,7 @@ def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[tuple[Cl
     for number in range(_N_DIRS):
         response = _impulse_response(_colour(device_rng, _DIR_COLOUR_DB))
         soundfile.write(folder / "dirs" / f"synthetic_{number:02d}.wav", response, RATE, subtype="PCM_24")
-    clips: list[tuple[Clip, bool]] = []
+    clips: list[Clip] = []
     with progress(len(SCENES) * clips_per_scene, "synthesising", "clips") as advance:
         for index, (name, scene) in enumerate(zip(SCENES, scenes, strict=True)):
             places = [rng.normal(0, 2.5, 8) for _ in range(_TRAIN_LOCATIONS + _TEST_LOCATIONS)]
@@ -109,7 +100,7 @@ def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[tuple[Cl
                 location = 1000 + 20 * index + place
                 filename = f"audio/{name}-synthville-{location}-{number // 10}-{number % 10}-{device}.wav"
                 soundfile.write(folder / filename, samples, RATE, subtype="PCM_16")
-                clips.append((Clip(filename, name, f"synthville-{location}", device), trained))
+                clips.append(Clip(filename, name, f"synthville-{location}", device, TRAIN if trained else TEST))
                 advance()
     return clips
 
@@ -193,21 +184,3 @@ def _listed(train: list[tuple[str, str]], percent: int) -> list[tuple[str, str]]
         order = sorted(range(len(clips)), key=lambda number: number * 0.618034 % 1)
         chosen |= {clips[number] for number in order[: max(2, round(percent * len(clips) / 100))]}
     return [clip for clip in train if clip in chosen]
-
-
-def _write_tables(folder: Path, clips: list[tuple[Clip, bool]]) -> None:
-    (folder / "evaluation_setup").mkdir()
-    train = [(clip.filename, clip.scene) for clip, trained in clips if trained]
-    test = [(clip.filename, clip.scene) for clip, trained in clips if not trained]
-    meta = [(clip.filename, clip.scene, clip.place, clip.device) for clip, _ in clips]
-    tables: dict[str, list[tuple[str, ...]]] = {
-        META: [META_COLUMNS, *meta],
-        TRAIN_FOLD: [FOLD_COLUMNS, *train],
-        TEST_FOLD: [FOLD_COLUMNS, *test],
-        "evaluation_setup/fold1_test.csv": [("filename",), *((name,) for name, _ in test)],
-    }
-    for percent in PERCENTS:
-        tables[f"evaluation_setup/split{percent}.csv"] = [FOLD_COLUMNS, *_listed(train, percent)]
-    for name, rows in tables.items():
-        with (folder / name).open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)

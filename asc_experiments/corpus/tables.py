@@ -11,16 +11,20 @@ from asc_experiments.base.errors import Problem
 from asc_experiments.corpus.audio import unfit
 
 Row = dict[str, str]
+_SEPARATED = {"\t": "tab-", ",": "comma-", ";": "semicolon-"}
 
 
-def read_table(root: Path, name: str, columns: tuple[str, ...], problems: list[Problem]) -> list[Row] | None:
-    """Read a tab-separated UTF-8 table with a header.
+def read_table(
+    root: Path, name: str, columns: tuple[str, ...], problems: list[Problem], delimiter: str = "\t"
+) -> list[Row] | None:
+    """Read a UTF-8 table with a header.
 
     Args:
         root: the folder that it lies in; a link out of it is not followed.
         name: its path there, and what problems call it.
         columns: which it has to have, none of them empty; others are left alone.
         problems: takes what is wrong.
+        delimiter: what stands between columns.
 
     Returns:
         The rows without faults, or None where there are none at all or it cannot be read.
@@ -30,18 +34,28 @@ def read_table(root: Path, name: str, columns: tuple[str, ...], problems: list[P
         return None
     try:
         with (root / name).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, delimiter="\t", strict=True)
+            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
                 what = f"column {', '.join(missing)} is missing"
-                problems.append(Problem(name, what, "the table is tab-separated with a header: " + " ".join(columns)))
+                problems.append(
+                    Problem(
+                        name,
+                        what,
+                        f"the table is {_SEPARATED.get(delimiter, '')}separated with a header: " + " ".join(columns),
+                    )
+                )
                 return None
             rows = list(reader)
     except FileNotFoundError:
         problems.append(Problem(name, f"no such file in {root}", "give a folder that has it"))
         return None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
-        problems.append(Problem(name, f"cannot be read ({error})", "save it as a tab-separated UTF-8 text"))
+        problems.append(
+            Problem(
+                name, f"cannot be read ({error})", f"save it as a {_SEPARATED.get(delimiter, '')}separated UTF-8 text"
+            )
+        )
         return None
     if not rows:
         problems.append(Problem(name, "has no rows", "list at least one clip"))

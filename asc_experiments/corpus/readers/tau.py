@@ -14,8 +14,9 @@ recording of ten, and its name says which: ``audio/<scene>-<city>-<location>-<se
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from asc_experiments.base.errors import Problem, nearest
@@ -25,6 +26,7 @@ from asc_experiments.corpus.tables import Row, check_unique, read_table
 META = "meta.csv"
 TRAIN_FOLD = "evaluation_setup/fold1_train.csv"
 TEST_FOLD = "evaluation_setup/fold1_evaluate.csv"
+_TEST_NAMES = "evaluation_setup/fold1_test.csv"
 META_COLUMNS = ("filename", "scene_label", "identifier", "source_label")
 FOLD_COLUMNS = ("filename", "scene_label")
 _SEGMENT_AND_SECOND = re.compile(r"(.+)-([0-9]{1,9})")
@@ -78,6 +80,27 @@ def recording_of(filename: str, scene: str, place: str, device: str) -> tuple[st
     inner = name[len(begin) : -len(end)] if name.startswith(begin) and name.endswith(end) else ""
     match = _SEGMENT_AND_SECOND.fullmatch(inner)
     return (f"{folder}/{match[1]}", int(match[2])) if match else ("", 0)
+
+
+def write_tables(folder: Path, clips: Sequence[Clip]) -> None:
+    """Write the tables of a corpus in this layout.
+
+    Args:
+        folder: the corpus folder, which exists.
+        clips: in the order of ``meta.csv``.
+    """
+    (folder / TRAIN_FOLD).parent.mkdir(exist_ok=True)
+    train, test = ([(clip.filename, clip.scene) for clip in clips if clip.fold == fold] for fold in (TRAIN, TEST))
+    write_table(folder / META, META_COLUMNS, [(clip.filename, clip.scene, clip.place, clip.device) for clip in clips])
+    write_table(folder / TRAIN_FOLD, FOLD_COLUMNS, train)
+    write_table(folder / TEST_FOLD, FOLD_COLUMNS, test)
+    write_table(folder / _TEST_NAMES, ("filename",), [(name,) for name, _ in test])
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a tab-separated table with a header."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows([columns, *rows])
 
 
 def _check_fold(name: str, fold: list[Row], scene_of: dict[str, str], problems: list[Problem]) -> None:
