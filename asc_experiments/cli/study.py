@@ -166,7 +166,8 @@ def plan(
         print_json(facts)
         return
     show(plan_table(facts))
-    typer.echo(f"next: asc study run {file} --corpus {corpus}" + (f" --scale {scale}" if scale else ""))
+    given = (f" --scale {scale}" if scale else "") + (f" --train-split {train_split}" if train_split else "")
+    typer.echo(f"next: asc study run {file} --corpus {corpus}{given}")
 
 
 def _read(

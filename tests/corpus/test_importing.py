@@ -256,6 +256,27 @@ def test_every_recording_that_cannot_be_imported_is_named_and_nothing_written(fo
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("filename,scene\nbus/\0.wav,bus\n", "holds control characters"),
+        ("filename,scene\n../outside.wav,bus\n", "leads out of the corpus folder"),
+        ("filename,scene\nbus/bus0_a.wav,bus\nbus/bus0_a.wav,bus\n", "stands 2 times"),
+        ("filename,scene\nbus/bus0_a.wav,a/b\n", "scene 'a/b' is no name"),
+        ("filename,scene\nbus/nowhere.wav,bus\n", "bus/nowhere.wav: no such file"),
+        ("filename,scene\n,bus\n", "line 2: a column is empty"),
+        ("file,what\nbus/bus0_a.wav,bus\n", "has no column of scenes; call it scene_label, scene"),
+        ("", "has no column of files"),
+        ("filename,scene,fold\nbus/bus0_a.wav,bus,training\n", "fold 'training' is none"),
+    ],
+)  # fmt: skip
+def test_table_that_is_wrong_is_one_line(folders: Path, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "outside.wav").write_bytes(b"")
+    (folders / "table.csv").write_text(text)
+    order = Order(folders / "table.csv", tmp_path / "corpus", "csv", split="keep" if "fold" in text else None)
+    assert any(said in line for line in refused(order))
+
+
 def test_folder_in_use_and_folder_in_the_source_are_left_alone(folders: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "precious.txt").write_text("mine")

@@ -122,3 +122,12 @@ def test_package_that_gives_none_is_named_where_a_folder_is_unknown_and_disturbs
     assert reason in said
     assert len(said.splitlines()) == 1
     here.run("corpus", "prepare", synth_corpus)
+
+
+def test_its_recordings_are_imported_as_shorter_clips(
+    outside: Callable[..., Outside], foreign: Path, tmp_path: Path
+) -> None:
+    words = ("corpus", "import", foreign, tmp_path / "corpus", "--clip", "0.5", "--json")
+    facts = json.loads(outside().run(*words, "--layout", "city_folders"))
+    assert facts["folds"] == {"training": 260, "test": 140}
+    assert len(Corpus.open(tmp_path / "corpus").devices) == 9

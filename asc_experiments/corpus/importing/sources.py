@@ -195,6 +195,9 @@ def _of_table(order: Order, problems: list[Problem]) -> tuple[Path, list[Recordi
     check_unique(path.name, (row[file] for row in rows), problems)
     found = []
     for row in rows:
+        if not row[file].isprintable():
+            problems.append(Problem(path.name, f"{row[file]!r} holds control characters", "rename the file"))
+            continue
         where = _asked(place, row[file], row, "--place-from", problems) if place else os.path.splitext(row[file])[0]
         what = _asked(device, row[file], row, "--device-from", problems) if device else _DEFAULT_DEVICE
         of = _fold(row, fold, tested, path.name, problems) if fold else UNUSED

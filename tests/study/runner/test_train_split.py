@@ -8,6 +8,7 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TrainingContext
+from asc_experiments.report.analysis.distillation_gain import gains_of
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.next_commands import student_command
 from asc_experiments.report.analysis.study_setting import setting_in_words, setting_of
@@ -64,6 +65,10 @@ def test_each_list_has_its_own_networks_and_the_report_tells_them_apart(driver: 
     told = dict(setting_in_words(setting_of(runs)))["Training lists"]
     assert told == "split5, split25 and none; the clips above are those of the best trial"
     assert "--train-split split5.csv" in student_command(runs, trials[0]).line
+    on = {f"trial {trial.tags['asc.trial']}": trial.tags.get(TRAIN_SPLIT) for trial in trials}
+    gains = gains_of(runs)
+    assert len(gains) == 3
+    assert all(on[gain.against] == on[f"trial {gain.trial}"] for gain in gains), "each by the labels of its own list"
     assert "cp_mobile-8-none-s0@split5" in page
     assert "labels alone@split5" in page
     assert "train_split" in Findings(runs).student_differences.settings
