@@ -176,8 +176,11 @@ class TrainingContext:
 
     @cached_property
     def device_groups(self) -> dict[str, str]:
-        """The group of each device in the test fold; a training device that is held out is neither seen nor unseen."""
-        return self.corpus.device_groups(self.rows[0])
+        """The group of each device in the test fold; a training device that is held out is neither seen nor unseen.
+
+        It is that of the whole fold, whatever is listed: scores of networks of several lists are of the same devices.
+        """
+        return self.corpus.device_groups((self.base or self).rows[0])
 
     @cached_property
     def validation_groups(self) -> dict[str, str]:

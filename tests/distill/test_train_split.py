@@ -34,6 +34,14 @@ def test_listed_clips_alone_are_trained_on_and_the_same_ones_validated(bench: Tr
     np.testing.assert_array_equal(bench.on("split100").rows[0], training)
 
 
+def test_devices_are_in_the_same_groups_whatever_is_listed(bench: TrainingContext) -> None:
+    listed = bench.on("split5")
+    heard = set(bench.corpus.device_of[listed.rows[0]].tolist())
+    assert heard < set(bench.corpus.device_of[bench.rows[0]].tolist()), "the list lacks devices of the fold"
+    assert listed.device_groups == bench.device_groups
+    assert listed.validation_groups == bench.validation_groups
+
+
 def test_lists_share_the_waveforms_and_the_clips_of_one_corpus(bench: TrainingContext) -> None:
     listed = bench.on("split5")
     assert listed.store is bench.store
