@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -159,9 +159,12 @@ def on_postgres(postgres: Postgres, tmp_path: Path) -> Tracking:
 def open_bench(synth_corpus: Path, workspace: Path, cache: Path) -> Callable[..., TrainingContext]:
     """Open the synthetic corpus for training, on this workspace."""
 
-    def open_(split: ValidationSplit | None = None, corpus: Path | None = None) -> TrainingContext:
+    def open_(
+        split: ValidationSplit | None = None, corpus: Path | None = None, train_splits: Sequence[str | Path] = ()
+    ) -> TrainingContext:
         split = split or ValidationSplit(fraction=0.3)
-        return TrainingContext.open(corpus or synth_corpus, Tracking.open(workspace), cache, split)
+        tracking = Tracking.open(workspace)
+        return TrainingContext.open(corpus or synth_corpus, tracking, cache, split, train_splits=train_splits)
 
     return open_
 

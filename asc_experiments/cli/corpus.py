@@ -1,4 +1,4 @@
-"""``asc corpus``: make, fetch, check and prepare corpora."""
+"""``asc corpus``: make, fetch, import, check and prepare corpora."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, print_facts, print_json, with_settings
+from asc_experiments.cli.options import Json, Settings, TrainSplitFile, print_facts, print_json, with_settings
 
-app = typer.Typer(help="Make, fetch, check and prepare corpora in the TAU layout.", no_args_is_help=True)
+app = typer.Typer(help="Make, fetch, import, check and prepare corpora.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus folder.", show_default=False)]
 
 
@@ -46,13 +46,85 @@ def fetch(
     typer.echo(f"{corpus.n_meta} clips are in {folder}; next: asc corpus check {folder}")
 
 
+@app.command(
+    "import", epilog=r"Example: asc corpus import recordings corpus --layout class-folders --device-from '_(\w+)\.wav$'"
+)
+@with_settings
+def import_recordings(
+    settings: Settings,
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="The folder of recordings; of csv the table.", show_default=False)
+    ],
+    folder: Folder,
+    layout: Annotated[
+        str,
+        typer.Option(
+            help="tau or another reader's name; class-folders: one folder per scene; csv.", show_default=False
+        ),
+    ],
+    clip: Annotated[str, typer.Option(metavar="TIME", help="How long each clip is to be.")] = "1s",
+    device_from: Annotated[
+        str | None,
+        typer.Option(
+            "--device-from",
+            metavar="REGEX|COLUMN",
+            help="The device: one group, searched for in a file's path, or a column of csv (default: what a reader "
+            "says, else all are 'a').",
+        ),
+    ] = None,
+    place_from: Annotated[
+        str | None,
+        typer.Option(
+            "--place-from",
+            metavar="REGEX|COLUMN",
+            help="The place in the same way (default: what a reader says, else each file is one).",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="keep|PART|COLUMN=VALUE",
+            help="The source's folds, a part of the clips whose places are drawn for the test fold, or rows of csv "
+            "that are tested (default: a reader's folds, else 0.3).",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides which places are drawn.", min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Cut recordings of another layout into clips, and write them as a corpus in the TAU layout.
+
+    Places stay in one fold each. Clips are mono, at the sampling rate of their recording, with 16 bits or 24 as it has.
+    """
+    from asc_experiments.base.durations import parse_duration
+    from asc_experiments.base.errors import ProblemsError
+    from asc_experiments.corpus.importing import Order, import_corpus
+
+    order = Order(source, folder, layout, parse_duration(clip, "--clip"), device_from, place_from, split, seed)
+    try:
+        facts = import_corpus(order).facts()
+    except ProblemsError as error:
+        for problem in error.problems:
+            typer.echo(f"problem: {problem.line()}", err=True)
+        typer.echo(f"{len(error.problems)} problems in {source}; nothing was written", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        print_json(facts)
+        return
+    told = {f"{what} {name}": _folds(of) for what in ("scene", "device") for name, of in facts[f"{what}s"].items()}
+    left_out = {f"left out: {reason}": count for reason, count in facts["left_out"].items()}
+    places = {"places": _folds(facts["places"], "places")}
+    counts = {"recordings": facts["recordings"], "clips": _folds(facts["folds"])}
+    print_facts(counts | places | told | left_out, str(folder))
+    typer.echo(f"next: asc corpus check {folder}")
+
+
 @app.command(epilog="Example: asc corpus check /data/TAU-urban-acoustic-scenes-2022-mobile-development")
 @with_settings
-def check(settings: Settings, folder: Folder, as_json: Json = False) -> None:
+def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None, as_json: Json = False) -> None:
     """Validate tables and audio, and list every problem with its file and its remedy."""
     from asc_experiments.corpus.check import check_corpus
 
-    facts, problems = check_corpus(folder)
+    facts, problems = check_corpus(folder, train_split)
     if as_json:
         print_json(facts | {"problems": [vars(problem) for problem in problems]})
     elif facts:
@@ -84,6 +156,10 @@ def prepare(settings: Settings, folder: Folder, as_json: Json = False) -> None:
         print_json(facts)
     else:
         print_facts(facts, str(folder))
+
+
+def _folds(counts: dict[str, int], what: str = "clips") -> str:
+    return f"{counts['training']:,} training {what}, {counts['test']:,} test {what}"
 
 
 def _device(about: dict[str, object]) -> str:

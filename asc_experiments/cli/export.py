@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asc_experiments.cli.model import ModelUri
-from asc_experiments.cli.options import Json, Settings, print_facts, print_json, with_settings
+from asc_experiments.cli.options import Json, Settings, TrainSplitFile, print_facts, print_json, with_settings
 
 if TYPE_CHECKING:
     from asc_experiments.edge import Exported
@@ -39,6 +39,7 @@ def export(
     finetune: Annotated[
         int, typer.Option(metavar="EPOCHS", help="Train for int8 first, at the model's own recipe.", min=0)
     ] = 0,
+    train_split: TrainSplitFile = None,
     as_json: Json = False,
 ) -> None:
     """Write a model as an ONNX file, and test it in onnxruntime beside the model as PyTorch runs it.
@@ -57,7 +58,10 @@ def export(
         Corpus.open(corpus)  # refused before the tracking server is touched
     tracking = settings.tracking()
     exported = export_network(
-        tracking, model_uri, order, lambda split: settings.workbench(order.corpus or Path(), split, tracking)
+        tracking,
+        model_uri,
+        order,
+        lambda split: settings.workbench_on(train_split, order.corpus or Path(), split, tracking),
     )
     if as_json:
         print_json(facts(exported))

@@ -7,7 +7,7 @@ import gc
 import inspect
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,13 +44,30 @@ class Settings:
 
         return Tracking.open(self.workspace, self.tracking_uri)
 
-    def workbench(self, corpus: Path, split: ValidationSplit, tracking: Tracking | None = None) -> TrainingContext:
+    def workbench(
+        self,
+        corpus: Path,
+        split: ValidationSplit,
+        tracking: Tracking | None = None,
+        train_splits: Sequence[str | Path] = (),
+    ) -> TrainingContext:
         """Open a corpus for training; the corpus is checked before the tracking server is touched."""
         from asc_experiments.corpus import Corpus
+        from asc_experiments.corpus.train_split import read_train_split
         from asc_experiments.distill import TrainingContext
 
-        Corpus.open(corpus)
-        return TrainingContext.open(corpus, tracking or self.tracking(), self.cache, split, self.dirs)
+        opened = Corpus.open(corpus)
+        for path in train_splits:
+            read_train_split(path, opened)
+        return TrainingContext.open(corpus, tracking or self.tracking(), self.cache, split, self.dirs, train_splits)
+
+    def workbench_on(
+        self, train_split: Path | None, corpus: Path, split: ValidationSplit, tracking: Tracking | None = None
+    ) -> TrainingContext:
+        """Open a corpus for training on a list of its clips alone, where one is given."""
+        if train_split is None:
+            return self.workbench(corpus, split, tracking)
+        return self.workbench(corpus, split, tracking, [train_split]).on(train_split.stem)
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
@@ -110,6 +127,14 @@ Validation = Annotated[
         help="Part of the training fold to hold out by location. Studies hold some out; 0 trains on the whole fold.",
         min=0.0,
         max=0.5,
+    ),
+]
+TrainSplitFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--train-split",
+        metavar="FILE",
+        help="Train only on the clips of a list, as DCASE 2024 has them: from here, or in evaluation_setup/.",
     ),
 ]
 Augment = Annotated[

@@ -15,6 +15,7 @@ from asc_experiments.cli.options import (
     Json,
     Seed,
     Settings,
+    TrainSplitFile,
     Validation,
     with_settings,
 )
@@ -35,6 +36,7 @@ def train_student(
     epochs: Epochs = None,
     seed: Seed = 0,
     validation: Validation = 0.0,
+    train_split: TrainSplitFile = None,
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
@@ -48,6 +50,11 @@ def train_student(
     keys = [key.strip() for key in teachers.split(",") if key.strip()]
     tracking = settings.tracking()
     run_id, metrics = train_single_student(
-        lambda split: settings.workbench(corpus, split, tracking), tracking, recipe, keys, distillation, validation
+        lambda split: settings.workbench_on(train_split, corpus, split, tracking),
+        tracking,
+        recipe,
+        keys,
+        distillation,
+        validation,
     )
     show_network({"name": recipe.name, "run_id": run_id, "metrics": metrics}, f"student {recipe.name}", as_json)

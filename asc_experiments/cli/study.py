@@ -13,6 +13,7 @@ from asc_experiments.cli.options import (
     CorpusFolder,
     Json,
     Settings,
+    TrainSplitFile,
     ends_soon,
     print_facts,
     print_json,
@@ -104,6 +105,7 @@ def run_study(
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try trials that failed once more.")] = False,
     scale: Scale = None,
+    train_split: TrainSplitFile = None,
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
@@ -114,11 +116,11 @@ def run_study(
     from asc_experiments.study.storage.open_storage import open_storage
 
     seconds = None if timeout is None else parse_duration(timeout, "--timeout")
-    study = _read(file, trials, scale, assignments)
+    study = _read(file, trials, scale, train_split, assignments)
     ray = RayOptions(ray_address, cpus_per_training, gpus_per_training, ship_corpus)
     if executor is ExecutorKind.PROCESSES:
         ray.refuse()
-    bench = settings.workbench(corpus, study.validation)
+    bench = settings.workbench(corpus, study.validation, train_splits=study.corpus.files if study.corpus else ())
     try:
         storage = open_storage(settings.workspace, settings.storage)
         pool = (
@@ -147,6 +149,7 @@ def plan(
     corpus: CorpusFolder,
     trials: Trials = None,
     scale: Scale = None,
+    train_split: TrainSplitFile = None,
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
@@ -156,23 +159,27 @@ def plan(
     from asc_experiments.study.monitor.cost_estimate import plan_study
     from asc_experiments.study.storage.open_storage import open_storage
 
-    study = _read(file, trials, scale, assignments)
-    bench = settings.workbench(corpus, study.validation)
+    study = _read(file, trials, scale, train_split, assignments)
+    bench = settings.workbench(corpus, study.validation, train_splits=study.corpus.files if study.corpus else ())
     facts = plan_study(study, bench, open_storage(settings.workspace, settings.storage)).facts()
     if as_json:
         print_json(facts)
         return
     show(plan_table(facts))
-    typer.echo(f"next: asc study run {file} --corpus {corpus}" + (f" --scale {scale}" if scale else ""))
+    given = (f" --scale {scale}" if scale else "") + (f" --train-split {train_split}" if train_split else "")
+    typer.echo(f"next: asc study run {file} --corpus {corpus}{given}")
 
 
-def _read(file: Path, trials: int | None, scale: str | None, assignments: list[str] | None) -> StudyFile:
+def _read(
+    file: Path, trials: int | None, scale: str | None, train_split: Path | None, assignments: list[str] | None
+) -> StudyFile:
     """Read and check the study file with what the options change."""
     from asc_experiments.base.yaml import parse_assignments
     from asc_experiments.study.definition.study_file import read_study
     from asc_experiments.study.search.search_space import SearchSpace
 
     overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
+    overrides |= {"corpus.train_split": str(train_split)} if train_split else {}
     study = read_study(file, overrides, scale)
     SearchSpace(study).check(str(file))
     return study

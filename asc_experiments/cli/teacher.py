@@ -15,6 +15,7 @@ from asc_experiments.cli.options import (
     Json,
     Seed,
     Settings,
+    TrainSplitFile,
     Validation,
     ends_soon,
     print_facts,
@@ -45,6 +46,7 @@ def train_teacher(
     epochs: Epochs = None,
     seed: Seed = 0,
     validation: Validation = 0.0,
+    train_split: TrainSplitFile = None,
     pretrained: Annotated[
         bool, typer.Option("--pretrained", help="Start from weights trained on AudioSet; passt only (345 MB, once).")
     ] = False,
@@ -57,7 +59,7 @@ def train_teacher(
 
     values = {"arch": arch, "augment": augment, "epochs": epochs, "seed": seed}
     recipe = recipe_from(values | {"pretrained": "audioset" if pretrained else None}, assignments)
-    bench = settings.workbench(corpus, ValidationSplit(fraction=validation))
+    bench = settings.workbench_on(train_split, corpus, ValidationSplit(fraction=validation))
     bench.responses_for(recipe)
     teacher = TeacherBank(bench.tracking).get(recipe, bench)
     show_network(teacher_facts(teacher), f"teacher {teacher.name}", as_json)
@@ -109,6 +111,7 @@ def show_teacher(settings: Settings, key: Key, as_json: Json = False) -> None:
     facts["recipe"] = [f"{name}={value}" for name, value in teacher.recipe.flat().items()] if teacher.recipe else "none"
     facts["number_format"] = teacher.number_format or "not known"
     facts["reference_device"] = teacher.reference_device or "none"
+    facts["train_split"] = teacher.train_split or "none"
     facts["split"] = [f"{name}={value}" for name, value in facts["split"].items()]
     facts["used_by"] = [f"{use} ({use.status.lower()})" for use in uses] or "nobody"
     print_facts(facts, f"teacher {teacher.name}")
@@ -124,6 +127,7 @@ def _whereabouts(teacher: Teacher) -> dict[str, Any]:
         "recipe": teacher.recipe.model_dump(mode="json") if teacher.recipe else None,
         "split": teacher.split.model_dump(mode="json"),
         "corpus": teacher.record.tags[CORPUS],
+        "train_split": teacher.train_split,
         "number_format": teacher.number_format,
         "reference_device": teacher.reference_device,
         "logits": f"runs:/{teacher.record.run_id}/{LOGITS}",

@@ -120,7 +120,7 @@ def inspect_clip(data: bytes, where: str) -> tuple[np.ndarray | None, Problem | 
         samples, rate = soundfile.read(_Bytes(data), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         return problem(f"not a readable WAV file ({error.error_string})", "restore it from the original recordings")
-    promised = _promised_frames(data, info)
+    promised = promised_frames(data, info)
     if samples.shape[0] < promised:
         what = f"truncated: the header promises {promised} samples, {samples.shape[0]} are there"
         return problem(what, "restore it from the original recordings")
@@ -135,7 +135,7 @@ def inspect_clip(data: bytes, where: str) -> tuple[np.ndarray | None, Problem | 
     if not np.isfinite(mono).all():
         return problem("holds samples that are not finite (NaN or infinite)", "record or export it again")
     if not mono.any():
-        return problem("is silent: every sample is zero", "remove it from meta.csv and the fold files")
+        return problem("is silent: every sample is zero", "remove it from the corpus's tables")
     return to_int16(resample(mono, rate)), None
 
 
@@ -157,7 +157,7 @@ def _plain_clip(data: bytes) -> tuple[np.ndarray, int] | None:
     return samples.astype(np.float32) / np.float32(32768), rate
 
 
-def _promised_frames(data: bytes, info: soundfile._SoundFileInfo) -> int:
+def promised_frames(data: bytes, info: soundfile._SoundFileInfo) -> int:
     """The number of samples a WAV header claims; libsndfile silently reports what is really there."""
     if data[:4] != b"RIFF":
         return int(info.frames)
@@ -189,7 +189,8 @@ def read_clip(root: Path, filename: str) -> tuple[np.ndarray | None, Problem | N
                 return None, Problem(filename, f"is {size / 1e6:,.0f} MB large", "cut the recording into clips"), ""
             data = file.readall()
     except FileNotFoundError:
-        return None, Problem(filename, f"no such file in {root}", "restore it, or remove it from meta.csv"), ""
+        remedy = "restore it, or remove it from the corpus's tables"
+        return None, Problem(filename, f"no such file in {root}", remedy), ""
     except OSError as error:
         return None, Problem(filename, f"cannot be read ({error.strerror})", "check the file and its permissions"), ""
     samples, problem = inspect_clip(data, filename)

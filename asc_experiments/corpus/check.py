@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from asc_experiments.base.errors import Problem
+from asc_experiments.base.errors import AscError, Problem
 from asc_experiments.base.progress import progress
 from asc_experiments.corpus.decoding import decode_all
-from asc_experiments.corpus.index import TEST_FOLD, TRAIN_FOLD, Corpus, read_index
+from asc_experiments.corpus.index import Corpus, read_index
+from asc_experiments.corpus.train_split import read_train_split
 
 _PLACES_NAMED = 5
 
 
-def check_corpus(root: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """Read every table and every clip of a corpus.
+def check_corpus(root: Path, train_split: Path | None = None) -> tuple[dict[str, Any], list[Problem]]:
+    """Read what a corpus says of its clips, and every clip.
+
+    Args:
+        root: the corpus folder.
+        train_split: a list of training clips, which is checked too.
 
     Returns:
         Facts about the corpus (counts of clips, scenes, devices, groups, locations; warnings, as lines) and all
@@ -28,7 +34,28 @@ def check_corpus(root: Path) -> tuple[dict[str, Any], list[Problem]]:
             if clip.problem:
                 problems.append(clip.problem)
             advance()
-    return corpus_facts(corpus), problems
+    listed = {}
+    if train_split is not None:
+        try:
+            listed = _facts_of_list(corpus, train_split)
+        except AscError as error:
+            problems.append(Problem(error.where, error.what, error.remedy))
+    return corpus_facts(corpus) | listed, problems
+
+
+def _facts_of_list(corpus: Corpus, path: Path) -> dict[str, Any]:
+    """What a list of training clips holds.
+
+    Raises:
+        AscError: if it is none of this corpus, or a scene has no clip in it.
+    """
+    found = read_train_split(path, corpus)
+    rows = found.of(corpus.train_rows)
+    counts = Counter(corpus.clips[row].scene for row in rows)
+    lacking = [scene for scene in corpus.scenes if scene not in counts]
+    if lacking:
+        raise AscError(path, f"scene '{lacking[0]}' has no training clip", "list some")
+    return {"train_split": found.name, "listed_clips": found.clips, "listed_per_scene": dict(sorted(counts.items()))}
 
 
 def corpus_facts(corpus: Corpus) -> dict[str, Any]:
@@ -60,5 +87,5 @@ def _places_in_both_folds(corpus: Corpus) -> Problem | None:
     clips = sum(place in shared for place in testing.tolist())
     named = ", ".join(shared[:_PLACES_NAMED]) + (", …" if len(shared) > _PLACES_NAMED else "")
     some = "1 place is" if len(shared) == 1 else f"{len(shared)} places are"
-    what = f"{some} in {TRAIN_FOLD} too, with {clips} of {len(testing)} test clips ({named})"
-    return Problem(TEST_FOLD, what, "test scores are flattered: keep all clips of a place in one fold")
+    what = f"{some} in {corpus.tables.train} too, with {clips} of {len(testing)} test clips ({named})"
+    return Problem(corpus.tables.test, what, "test scores are flattered: keep all clips of a place in one fold")

@@ -1,15 +1,11 @@
-"""The index of a corpus in the TAU layout: clips, scenes, devices, device groups and the official fold.
+"""The index of a corpus: clips, scenes, devices, device groups and the fold, whatever its layout.
 
-Layout (TAU Urban Acoustic Scenes 2022 Mobile, Zenodo record 6337421)::
+A :class:`~asc_experiments.corpus.reader.CorpusReader` says what the clips are; what must hold of every corpus is
+checked here. One file is read in every layout::
 
-    meta.csv                               filename  scene_label  identifier  source_label   (tab-separated)
-    evaluation_setup/fold1_train.csv       filename  scene_label
-    evaluation_setup/fold1_evaluate.csv    filename  scene_label
-    audio/<clip>.wav
-    reference_device.txt                   not in TAU: names the device that most clips come from, where that is not so
+    reference_device.txt    names the device that most clips come from, where that is not so
 
-Scenes and devices are whatever the files say. Only clips of the fold are used; the remaining rows of ``meta.csv`` are
-part of the corpus but not of any experiment.
+Scenes and devices are whatever the reader says. Only clips of the fold are used.
 """
 
 from __future__ import annotations
@@ -18,18 +14,19 @@ import csv
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from asc_experiments.base.errors import Problem, ProblemsError, nearest
+from asc_experiments.base.errors import AscError, Problem, ProblemsError, nearest
 from asc_experiments.corpus.audio import unfit
+from asc_experiments.corpus.reader import TEST, TRAIN, UNUSED, Clip, CorpusReader, reader_of
+from asc_experiments.corpus.readers.tau import TauReader
+from asc_experiments.corpus.tables import check_unique
 
-META = "meta.csv"
-TRAIN_FOLD = "evaluation_setup/fold1_train.csv"
-TEST_FOLD = "evaluation_setup/fold1_evaluate.csv"
 REAL_DEVICES = ("a", "b", "c")
 """The devices that TAU recorded with; its other devices are simulated."""
 REFERENCE_FILE = "reference_device.txt"
@@ -37,38 +34,39 @@ REFERENCE_FILE = "reference_device.txt"
 HELD_OUT_GROUP = "held_out"
 """The group of training devices that a split holds out: heard nowhere in training, and yet chosen by."""
 
-_META_COLUMNS = ("filename", "scene_label", "identifier", "source_label")
-_FOLD_COLUMNS = ("filename", "scene_label")
 _NAME = re.compile(r"\w[\w .:-]{0,63}")
 _LONGEST_REFERENCE = 100
 
 
 @dataclass(frozen=True)
-class Clip:
-    """One clip: ``filename`` is its id; a location is a scene at an ``identifier`` (city and place)."""
+class Tables:
+    """The files in which mistakes of a corpus are corrected, for messages: of clips, training fold and test fold."""
 
-    filename: str
-    scene: str
-    identifier: str
-    device: str
+    clips: str
+    train: str
+    test: str
 
-    @property
-    def location(self) -> str:
-        """The place a clip was recorded at; clips of one place never lie on both sides of a split."""
-        return f"{self.scene}/{self.identifier}"
+    @classmethod
+    def of(cls, reader: type[CorpusReader] | CorpusReader) -> Tables:
+        """Those of a layout."""
+        return cls(reader.table, reader.train_table or reader.table, reader.test_table or reader.table)
+
+
+_TAU = Tables.of(TauReader)
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """The clips of the fold, training clips first, both in the order of ``meta.csv``.
+    """The clips of the fold, training clips first, both in the order of the reader.
 
     Attributes:
         root: the corpus folder.
         clips: every clip of the fold; a clip's row in this tuple is its row in every array and store.
         n_train: how many of them, from the first, are training clips; the rest are test clips.
-        n_meta: how many rows ``meta.csv`` has.
-        meta_rows: the row of each clip in ``meta.csv``, counted from 0 without the heading.
+        n_meta: how many clips it has, those of no fold too: the rows of TAU's ``meta.csv``.
+        meta_rows: the row of each clip among all of them, counted from 0.
         named_reference: the reference device that the corpus names; empty where it names none.
+        tables: where its mistakes are corrected.
     """
 
     root: Path
@@ -77,13 +75,14 @@ class Corpus:
     n_meta: int = field(default=0)
     meta_rows: tuple[int, ...] = field(default=())
     named_reference: str = field(default="")
+    tables: Tables = _TAU
 
     @classmethod
     def open(cls, root: Path) -> Corpus:
-        """Read a corpus's tables (not its audio).
+        """Read what a corpus says of its clips (not their audio).
 
         Raises:
-            ProblemsError: if a table is missing or wrong; names the first problem and counts the others.
+            ProblemsError: if its layout is unknown, or a table missing or wrong; names the first and counts the others.
         """
         corpus, problems = read_index(Path(root))
         if problems or corpus is None:
@@ -161,35 +160,41 @@ class Corpus:
 
 
 def read_index(root: Path) -> tuple[Corpus | None, list[Problem]]:
-    """Read and validate the tables of a corpus, collecting every problem rather than stopping at the first.
+    """Read and validate what a corpus says of its clips, collecting every problem rather than stopping at the first.
 
     Returns:
-        The corpus, or None where the tables could not be read at all, and the problems found.
+        The corpus, or None where it could not be read at all, and the problems found.
     """
-    problems: list[Problem] = []
     if not root.is_dir():
-        return None, [Problem(str(root), "no such folder", "give the folder that holds meta.csv")]
-    meta = _read_table(root, META, _META_COLUMNS, problems)
-    train = _read_table(root, TRAIN_FOLD, _FOLD_COLUMNS, problems)
-    test = _read_table(root, TEST_FOLD, _FOLD_COLUMNS, problems)
-    if meta is None or train is None or test is None:
+        return None, [Problem(str(root), "no such folder", "give the folder of a corpus")]
+    try:
+        reader = reader_of(root)
+    except AscError as error:
+        return None, [Problem(error.where, error.what, error.remedy)]
+    clips, problems = read_clips(root, reader)
+    if not clips and problems:
         return None, problems
-    meta = _check_meta(meta, problems)
-    clips = {row["filename"]: Clip(*(row[column] for column in _META_COLUMNS)) for row in meta}
-    scenes = {clip.scene for clip in clips.values()}
-    for name, fold in ((TRAIN_FOLD, train), (TEST_FOLD, test)):
-        _check_fold(name, fold, clips, scenes, problems)
-    in_train, in_test = ({row["filename"] for row in fold} for fold in (train, test))
-    remedy = f"remove it from {TRAIN_FOLD} or {TEST_FOLD}"
-    problems += [Problem(name, "the clip is in both folds", remedy) for name in sorted(in_train & in_test)]
-    _check_scenes_trained(clips, in_train, in_test, problems)
-    training = [clip for clip in clips.values() if clip.filename in in_train]
-    testing = [clip for clip in clips.values() if clip.filename in in_test and clip.filename not in in_train]
-    row_of = {filename: row for row, filename in enumerate(clips)}
-    used = (*training, *testing)
-    meta_rows = tuple(row_of[clip.filename] for clip in used)
+    tables = Tables.of(reader)
+    rows = {fold: [row for row, clip in enumerate(clips) if clip.fold == fold] for fold in (TRAIN, TEST)}
+    training, testing = ([clips[row] for row in rows[fold]] for fold in (TRAIN, TEST))
+    _check_folds(tables, training, testing, problems)
     reference = _read_reference(root, {clip.device for clip in training}, problems)
-    return Corpus(root, used, len(training), len(meta), meta_rows, reference), problems
+    meta_rows = (*rows[TRAIN], *rows[TEST])
+    return Corpus(root, (*training, *testing), len(training), len(clips), meta_rows, reference, tables), problems
+
+
+def read_clips(root: Path, reader: CorpusReader) -> tuple[list[Clip], list[Problem]]:
+    """What a reader says of every clip, those of no fold too; none where it cannot be read at all, and the problems."""
+    said: list[Problem] = []
+    try:
+        clips = list(reader.read(root, said))
+    except AscError as error:
+        return [], [*said, Problem(error.where, error.what, error.remedy)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return [], [*said, Problem(reader.table, f"cannot be read ({error})", "correct it")]
+    problems: list[Problem] = []
+    confined = _check_clips(reader.table, clips, problems)
+    return confined, problems + said
 
 
 def _read_reference(root: Path, trained: set[str], problems: list[Problem]) -> str:
@@ -213,87 +218,56 @@ def _read_reference(root: Path, trained: set[str], problems: list[Problem]) -> s
     return name
 
 
-def _read_table(
-    root: Path, name: str, columns: tuple[str, ...], problems: list[Problem]
-) -> list[dict[str, str]] | None:
-    if problem := unfit(root, name):
-        problems.append(problem)
-        return None
-    try:
-        with (root / name).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, delimiter="\t", strict=True)
-            missing = [column for column in columns if column not in (reader.fieldnames or ())]
-            if missing:
-                what = f"column {', '.join(missing)} is missing"
-                problems.append(Problem(name, what, "the table is tab-separated with a header: " + " ".join(columns)))
-                return None
-            rows = list(reader)
-    except FileNotFoundError:
-        problems.append(Problem(name, f"no such file in {root}", "give a folder in the TAU layout"))
-        return None
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        problems.append(Problem(name, f"cannot be read ({error})", "save it as a tab-separated UTF-8 text"))
-        return None
-    if not rows:
-        problems.append(Problem(name, "has no rows", "list at least one clip"))
-        return None
-    whole: list[dict[str, str]] = []
-    for line, row in enumerate(rows, start=2):
-        if all(row.get(column) for column in columns):
-            whole.append(row)
-        else:
-            problems.append(Problem(f"{name} line {line}", "a column is empty", "fill in " + " ".join(columns)))
-    return whole
-
-
-def _check_meta(meta: list[dict[str, str]], problems: list[Problem]) -> list[dict[str, str]]:
-    """Check the rows of meta.csv; returns those whose files lie inside the corpus, so that no other is ever opened."""
+def _check_clips(table: str, clips: list[Clip], problems: list[Problem]) -> list[Clip]:
+    """Check what a reader says; returns the clips whose files lie inside the corpus: no other is ever opened."""
+    whole = [clip for clip in clips if _is_whole(clip)]
+    if len(whole) < len(clips):
+        wrong = next(clip for clip in clips if not _is_whole(clip))
+        what = f"{len(clips) - len(whole)} clips are not fully described, such as {wrong!r}"
+        problems.append(Problem(table, what[:300], "say file, scene, place, device and fold of each"))
+    check_unique(table, (clip.filename for clip in whole), problems)
     confined = []
-    _check_unique(META, meta, problems)
-    for row in meta:
-        filename = row["filename"]
-        path = PurePosixPath(filename)
-        if path.is_absolute() or ".." in path.parts or "\\" in filename or "\0" in filename:
-            problems.append(Problem(META, f"filename {filename!r} leaves the corpus folder", "use audio/<clip>.wav"))
-        elif str(path) != filename:
-            problems.append(Problem(META, f"filename {filename!r} is another spelling of {path}", f"write {path}"))
-        elif not (filename + row["identifier"]).isprintable():
-            problems.append(Problem(META, f"{filename!r} or its identifier holds control characters", "rename it"))
+    for clip in {clip.filename: clip for clip in whole}.values():
+        path = PurePosixPath(clip.filename)
+        if path.is_absolute() or ".." in path.parts or "\\" in clip.filename or "\0" in clip.filename:
+            what = f"filename {clip.filename!r} leaves the corpus folder"
+            problems.append(Problem(table, what, "name a file inside it, such as audio/<clip>.wav"))
+        elif str(path) != clip.filename:
+            what = f"filename {clip.filename!r} is another spelling of {path}"
+            problems.append(Problem(table, what, f"write {path}"))
+        elif not (clip.filename + clip.place + clip.recording).isprintable():
+            problems.append(Problem(table, f"{clip.filename!r} or its place holds control characters", "rename it"))
         else:
-            confined.append(row)
-    for column in ("scene_label", "source_label"):
-        wrong = sorted({row[column] for row in meta if not _NAME.fullmatch(row[column])})
-        remedy = "use letters, digits, blanks and . : _ -"  # they become parts of metric names
-        problems += [Problem(META, f"{column} {name!r} is no name", remedy) for name in wrong]
+            confined.append(clip)
+    check_names(table, "scene", (clip.scene for clip in whole), problems)
+    check_names(table, "device", (clip.device for clip in whole), problems)
     return confined
 
 
-def _check_unique(name: str, rows: list[dict[str, str]], problems: list[Problem]) -> None:
-    for filename, count in Counter(row["filename"] for row in rows).items():
-        if count > 1:
-            problems.append(Problem(name, f"{filename} stands {count} times", "keep one row"))
+def check_names(where: str, kind: str, names: Iterable[str], problems: list[Problem]) -> None:
+    """Add a problem for each name that cannot be part of a metric's."""
+    remedy = "use letters, digits, blanks and . : _ -"
+    wrong = sorted({name for name in names if not _NAME.fullmatch(name)})
+    problems += [Problem(where, f"{kind} {name!r} is no name", remedy) for name in wrong]
 
 
-def _check_fold(
-    name: str, fold: list[dict[str, str]], clips: dict[str, Clip], scenes: set[str], problems: list[Problem]
-) -> None:
-    _check_unique(name, fold, problems)
-    for row in fold:
-        filename, scene = row["filename"], row["scene_label"]
-        clip = clips.get(filename)
-        if clip is None:
-            problems.append(Problem(name, f"{filename} is not in {META}", f"add it to {META} or remove the row"))
-        elif scene not in scenes:
-            problems.append(Problem(name, f"{filename} has the unknown scene '{scene}'", nearest(scene, scenes)))
-        elif scene != clip.scene:
-            what = f"{filename} is '{scene}' here and '{clip.scene}' in {META}"
-            problems.append(Problem(name, what, "make them agree"))
+def _is_whole(clip: Clip) -> bool:
+    """Whether everything is said of a clip, as types have it: a reader may be somebody else's."""
+    if not isinstance(clip, Clip):
+        return False
+    said = (clip.filename, clip.scene, clip.place, clip.device)
+    return (
+        all(isinstance(each, str) and each for each in said)
+        and clip.fold in (TRAIN, TEST, UNUSED)
+        and isinstance(clip.recording, str)
+        and type(clip.position) is int
+    )
 
 
-def _check_scenes_trained(
-    clips: dict[str, Clip], in_train: set[str], in_test: set[str], problems: list[Problem]
-) -> None:
-    trained = {clips[f].scene for f in in_train if f in clips}
-    tested = {clips[f].scene for f in in_test if f in clips}
+def _check_folds(tables: Tables, training: list[Clip], testing: list[Clip], problems: list[Problem]) -> None:
+    trained, tested = ({clip.scene for clip in clips} for clips in (training, testing))
     remedy = "add some or drop its test clips"
-    problems += [Problem(TRAIN_FOLD, f"scene '{s}' has no training clip", remedy) for s in sorted(tested - trained)]
+    problems += [Problem(tables.train, f"scene '{s}' has no training clip", remedy) for s in sorted(tested - trained)]
+    for where, fold, clips in ((tables.train, "training", training), (tables.test, "test", testing)):
+        if not clips and not problems:
+            problems.append(Problem(where, f"no clip is of the {fold} fold", "list at least one"))

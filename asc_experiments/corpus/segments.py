@@ -1,25 +1,22 @@
 """Segments: the recordings of several seconds that a corpus's clips were cut from.
 
-In TAU22 every clip is one second of a recording of ten, and its name says which:
-``audio/<scene>-<city>-<location>-<segment>-<second>-<device>.wav``, where ``<city>-<location>`` is the identifier.
+The corpus's reader says of each clip which recording it is of, and where in it.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from asc_experiments.corpus.index import Clip, Corpus
-
-_SEGMENT_AND_SECOND = re.compile(r"(.+)-([0-9]{1,9})")
+from asc_experiments.corpus.index import Corpus
+from asc_experiments.corpus.reader import Clip
 
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Runs of consecutive seconds of one scene, identifier, segment and device, as arrays to look batches up in.
+    """Runs of consecutive clips of one recording at one place by one device, as arrays to look batches up in.
 
     Attributes:
         order: ``(rows,)`` int64, the corpus's rows that were asked for: one run after the other, each in time.
@@ -51,7 +48,7 @@ class Segments:
 def find_segments(corpus: Corpus, rows: np.ndarray) -> Segments:
     """The runs among these rows, which need not be neighbours in the corpus.
 
-    A missing second ends a run; a clip whose name does not say its segment and second is a run by itself.
+    A missing clip ends a run; a clip whose recording is not known is a run by itself.
 
     Args:
         corpus: the corpus.
@@ -73,15 +70,12 @@ _Place = tuple[tuple[str, ...], int]
 
 
 def _place_in_time(clip: Clip) -> _Place | None:
-    """What names a clip's recording, and the second of it; None where the clip's name does not say them."""
-    folder, _, name = clip.filename.rpartition("/")
-    begin, end = f"{clip.scene}-{clip.identifier}-", f"-{clip.device}.wav"
-    match = None
-    if name.startswith(begin) and name.endswith(end):
-        match = _SEGMENT_AND_SECOND.fullmatch(name[len(begin) : -len(end)])
-    return ((folder, clip.scene, clip.identifier, clip.device, match[1]), int(match[2])) if match else None
+    """What names a clip's recording, and which clip of it this is; None where that is not known."""
+    if not clip.recording:
+        return None
+    return (clip.location, clip.device, clip.recording), clip.position
 
 
 def _goes_on(place: _Place | None, following: _Place | None) -> bool:
-    """Whether one clip is the second after the other."""
+    """Whether one clip is the one after the other."""
     return place is not None and following == (place[0], place[1] + 1)

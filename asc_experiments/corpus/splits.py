@@ -11,7 +11,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.settings import Settings
-from asc_experiments.corpus.index import TRAIN_FOLD, Corpus
+from asc_experiments.corpus.index import Corpus
 
 
 class ValidationSplit(Settings):
@@ -68,7 +68,7 @@ def split_training_fold(corpus: Corpus, split: ValidationSplit) -> tuple[np.ndar
         AscError: if a held-out device does not exist or a scene would be left without training or validation clips.
     """
     rows = corpus.train_rows
-    where = Path(corpus.root) / TRAIN_FOLD
+    where = Path(corpus.root) / corpus.tables.train
     trained = sorted(set(corpus.device_of[rows].tolist()))
     for device in split.hold_out_devices:
         if device not in trained:

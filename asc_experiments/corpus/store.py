@@ -32,6 +32,7 @@ from asc_experiments.base.progress import progress, say
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.corpus.decoding import Decoded, decode_all
 from asc_experiments.corpus.index import Corpus
+from asc_experiments.corpus.readers.tau import recording_of
 
 _FORMAT = 1
 _DATA, _INFO, _CHECKED = "waveforms.int16", "store.json", "checked.json"
@@ -154,9 +155,16 @@ def _state(path: Path, checksum: int) -> list[object]:
 
 
 def corpus_digest(corpus: Corpus, digests: list[str]) -> str:
-    """The digest of a corpus's content: clip ids, scenes, locations, devices, fold, and audio bytes."""
-    rows = [[c.filename, c.scene, c.identifier, c.device, d] for c, d in zip(corpus.clips, digests, strict=True)]
-    return digest_json({"n_train": corpus.n_train, "clips": rows})
+    """The digest of a corpus's content: clip ids, scenes, places, devices, fold, recordings, and audio bytes.
+
+    Recordings count where they are others than TAU22's names tell: those are in the ids already.
+    """
+    clips = corpus.clips
+    rows = [[c.filename, c.scene, c.place, c.device, digest] for c, digest in zip(clips, digests, strict=True)]
+    content = {"n_train": corpus.n_train, "clips": rows}
+    if any((c.recording, c.position) != recording_of(c.filename, c.scene, c.place, c.device) for c in clips):
+        content["recordings"] = [[c.recording, c.position] for c in clips]
+    return digest_json(content)
 
 
 def _store_key(digests: list[str]) -> str:

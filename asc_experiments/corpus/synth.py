@@ -1,14 +1,13 @@
 """A synthetic corpus in the TAU layout, on which the phenomena of the real one exist.
 
 Ten scenes that overlap but can be learned, nine devices of which three (s4, s5, s6) are never trained on, a real gap
-between seen and unseen devices, several locations per scene, and a folder ``dirs`` of impulse responses for DIR that
-are none of the nine devices. Made of shaped noise and simple events: for trying the software, not for publishing.
+between seen and unseen devices, several locations per scene, lists of a part of the training clips as in DCASE 2024,
+and a folder ``dirs`` of impulse responses for DIR that are none of the nine devices. Made of shaped noise and simple
+events: for trying the software, not for publishing.
 """
 
 from __future__ import annotations
 
-import csv
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,9 @@ import soundfile
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import progress
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD, Clip
+from asc_experiments.corpus.new_folder import new_folder
+from asc_experiments.corpus.reader import TEST, TRAIN, Clip
+from asc_experiments.corpus.readers.tau import FOLD_COLUMNS, write_table, write_tables
 
 RATE = 44_100
 """Sampling rate of the written clips in Hz, as in TAU22; each lasts one second."""
@@ -28,6 +29,9 @@ SCENES = (
 TRAINED_DEVICES = ("a", "b", "c", "s1", "s2", "s3")
 UNSEEN_DEVICES = ("s4", "s5", "s6")
 MIN_CLIPS_PER_SCENE = 20
+
+PERCENTS = (5, 10, 25, 50, 100)
+"""Of the training clips, in the lists ``evaluation_setup/split5.csv`` and so on, as DCASE 2024 has them."""
 
 _COLOUR_DB = {"a": 1.0, "b": 4.0, "c": 4.0, "s1": 6.0, "s2": 6.0, "s3": 6.0, "s4": 11.0, "s5": 11.0, "s6": 11.0}
 _DIR_COLOUR_DB = 9.0
@@ -68,26 +72,18 @@ def synthesise(folder: Path, clips_per_scene: int = 60, seed: int = 0) -> int:
     if clips_per_scene < MIN_CLIPS_PER_SCENE:
         what = f"{clips_per_scene} is too few to cover nine devices"
         raise AscError("--clips-per-scene", what, f"ask for {MIN_CLIPS_PER_SCENE} or more")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise AscError(folder, "already exists and is not empty", "give a new folder, or remove it first")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        (partial / "audio").mkdir(parents=True)
+    with new_folder(folder) as partial:
+        (partial / "audio").mkdir()
         (partial / "dirs").mkdir()
         clips = _write_audio(partial, clips_per_scene, seed)
-        _write_tables(partial, clips)
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
-    except OSError as error:
-        raise AscError(folder, f"cannot be written ({error.strerror})", "give a folder you may write to") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        write_tables(partial, clips)
+        train = [(clip.filename, clip.scene) for clip in clips if clip.fold == TRAIN]
+        for percent in PERCENTS:
+            write_table(partial / f"evaluation_setup/split{percent}.csv", FOLD_COLUMNS, _listed(train, percent))
     return len(clips)
 
 
-def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[tuple[Clip, bool]]:
+def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[Clip]:
     rng = np.random.default_rng([seed, 1])
     scenes = _scenes(np.random.default_rng([seed, 2]))
     device_rng = np.random.default_rng([seed, 3])
@@ -95,7 +91,7 @@ def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[tuple[Cl
     for number in range(_N_DIRS):
         response = _impulse_response(_colour(device_rng, _DIR_COLOUR_DB))
         soundfile.write(folder / "dirs" / f"synthetic_{number:02d}.wav", response, RATE, subtype="PCM_24")
-    clips: list[tuple[Clip, bool]] = []
+    clips: list[Clip] = []
     with progress(len(SCENES) * clips_per_scene, "synthesising", "clips") as advance:
         for index, (name, scene) in enumerate(zip(SCENES, scenes, strict=True)):
             places = [rng.normal(0, 2.5, 8) for _ in range(_TRAIN_LOCATIONS + _TEST_LOCATIONS)]
@@ -104,7 +100,7 @@ def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[tuple[Cl
                 location = 1000 + 20 * index + place
                 filename = f"audio/{name}-synthville-{location}-{number // 10}-{number % 10}-{device}.wav"
                 soundfile.write(folder / filename, samples, RATE, subtype="PCM_16")
-                clips.append((Clip(filename, name, f"synthville-{location}", device), trained))
+                clips.append(Clip(filename, name, f"synthville-{location}", device, TRAIN if trained else TEST))
                 advance()
     return clips
 
@@ -177,17 +173,14 @@ def _impulse_response(colour_db: np.ndarray) -> np.ndarray:
     return (response / np.linalg.norm(response)).astype(np.float32)
 
 
-def _write_tables(folder: Path, clips: list[tuple[Clip, bool]]) -> None:
-    (folder / "evaluation_setup").mkdir()
-    train = [(clip.filename, clip.scene) for clip, trained in clips if trained]
-    test = [(clip.filename, clip.scene) for clip, trained in clips if not trained]
-    meta = [(clip.filename, clip.scene, clip.identifier, clip.device) for clip, _ in clips]
-    tables: dict[str, list[tuple[str, ...]]] = {
-        META: [("filename", "scene_label", "identifier", "source_label"), *meta],
-        TRAIN_FOLD: [("filename", "scene_label"), *train],
-        TEST_FOLD: [("filename", "scene_label"), *test],
-        "evaluation_setup/fold1_test.csv": [("filename",), *((name,) for name, _ in test)],
-    }
-    for name, rows in tables.items():
-        with (folder / name).open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)
+def _listed(train: list[tuple[str, str]], percent: int) -> list[tuple[str, str]]:
+    """So many percent of each scene's training clips, two at least: each shorter list is part of the longer ones.
+
+    Clips are taken at golden-ratio steps, which spreads them over places and devices.
+    """
+    chosen = set[tuple[str, str]]()
+    for scene in SCENES:
+        clips = [clip for clip in train if clip[1] == scene]
+        order = sorted(range(len(clips)), key=lambda number: number * 0.618034 % 1)
+        chosen |= {clips[number] for number in order[: max(2, round(percent * len(clips) / 100))]}
+    return [clip for clip in train if clip in chosen]

@@ -14,14 +14,14 @@ from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.keys import key_of_schema_1, teacher_key
 from asc_experiments.distill.logit_repair import has_whole_logits, logits_again
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of
+from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of, name_on
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.registry.network_store import log_network
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
 from asc_experiments.tracking.ui.table_view import page_view
 from asc_experiments.training import Recipe
 
@@ -154,20 +154,23 @@ class TeacherBank:
         } | ({RESPONSES: responses.digest} if responses else {})
         view = page_view("teacher", _COLUMNS, _tested(bench), OVERALL_ACCURACY)
         self.tracking.describe(self.experiment_id, _NOTE, view)
-        with self.tracking.run(self.experiment_id, recipe.name, "teacher", tags) as run:
-            trained = train_network(bench, recipe, run, f"teacher {recipe.name}", key)
+        name = name_on(recipe.name, bench.train_split.name if bench.train_split else None)
+        with self.tracking.run(self.experiment_id, name, "teacher", tags) as run:
+            trained = train_network(bench, recipe, run, f"teacher {name}", key)
             model_id = log_network(run, trained.network)
             digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
             metrics = bench.scorecards(trained.logits)
             run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
             log_evidence(run, bench.evidence([trained.logits]))
-            log_figures(bench, run, f"teacher {recipe.name}", [trained.logits], bars_of(recipe.name, metrics))
+            log_figures(bench, run, f"teacher {name}", [trained.logits], bars_of(name, metrics))
             run.tags({LOGITS_DIGEST: digest, MODEL_ID: model_id})
         accuracy = 100 * metrics[OVERALL_ACCURACY]
-        say(f"teacher {key} {recipe.name}: trained, accuracy {accuracy:.1f} % on the test fold")
+        say(f"teacher {key} {name}: trained, accuracy {accuracy:.1f} % on the test fold")
 
     def _say_of_earlier(self, recipe: Recipe, bench: TrainingContext) -> None:
         """Say why a Recipe is trained of which an earlier version left a Teacher."""
+        if bench.conditions(recipe).training_clips is not None:
+            return  # there were no lists
         responses = bench.responses_for(recipe)
         digest = responses.digest if responses else None
         key = key_of_schema_1(recipe, bench.store.corpus_digest, bench.split, digest)
@@ -180,12 +183,17 @@ def check_learnable(teacher: Teacher, bench: TrainingContext) -> None:
     """Refuse a Teacher that was not trained on this corpus as it says it was.
 
     Raises:
-        AscError: if it was trained on another one; or by an earlier version with DIR, which augmented device a alone,
-            where that is not the corpus's reference device.
+        AscError: if it was trained on another one, or on another list of its clips; or by an earlier version with DIR,
+            which augmented device a alone, where that is not the corpus's reference device.
     """
     where = f"teacher {teacher.key}"
     if teacher.record.tags[CORPUS] != bench.store.corpus_digest:
         raise AscError(where, "was trained on another corpus", "give --corpus that one, or other keys")
+    ours = bench.train_split.digest if bench.train_split else None
+    if IMPORTED not in teacher.record.tags and teacher.training_clips != ours:
+        was, now = teacher.train_split or "the whole fold", bench.train_split.name if bench.train_split else None
+        what = f"was trained on {was}, not on {now or 'the whole fold'}"
+        raise AscError(where, what, "give --train-split the list that it was trained on, or other keys")
     has_dir = teacher.recipe is not None and teacher.recipe.needs_impulse_responses
     if has_dir and teacher.is_of_earlier_version and bench.corpus.reference_device != _REFERENCE_OF_SCHEMA_1:
         what = f"is an earlier version's, whose DIR left clips of '{bench.corpus.reference_device}' as they were"

@@ -135,7 +135,7 @@ def _table(bench: TrainingContext, path: Path) -> LogitTable:
     elif len(values) == corpus.n_train:
         filenames = corpus.filenames[: corpus.n_train]
     else:
-        what = f"has {len(values)} rows; meta.csv has {corpus.n_meta}, the training fold {corpus.n_train}"
+        what = f"has {len(values)} rows; {corpus.tables.clips} has {corpus.n_meta}, the training fold {corpus.n_train}"
         doubled = len(values) in (2 * corpus.n_meta, 2 * corpus.n_train)
         remedy = "drop the second half, of rolled clips" if doubled else "give one row for each row of meta.csv"
         raise AscError(path, what, remedy)

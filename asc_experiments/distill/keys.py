@@ -72,11 +72,13 @@ class Conditions:
         number_format: in which the network computes while it is trained: ``float32`` or ``bfloat16``.
         impulse_responses: their digest, where the Recipe has DIR.
         reference_device: whose clips they are applied to, where the Recipe has DIR.
+        training_clips: the digest of the list of clips that alone are trained on, where there is one.
     """
 
     number_format: str | None = None
     impulse_responses: str | None = None
     reference_device: str | None = None
+    training_clips: str | None = None
 
 
 def differing(settings: Settings, frozen: Settings) -> dict[str, Any]:

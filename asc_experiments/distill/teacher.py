@@ -22,6 +22,8 @@ from asc_experiments.tracking.trials import (
     RECIPE,
     REFERENCE_DEVICE,
     TEACHER_KEY,
+    TRAIN_SPLIT,
+    TRAINING_CLIPS,
 )
 from asc_experiments.training import Recipe
 from asc_experiments.training.recipe import check_augmentations
@@ -29,6 +31,11 @@ from asc_experiments.training.recipe import check_augmentations
 KEY, LOGITS_DIGEST = TEACHER_KEY, "asc.logits_digest"
 RESPONSES = "asc.impulse_responses"
 LOGITS = "logits/logits.npz"
+
+
+def name_on(name: str, train_split: str | None) -> str:
+    """A network's name with that of the list of clips that alone it is trained on, as in ``passt-s-dir-s0@split5``."""
+    return name if train_split is None else f"{name}@{train_split}"
 
 
 def lock_of(key: str) -> str:
@@ -75,7 +82,9 @@ class Teacher:
     @property
     def name(self) -> str:
         """A short name for people."""
-        return self.recipe.name if self.recipe and not self.source else self.record.name
+        if self.recipe is None or self.source:
+            return self.record.name
+        return name_on(self.recipe.name, self.train_split)
 
     @property
     def source(self) -> str:
@@ -91,6 +100,16 @@ class Teacher:
     def reference_device(self) -> str | None:
         """The device whose clips DIR augmented; None without DIR, or where that is not known."""
         return self.record.tags.get(REFERENCE_DEVICE)
+
+    @property
+    def train_split(self) -> str | None:
+        """The name of the list of clips that alone it was trained on; None where there was none."""
+        return self.record.tags.get(TRAIN_SPLIT)
+
+    @property
+    def training_clips(self) -> str | None:
+        """The digest of that list; None where it was trained on the whole fold."""
+        return self.record.tags.get(TRAINING_CLIPS)
 
     @property
     def is_of_earlier_version(self) -> bool:

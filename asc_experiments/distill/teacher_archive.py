@@ -29,6 +29,8 @@ from asc_experiments.tracking.trials import (
     NUMBER_FORMAT,
     RECIPE,
     REFERENCE_DEVICE,
+    TRAIN_SPLIT,
+    TRAINING_CLIPS,
 )
 from asc_experiments.training import Recipe, SceneNetwork, load_network, save_network
 
@@ -45,6 +47,7 @@ class TeacherFile(Settings):
         key, name, recipe, split: the Teacher's; no recipe where there is no network.
         corpus, impulse_responses: the digests of what it was trained on.
         number_format, reference_device: what else decided how it came out; None where it was imported.
+        train_split, training_clips: the name and the digest of the list of clips that alone it was trained on.
         imported: the tag of a Teacher that was itself imported, else empty.
         scorecard: its metrics.
         files: the digest of every other file of the folder.
@@ -60,6 +63,8 @@ class TeacherFile(Settings):
     impulse_responses: str | None = None
     number_format: str | None = None
     reference_device: str | None = None
+    train_split: str | None = None
+    training_clips: str | None = None
     imported: str = ""
     scorecard: dict[str, float]
     files: dict[str, str]
@@ -70,7 +75,7 @@ class TeacherFile(Settings):
         weights = self.imported.partition(" ")[0] or None
         if self.format == 1:
             return key_of_schema_1(self.recipe, self.corpus, self.split, self.impulse_responses, weights)
-        conditions = Conditions(self.number_format, self.impulse_responses, self.reference_device)
+        conditions = Conditions(self.number_format, self.impulse_responses, self.reference_device, self.training_clips)
         return teacher_key(self.recipe, self.corpus, self.split, conditions, weights)
 
     def written(self) -> str:
@@ -173,6 +178,8 @@ def _write(teacher: Teacher, folder: Path) -> None:
         impulse_responses=teacher.record.tags.get(RESPONSES),
         number_format=teacher.number_format,
         reference_device=teacher.reference_device,
+        train_split=teacher.train_split,
+        training_clips=teacher.training_clips,
         imported=teacher.record.tags.get(IMPORTED, ""),
         scorecard={name: value for name, value in sorted(teacher.metrics.items()) if math.isfinite(value)},
         files={name: digest_file(folder / name) for name in names},
@@ -210,4 +217,6 @@ def _tags(about: TeacherFile) -> dict[str, str]:
     tags |= {RESPONSES: about.impulse_responses} if about.impulse_responses else {}
     tags |= {NUMBER_FORMAT: about.number_format} if about.number_format else {}
     tags |= {REFERENCE_DEVICE: about.reference_device} if about.reference_device else {}
+    tags |= {TRAIN_SPLIT: about.train_split} if about.train_split else {}
+    tags |= {TRAINING_CLIPS: about.training_clips} if about.training_clips else {}
     return tags | ({IMPORTED: about.imported} if about.imported else {})

@@ -21,6 +21,8 @@ from asc_experiments.tracking.trials import (
     MACHINE,
     NUMBER_FORMAT,
     REFERENCE_DEVICE,
+    TRAIN_SPLIT,
+    TRAINING_CLIPS,
     TRAINING_SECONDS,
 )
 from asc_experiments.training import (
@@ -79,6 +81,7 @@ def train_network(
     trainer, history = checkpoint.resume(make) if checkpoint else (make(), [])
     log_setting(bench, run, recipe)
     log_conditions(run, bench.conditions(recipe))
+    run.tags(train_split_tags(bench))
 
     def tell(epoch: int) -> None:
         run.curve(history[epoch].curves, epoch + 1, history[epoch].ended_ms)
@@ -115,10 +118,24 @@ def log_conditions(run: Run, conditions: Conditions) -> None:
     run.tags({name: value for name, value in told.items() if value is not None})
 
 
+def train_split_tags(bench: TrainingContext) -> dict[str, str]:
+    """Which list of clips alone is trained on: its name, and the digest of what is in it unless that is all."""
+    given = bench.train_split
+    if given is None:
+        return {}
+    return {TRAIN_SPLIT: given.name} | ({} if given.digest is None else {TRAINING_CLIPS: given.digest})
+
+
+def train_split_params(bench: TrainingContext) -> dict[str, object]:
+    """The list of clips that alone are trained on, and how many that leaves to train on, for tables."""
+    given = bench.train_split
+    return {} if given is None else {"train_split": given.name, "training_clips": len(bench.rows[0])}
+
+
 def log_setting(bench: TrainingContext, run: Run, recipe: Recipe) -> None:
     """Log a Recipe, what its network costs, and the corpus as a run's setting."""
     complexity = complexity_of(recipe, bench.corpus.scenes)
-    run.params(recipe.flat() | {"augment": recipe.augment, "size": recipe.size})
+    run.params(recipe.flat() | {"augment": recipe.augment, "size": recipe.size} | train_split_params(bench))
     run.metrics({"complexity/parameters": complexity.parameters, "complexity/macs": complexity.macs})
     log_corpus(bench, run)
 

@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock
 from torch import Tensor
 
-from asc_experiments.base.errors import AscError
+from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.liveness import lock_folder
 from asc_experiments.base.locks import Locks, lock_path
 from asc_experiments.base.ownership import show_life_in
@@ -24,6 +24,7 @@ from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepa
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
 from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_FILE
 from asc_experiments.corpus.segments import Segments, find_segments
+from asc_experiments.corpus.train_split import WHOLE_FOLD, TrainSplit, read_train_split
 from asc_experiments.distill.keys import Conditions
 from asc_experiments.metrics import METRICS, measure
 from asc_experiments.statistics import Evidence
@@ -56,6 +57,12 @@ class TrainingContext:
     dirs: Path | None
     locks: Locks | None = None
     """Locks that hold on other hosts too; without them, this host's alone are taken."""
+    train_splits: tuple[TrainSplit, ...] = ()
+    """The lists of training clips that :meth:`on` knows."""
+    train_split: TrainSplit | None = None
+    """The list of clips that alone are trained on; None trains on the whole fold."""
+    base: TrainingContext | None = None
+    """The same without a list, whose clips, impulse responses and weights it shares."""
 
     def __post_init__(self) -> None:
         """Show that this process lives to those that share the cache: what it trains says RUNNING."""
@@ -63,30 +70,78 @@ class TrainingContext:
 
     @classmethod
     def open(
-        cls, corpus_folder: Path, tracking: Tracking, cache: Path, split: ValidationSplit, dirs: Path | None = None
+        cls,
+        corpus_folder: Path,
+        tracking: Tracking,
+        cache: Path,
+        split: ValidationSplit,
+        dirs: Path | None = None,
+        train_splits: Sequence[str | Path] = (),
     ) -> TrainingContext:
         """Open a corpus for training.
 
         Args:
-            corpus_folder: in the TAU layout.
+            corpus_folder: in the TAU layout, or one that has a reader.
             tracking: where runs are logged.
             cache: folder of decoded waveforms and locks.
             split: what is held out for validation.
             dirs: folder of impulse responses; ``dirs`` inside the corpus by default.
+            train_splits: lists of training clips, of which :meth:`on` takes one; none is in force yet.
 
         Raises:
-            AscError: if the corpus, the split or the impulse responses are not in order.
+            AscError: if the corpus, the split, a list or the impulse responses are not in order.
         """
         corpus = Corpus.open(corpus_folder)
         split_training_fold(corpus, split)  # refuse before hours of decoding
+        lists = tuple(read_train_split(path, corpus) for path in train_splits)
         if dirs is None and (corpus_folder / CORPUS_DIRS).is_dir():
             dirs = corpus_folder / CORPUS_DIRS
-        return cls(corpus, prepare(corpus, cache), split, tracking, cache, dirs)
+        return cls(corpus, prepare(corpus, cache), split, tracking, cache, dirs, train_splits=lists)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A worker process opens the corpus by itself, once, and shares the store's memory map."""
         address = (self.corpus.root.absolute(), self.tracking, self.cache.absolute(), self.split, self.dirs)
-        return _reopened, (*address, self.store.corpus_digest, self.corpus.reference_device, self.locks)
+        about = self.store.corpus_digest, self.corpus.reference_device, self.locks
+        return _reopened, (*address, *about, self.train_split)
+
+    def on(self, name: str) -> TrainingContext:
+        """The same for trainings on a list of clips alone, by the name of one that was given when it was opened.
+
+        Raises:
+            AscError: if there was none of that name, or a scene would be left without training clips.
+        """
+        if name in ("", WHOLE_FOLD):
+            return self.with_train_split(None)
+        known = {each.name: each for each in self.train_splits}
+        if name not in known:
+            raise AscError(name, "is no list of training clips that was given", nearest(name, known) if known else "")
+        return self.with_train_split(known[name])
+
+    def with_train_split(self, train_split: TrainSplit | None) -> TrainingContext:
+        """The same with another list of training clips, or none; each list once.
+
+        Raises:
+            AscError: if a scene would be left without training clips.
+        """
+        if self.base is not None:
+            return self.base.with_train_split(train_split)
+        if train_split is None:
+            return self
+        if train_split not in self._lists:
+            made = replace(self, train_split=train_split, base=self)
+            made._check_scenes_trained()
+            self._lists[train_split] = made
+        return self._lists[train_split]
+
+    @cached_property
+    def _lists(self) -> dict[TrainSplit, TrainingContext]:
+        return {}
+
+    def _check_scenes_trained(self) -> None:
+        absent = set(range(len(self.corpus.scenes))) - set(self.corpus.labels[self.rows[0]].tolist())
+        if absent and self.train_split is not None:
+            what = f"scene '{self.corpus.scenes[min(absent)]}' would have no training clip"
+            raise AscError(self.train_split.name, what, "give a longer list, or hold fewer clips out")
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -100,13 +155,18 @@ class TrainingContext:
     @cached_property
     def clips(self) -> ClipSource:
         """The clips on the device that trains."""
+        if self.base is not None:
+            return self.base.clips
         is_reference = self.corpus.device_of == self.corpus.reference_device
         return ClipSource(self.store.waveforms, self.corpus.labels, is_reference, best_device())
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Training rows and validation rows."""
-        return split_training_fold(self.corpus, self.split)
+        """Training rows and validation rows; what is held out does not depend on the list of training clips."""
+        if self.base is None or self.train_split is None:
+            return split_training_fold(self.corpus, self.split)
+        training, validation = self.base.rows
+        return self.train_split.of(training), validation
 
     @cached_property
     def held_out_clips(self) -> frozenset[str]:
@@ -116,8 +176,11 @@ class TrainingContext:
 
     @cached_property
     def device_groups(self) -> dict[str, str]:
-        """The group of each device in the test fold; a training device that is held out is neither seen nor unseen."""
-        return self.corpus.device_groups(self.rows[0])
+        """The group of each device in the test fold; a training device that is held out is neither seen nor unseen.
+
+        It is that of the whole fold, whatever is listed: scores of networks of several lists are of the same devices.
+        """
+        return self.corpus.device_groups((self.base or self).rows[0])
 
     @cached_property
     def validation_groups(self) -> dict[str, str]:
@@ -132,6 +195,8 @@ class TrainingContext:
     @cached_property
     def responses(self) -> ImpulseResponses | None:
         """The impulse responses, where a folder of them is known."""
+        if self.base is not None:
+            return self.base.responses
         return load_impulse_responses(self.dirs) if self.dirs else None
 
     def responses_for(self, recipe: Recipe) -> ImpulseResponses | None:
@@ -178,12 +243,15 @@ class TrainingContext:
             AscError: if the Recipe cannot be trained here.
         """
         responses = self.responses_for(recipe)
+        clips = self.train_split.digest if self.train_split else None
         if responses is None:
-            return Conditions(self.number_format)
-        return Conditions(self.number_format, responses.digest, self.corpus.reference_device)
+            return Conditions(self.number_format, training_clips=clips)
+        return Conditions(self.number_format, responses.digest, self.corpus.reference_device, clips)
 
     @cached_property
     def _audioset_weights(self) -> Mapping[str, Tensor]:
+        if self.base is not None:
+            return self.base._audioset_weights
         return audioset_weights(self.cache)
 
     def weights_for(self, recipe: Recipe) -> Mapping[str, Tensor] | None:
@@ -248,8 +316,13 @@ class TrainingContext:
         return score(logits, labels, devices, self.groups_for(rows), self.corpus.scenes)
 
 
+def _reopened(*address: Any) -> TrainingContext:
+    *base, train_split = address
+    return _base_reopened(*base).with_train_split(train_split)
+
+
 @lru_cache(maxsize=2)
-def _reopened(
+def _base_reopened(
     root: Path,
     tracking: Tracking,
     cache: Path,

@@ -78,6 +78,10 @@ class Order:
         seconds = bench.clips.samples / SAMPLE_RATE
         if seconds != 1:
             raise AscError(bench.corpus.root, f"has clips of {seconds:g} s", "an exported file hears one second")
+        ours = bench.train_split.digest if bench.train_split else None
+        if self.int8 and origin.training_clips != ours:
+            what = f"the model was trained on {origin.train_split or 'the whole fold'}"
+            raise AscError("--train-split", what, "give the list that it was trained on, or none where there was none")
         if not self.finetune:
             return
         if origin.corpus not in (None, bench.store.corpus_digest):

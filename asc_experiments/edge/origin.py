@@ -13,7 +13,7 @@ from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.run import PARENT
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.network_store import find_version
-from asc_experiments.tracking.trials import MODEL_ID, keys_of
+from asc_experiments.tracking.trials import MODEL_ID, TRAIN_SPLIT, TRAINING_CLIPS, keys_of
 from asc_experiments.training import SoftTargets
 
 _RULE = "ensemble_rule"
@@ -66,6 +66,16 @@ class Origin:
         if self._known.held_out is not None:
             return ValidationSplit.parse(dict(self._known.held_out), f"run {self._known.own.run_id}")
         return ValidationSplit() if self._known.data.validation_clips == 0 else None
+
+    @property
+    def train_split(self) -> str | None:
+        """The name of the list of clips that alone it was trained on; None where there was none."""
+        return None if self.run is None else self.run.tags.get(TRAIN_SPLIT)
+
+    @property
+    def training_clips(self) -> str | None:
+        """The digest of that list; None where it was trained on the whole fold, or that is not known."""
+        return None if self.run is None else self.run.tags.get(TRAINING_CLIPS)
 
     def targets(self, bench: TrainingContext) -> SoftTargets | None:
         """The ensemble's logits that it learned from, at its temperature and label weight; None: labels alone.

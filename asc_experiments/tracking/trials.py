@@ -26,6 +26,9 @@ RECIPE, IMPORTED = "asc.recipe", "asc.imported"
 NUMBER_FORMAT, REFERENCE_DEVICE = "asc.number_format", "asc.reference_device"
 """In which numbers a network computed while it was trained; the device whose clips DIR augmented. Both are part of its
 key; networks of versions before them, and imported ones, do not say."""
+TRAIN_SPLIT, TRAINING_CLIPS = "asc.train_split", "asc.training_clips"
+"""The name of the list of clips that alone a network was trained on, and the digest of what it lists, where there is
+one; of a trial, of its teachers and its students alike."""
 OBJECTIVE, DIRECTION, SPLIT = "asc.objective", "asc.direction", "asc.objective_split"
 AGAINST, PUBLISHED = "asc.against", "asc.published"
 OBJECTIVE_VALUE, AGAINST_VALUE = "objective", "objective_against"

@@ -11,7 +11,8 @@ import soundfile
 
 from asc_experiments.corpus import Corpus
 from asc_experiments.corpus.check import check_corpus, corpus_facts
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD, Clip
+from asc_experiments.corpus.reader import Clip
+from asc_experiments.corpus.readers.tau import META, TEST_FOLD, TRAIN_FOLD
 
 RATE = 44_100
 NOISE = 0.1 * np.random.default_rng(0).normal(size=RATE)
@@ -134,8 +135,8 @@ def test_place_in_both_folds_is_a_warning_with_its_test_clips(corpus_copy: Path)
     trained, tested = corpus.clips[0], [clip for clip in corpus.clips[corpus.n_train :] if clip.scene == "airport"]
     text = (corpus_copy / META).read_text()
     for clip in tested[:2]:
-        text = text.replace(f"{clip.filename}\t{clip.scene}\t{clip.identifier}\t",
-                            f"{clip.filename}\t{clip.scene}\t{trained.identifier}\t")  # fmt: skip
+        text = text.replace(f"{clip.filename}\t{clip.scene}\t{clip.place}\t",
+                            f"{clip.filename}\t{clip.scene}\t{trained.place}\t")  # fmt: skip
     (corpus_copy / META).write_text(text)
     facts, problems = check_corpus(corpus_copy)
     assert problems == []

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from asc_experiments.base.errors import ProblemsError
 from asc_experiments.corpus import Corpus
-from asc_experiments.corpus.index import META, REFERENCE_FILE, TEST_FOLD, TRAIN_FOLD, Clip, read_index
+from asc_experiments.corpus.index import REFERENCE_FILE, read_index
+from asc_experiments.corpus.reader import Clip
+from asc_experiments.corpus.readers.tau import META, TEST_FOLD, TRAIN_FOLD
 
 
 def test_scenes_devices_and_fold_come_from_the_files(synth_corpus: Path) -> None:
@@ -221,4 +223,4 @@ def test_another_spelling_of_a_file_is_a_problem(corpus_copy: Path, spelling: st
 def test_names_that_cannot_be_metrics_are_problems(corpus_copy: Path, name: str) -> None:
     append(META, f"audio/x.wav\t{name}\tsomewhere\ta\n")(corpus_copy)
     _, problems = read_index(corpus_copy)
-    assert [p.what for p in problems] == [f"scene_label {name!r} is no name"]
+    assert [p.what for p in problems] == [f"scene {name!r} is no name"]

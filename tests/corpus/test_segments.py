@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from asc_experiments.augment import AugmentationContext, AugmentationSettings, Augmenter
 from asc_experiments.augment.batch import Windows
 from asc_experiments.corpus import Corpus, ValidationSplit, split_training_fold
-from asc_experiments.corpus.index import Clip
+from asc_experiments.corpus.reader import Clip
+from asc_experiments.corpus.readers.tau import tau_clip
 from asc_experiments.corpus.segments import Segments, find_segments
 from asc_experiments.training import ClipSource
 
@@ -24,7 +25,7 @@ def corpus_of(*clips: Clip) -> Corpus:
 
 
 def clip(scene: str, identifier: str, segment: object, second: object, device: str) -> Clip:
-    return Clip(f"audio/{scene}-{identifier}-{segment}-{second}-{device}.wav", scene, identifier, device)
+    return tau_clip(f"audio/{scene}-{identifier}-{segment}-{second}-{device}.wav", scene, identifier, device)
 
 
 def cropping(probability: float, segments: Segments | None = None, samples: int = SAMPLES) -> Augmenter:
@@ -132,7 +133,7 @@ def test_missing_second_ends_a_run_and_nine_is_followed_by_ten() -> None:
 def test_name_that_says_no_second_is_a_run_by_itself(filename: str) -> None:
     """The first is how ten-second clips are called in TAU19; the last two contradict the table."""
     others = [clip("bus", "lisbon-1", 5, second, "a") for second in (0, 2)]
-    assert lengths(corpus_of(*others, Clip(filename, "bus", "lisbon-1", "a"))) == [1, 1, 1]
+    assert lengths(corpus_of(*others, tau_clip(filename, "bus", "lisbon-1", "a"))) == [1, 1, 1]
 
 
 def test_no_rows_make_no_segments() -> None:

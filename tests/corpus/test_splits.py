@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import Corpus, ValidationSplit, split_training_fold
-from asc_experiments.corpus.index import Clip
+from asc_experiments.corpus.reader import Clip
 from asc_experiments.corpus.splits import held_out_device_clips
 from asc_experiments.study.definition.study_file import StudyFile
 

@@ -16,7 +16,7 @@ import soundfile
 from asc_experiments.base.errors import AscError, ProblemsError
 from asc_experiments.corpus import Corpus, decoding, prepare, store
 from asc_experiments.corpus.audio import read_clip
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD
+from asc_experiments.corpus.readers.tau import META, TEST_FOLD, TRAIN_FOLD
 
 
 def first_clips(root: Path, count: int) -> Corpus:

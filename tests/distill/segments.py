@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from asc_experiments.corpus import Corpus
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD
+from asc_experiments.corpus.readers.tau import META, TEST_FOLD, TRAIN_FOLD
 
 
 def put_in_segments(root: Path) -> Path:
@@ -14,7 +14,7 @@ def put_in_segments(root: Path) -> Path:
     for clip in Corpus.open(root).clips:
         second = seconds[clip.location, clip.device]
         seconds[clip.location, clip.device] += 1
-        name = f"audio/{clip.scene}-{clip.identifier}-900-{second}-{clip.device}.wav"
+        name = f"audio/{clip.scene}-{clip.place}-900-{second}-{clip.device}.wav"
         (root / clip.filename).rename(root / name)
         texts = {table: text.replace(f"{clip.filename}\t", f"{name}\t") for table, text in texts.items()}
     for table, text in texts.items():

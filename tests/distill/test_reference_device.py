@@ -8,7 +8,8 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.corpus.index import META, REFERENCE_FILE
+from asc_experiments.corpus.index import REFERENCE_FILE
+from asc_experiments.corpus.readers.tau import META
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.training import Recipe, make_recipe
 from tests.distill.segments import put_in_segments

@@ -13,6 +13,7 @@ import torch
 from asc_experiments.corpus import Corpus
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.edge.running import OnnxNetwork
+from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.registry.network_store import fetch_network, log_network
 from asc_experiments.tracking.trials import MODEL_ID
 from asc_experiments.training import SceneNetwork, make_recipe
@@ -180,3 +181,20 @@ def test_teacher_that_is_gone_is_refused_before_anything_is_trained(
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert f"teacher {student.teacher}, whose logits it learned from, is gone" in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_model_of_a_list_of_clips_is_quantised_on_that_list_alone(
+    asc: Asc, synth_corpus: Path, workspace: Path, tmp_path: Path
+) -> None:
+    options = ("--corpus", synth_corpus, "--workspace", workspace)
+    small = ("--set", "base_channels=8", "--epochs", 1, "--augment", "none")
+    trained = asc("student", "train", *options, *small, "--train-split", "split25.csv", "--json")
+    assert trained.code == 0, trained.err
+    uri = f"models:/{Tracking.open(workspace).get(json.loads(trained.out)['run_id']).tags[MODEL_ID]}"
+    export = ("export", uri, "--int8", *options, "-o", tmp_path / "student.onnx")
+    refused = asc(*export)
+    assert refused.code == 2
+    assert "--train-split: the model was trained on split25" in refused.err
+    assert not (tmp_path / "student.onnx").exists()
+    made = asc(*export, "--train-split", "split25.csv")
+    assert made.code == 0, made.err

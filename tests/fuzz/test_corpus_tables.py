@@ -14,7 +14,8 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import Corpus, ValidationSplit, split_training_fold
 from asc_experiments.corpus.audio import read_clip
 from asc_experiments.corpus.check import corpus_facts
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD, read_index
+from asc_experiments.corpus.index import read_index
+from asc_experiments.corpus.readers.tau import META, TEST_FOLD, TRAIN_FOLD
 from asc_experiments.corpus.segments import find_segments
 
 EXAMPLES = int(os.environ.get("ASC_FUZZ", "100"))

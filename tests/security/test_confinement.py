@@ -13,7 +13,7 @@ from asc_experiments.base.errors import AscError, ProblemsError
 from asc_experiments.corpus import Corpus, prepare
 from asc_experiments.corpus.archive import unpack
 from asc_experiments.corpus.audio import MOST_SAMPLES_OF_A_CLIP, inspect_clip, read_clip, read_mono
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD
+from asc_experiments.corpus.readers.tau import META, TEST_FOLD, TRAIN_FOLD
 
 
 def first_clip(corpus: Path) -> str:

@@ -10,7 +10,7 @@ import torch
 from asc_experiments.base.errors import AscError, ProblemsError, written_out
 from asc_experiments.base.progress import say, show
 from asc_experiments.corpus import Corpus
-from asc_experiments.corpus.index import META, TEST_FOLD, TRAIN_FOLD
+from asc_experiments.corpus.readers.tau import META, TEST_FOLD, TRAIN_FOLD
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.tracking import Tracking
 

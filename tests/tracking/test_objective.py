@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asc_experiments.corpus.index import Clip, Corpus
+from asc_experiments.corpus.index import Corpus
+from asc_experiments.corpus.reader import Clip
 from asc_experiments.tracking.objective import ObjectiveClips, count_objective
 
 GROUPS = {"a": "real", "s1": "seen", "s3": "unseen"}

@@ -15,7 +15,7 @@ from asc_experiments.augment import AUGMENTATIONS
 from asc_experiments.augment.augmentations import acting
 from asc_experiments.report.analysis.distillation_gain import student_recipe
 from asc_experiments.report.data.study_runs import StudyRuns, kind_of, number_of, recipe_of
-from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, keys_of
+from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, TRAIN_SPLIT, keys_of
 
 Settings = Mapping[str, Any]
 _SAID_BY = {
@@ -49,7 +49,7 @@ def teacher_differences(study: StudyRuns) -> Differences:
     for run in study.teachers.values():
         recipe = recipe_of(run)
         if recipe is not None and IMPORTED not in run.tags:
-            computed = {"number_format": run.tags.get(NUMBER_FORMAT)}
+            computed = {"number_format": run.tags.get(NUMBER_FORMAT), "train_split": run.tags.get(TRAIN_SPLIT)}
             rows.append((kind_of(run), _flat(recipe, run.params) | computed))
     return hidden_differences(rows, ("arch", "size", "augment", "epochs", "seed"))
 
@@ -62,7 +62,8 @@ def student_differences(study: StudyRuns) -> Differences:
         if recipe is not None:
             shown = {name.removeprefix("student."): value for name, value in trial.params.items()}
             distillation = {name: trial.params.get(name) for name in _DISTILLATION if len(keys_of(trial)) > 0}
-            rows.append((f"trial {number_of(trial)}", _flat(recipe, shown) | distillation))
+            on = {"train_split": trial.tags.get(TRAIN_SPLIT)}
+            rows.append((f"trial {number_of(trial)}", _flat(recipe, shown) | distillation | on))
     return hidden_differences(rows, ("size", "augment", "seed"))
 
 

@@ -21,7 +21,7 @@ from asc_experiments.statistics.wording import margin_in_words
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.evidence import STUDENTS
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, SEED_KIND, TRIAL_KIND, keys_of
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, SEED_KIND, TRAINING_CLIPS, TRIAL_KIND, keys_of
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ def gains_of(study: StudyRuns) -> list[Gain]:
     for trial in study.best_first:
         recipe = student_recipe(study, trial)
         if keys_of(trial) and recipe is not None:
-            student = _without_seed(recipe)
+            student = _student(recipe, trial)
             if student not in known:
-                known[student] = _single(study, recipe)
+                known[student] = _single(study, recipe, trial)
             if (reference := known[student]) is not None:
                 found.append((trial, reference))
     compared = {trial.run_id for trial in study.compared} if study.keeps_evidence else set()
@@ -103,18 +103,18 @@ def _own_references(study: StudyRuns) -> dict[str, _Reference]:
         recipe = student_recipe(study, trial)
         if not keys_of(trial) and recipe is not None:
             reference = _Reference(f"trial {number_of(trial)}", trial.metrics, study, (trial,))
-            found.setdefault(_without_seed(recipe), reference)
+            found.setdefault(_student(recipe, trial), reference)
     return found
 
 
-def _single(study: StudyRuns, recipe: Mapping[str, Any]) -> _Reference | None:
+def _single(study: StudyRuns, recipe: Mapping[str, Any], trial: RunRecord) -> _Reference | None:
     """Students of ``asc student train`` that are the same, each seed once."""
     same = {}
     for run in study.singles:
         theirs = recipe_of(run)
         if keys_of(run) or theirs is None or run.tags.get(CORPUS) != study.corpus:
             continue
-        if _same_split(run, study.held_out) and _without_seed(theirs) == _without_seed(recipe):
+        if _same_split(run, study.held_out) and _student(theirs, run) == _student(recipe, trial):
             same[theirs.get("seed", 0)] = run
     if not same:
         return None
@@ -139,8 +139,10 @@ def _canonical(split: Mapping[str, Any]) -> tuple[float, tuple[str, ...], str, i
     return fraction, devices, split.get("held_out_device_clips", "some"), int(split.get("seed", 0)) if fraction else 0
 
 
-def _without_seed(recipe: Mapping[str, Any]) -> str:
-    return json.dumps({key: value for key, value in recipe.items() if key != "seed"}, sort_keys=True)
+def _student(recipe: Mapping[str, Any], run: RunRecord) -> str:
+    """What makes students the same: their Recipe but for the seed, and which clips they were trained on."""
+    settings = {key: value for key, value in recipe.items() if key != "seed"}
+    return json.dumps([settings, run.tags.get(TRAINING_CLIPS)], sort_keys=True)
 
 
 def _names(metrics: Mapping[str, float]) -> list[str]:

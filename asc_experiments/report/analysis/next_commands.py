@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from asc_experiments.report.analysis.distillation_gain import student_recipe
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, RECIPE, SEED, keys_of
+from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, RECIPE, SEED, TRAIN_SPLIT, keys_of
 
 if TYPE_CHECKING:  # with it comes PyTorch, which a table does not wait for
     from asc_experiments.training import Recipe
@@ -48,7 +48,7 @@ def teacher_command(run: RunRecord) -> Command:
     split = json.loads(run.tags.get(HELD_OUT, "{}"))
     if why := _not_to_be_given(split):
         return Command("", why)
-    words = ["asc", "teacher", "train", "--arch", recipe.arch, *_shared(recipe), *_validation(split)]
+    words = ["asc", "teacher", "train", "--arch", recipe.arch, *_shared(recipe, run), *_validation(split)]
     return Command(_line(words + (["--pretrained"] if recipe.pretrained != "none" else []) + _settings(recipe)))
 
 
@@ -66,7 +66,7 @@ def student_command(study: StudyRuns, trial: RunRecord) -> Command:
         return Command("", "Which clips it held out is not known: run the study again.")
     if not keys and (why := _not_to_be_given(split or {})):
         return Command("", why)
-    words = ["asc", "student", "train", *_shared(recipe)]
+    words = ["asc", "student", "train", *_shared(recipe, trial)]
     words += ["--teachers", ",".join(keys)] if keys else _validation(split or {})
     changed = {} if recipe.arch == _STUDENT_ARCH else {"arch": recipe.arch}
     line = _line(words + _assign(changed) + _settings(recipe) + (_distillation(trial) if keys else []))
@@ -84,7 +84,8 @@ def labels_alone_command(study: StudyRuns, trial: RunRecord) -> Command:
     if why := _not_to_be_given(split):
         return Command("", why)
     changed = {} if recipe.arch == _STUDENT_ARCH else {"arch": recipe.arch}
-    words = ["asc", "student", "train", *_shared(recipe), *_validation(split), *_assign(changed), *_settings(recipe)]
+    words = ["asc", "student", "train", *_shared(recipe, trial), *_validation(split)]
+    words += _assign(changed) + _settings(recipe)
     return Command(_line(words), _other_seeds(study, trial, recipe.seed))
 
 
@@ -97,9 +98,10 @@ def _recipe(text: str | None) -> Recipe | None:
         return None
 
 
-def _shared(recipe: Recipe) -> list[str]:
+def _shared(recipe: Recipe, run: RunRecord) -> list[str]:
     """The options that teachers and students have both."""
     words = ["--corpus", CORPUS_FOLDER]
+    words += ["--train-split", f"{run.tags[TRAIN_SPLIT]}.csv"] if TRAIN_SPLIT in run.tags else []
     words += ["--dirs", RESPONSES_FOLDER] if recipe.needs_impulse_responses else []
     return [
         *words,

@@ -23,6 +23,7 @@ class Setting:
     Attributes:
         corpus: its name.
         training, validation, test: clips of each.
+        train_splits: lists of clips that trials are trained on; the clips are those of the best one then.
         scenes: their names.
         devices: those of the test fold, by group where groups are known, else under an empty name.
         machines: how many runs were trained on each.
@@ -33,6 +34,7 @@ class Setting:
     training: int | None
     validation: int | None
     test: int | None
+    train_splits: tuple[str, ...]
     scenes: tuple[str, ...]
     devices: dict[str, tuple[str, ...]]
     machines: Counter[str]
@@ -54,6 +56,7 @@ def setting_of(study: StudyRuns) -> Setting:
         training=data.training_clips,
         validation=data.validation_clips,
         test=data.test_clips,
+        train_splits=tuple(dict.fromkeys(t.params["train_split"] for t in study.trials if "train_split" in t.params)),
         scenes=scenes_of(study),
         devices={group: names for group, names in groups.items() if names},
         machines=machines,
@@ -72,6 +75,9 @@ def setting_in_words(setting: Setting) -> tuple[tuple[str, str], ...]:
     counts = ((setting.training, "training"), (setting.validation, "held out to choose by"), (setting.test, "test"))
     clips = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     told = [("Corpus", setting.corpus or "not logged"), ("Clips", clips or "not logged")]
+    if setting.train_splits:
+        best = "; the clips above are those of the best trial" if len(setting.train_splits) > 1 else ""
+        told.append(("Training lists", listed(setting.train_splits, _MOST_NAMES) + best))
     if setting.scenes:
         told.append(("Scenes", f"{len(setting.scenes)}: {listed(setting.scenes, _MOST_NAMES)}"))
     if setting.devices:

@@ -225,6 +225,9 @@ def _of_ensembles(design: Design) -> list[_Candidate]:
         values[~taught] = np.nan
         told = f"distillation: {name.replace('_', ' ')}"
         found.append(_Candidate(told, values, "settings", settings=(f"distillation.{name}",)))
+    clips = np.array([_as_number(trial.params.get("training_clips")) for trial in trials], dtype=np.float64)
+    clips[~taught] = np.nan
+    found.append(_Candidate("training clips (corpus.train_split)", clips, "settings", settings=("corpus.train_split",)))
     several = [trial.params.get("ensemble_rule", "") if len(keys_of(trial)) > 1 else "" for trial in trials]
     rules = sorted(set(several) - {""})
     for rule in rules if len(rules) > 2 else rules[1:]:

@@ -14,10 +14,10 @@ from asc_experiments.report.data.study_runs import StudyRuns, number_of, recipe_
 from asc_experiments.statistics.luck import FEWEST_PER_HELD, ranks
 from asc_experiments.statistics.members import Floats
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import SAMPLER, SEARCHED, keys_of
+from asc_experiments.tracking.trials import SAMPLER, SEARCHED, TRAINING_CLIPS, keys_of
 
 ORDER = "the order of trials"
-_HELD = ("student.", "distillation.")
+_HELD = ("student.", "distillation.", "corpus.")
 _MOST_CHOICES = 6
 _ADAPTIVE = ("tpe", "gp", "nsga2")
 _FEWEST_FOR_SAMPLERS = 10
@@ -150,7 +150,10 @@ class Design:
 
 def _kind(run: RunRecord | None, key: str) -> str:
     recipe = None if run is None else recipe_of(run)
-    return key if recipe is None else json.dumps({k: v for k, v in recipe.items() if k != "seed"}, sort_keys=True)
+    if run is None or recipe is None:
+        return key
+    settings = {name: value for name, value in recipe.items() if name != "seed"}
+    return json.dumps([settings, run.tags.get(TRAINING_CLIPS)], sort_keys=True)
 
 
 def _column(values: Sequence[Any]) -> Floats | None:

@@ -13,7 +13,7 @@ from asc_experiments.report.analysis.distillation_gain import student_recipe
 from asc_experiments.report.data.study_runs import StudyRuns, kind_of
 from asc_experiments.report.words import counted, duration
 from asc_experiments.statistics import Evidence, Margin, as_one, margin, pooled
-from asc_experiments.tracking.trials import keys_of
+from asc_experiments.tracking.trials import TRAINING_CLIPS, keys_of
 
 WANTED = 3
 """Networks of each kind from which on a kind can be told from luck."""
@@ -101,11 +101,12 @@ def results_of_kinds(study: StudyRuns) -> list[KindResult]:
 
 
 def _differ_by_teachers_alone(study: StudyRuns) -> bool:
-    """Whether all students have one Recipe but for their seeds, and all taught ones one distillation."""
+    """Whether all students have one Recipe but for seeds, one training list, and all taught ones one distillation."""
     recipes, distillations = set(), set()
     for trial in study.compared:
         recipe = student_recipe(study, trial)
-        recipes.add(json.dumps({key: value for key, value in (recipe or {}).items() if key != "seed"}, sort_keys=True))
+        settings = {key: value for key, value in (recipe or {}).items() if key != "seed"}
+        recipes.add(json.dumps([settings, trial.tags.get(TRAINING_CLIPS)], sort_keys=True))
         if keys_of(trial):
             distillations.add((trial.params.get("temperature"), trial.params.get("label_weight")))
     return len(recipes) == 1 and len(distillations) <= 1

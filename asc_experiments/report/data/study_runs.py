@@ -33,6 +33,7 @@ from asc_experiments.tracking.trials import (
     SPLIT,
     STUDENTS,
     STUDENTS_TRAINED,
+    TRAIN_SPLIT,
     TRIAL,
     TRIAL_KIND,
     distinct_trials,
@@ -220,7 +221,8 @@ class StudyRuns:
         """The teachers in short, such as ``2 × cp_resnet-32-dirfms + cp_mobile-16-none``."""
         keys = keys_of(trial)
         if not keys:
-            return trial.params.get("teachers", "labels alone")
+            alone, on = trial.params.get("teachers", "labels alone"), trial.tags.get(TRAIN_SPLIT)
+            return alone if on is None else f"{alone}@{on}"
         counts = Counter(kind_of(self.bank[key]) if key in self.bank else key for key in keys)
         return " + ".join(kind if count == 1 else f"{count} × {kind}" for kind, count in counts.items())
 
@@ -280,8 +282,8 @@ def number_of(trial: RunRecord) -> int:
 
 
 def kind_of(teacher: RunRecord) -> str:
-    """A teacher's name without its seed: teachers of one kind differ by that alone."""
-    return teacher.name if IMPORTED in teacher.tags else re.sub(r"-s\d+$", "", teacher.name)
+    """A teacher's name without its seed: teachers of one kind differ by that alone, not by what they are trained on."""
+    return teacher.name if IMPORTED in teacher.tags else re.sub(r"-s\d+(?=$|@)", "", teacher.name)
 
 
 def recipe_of(run: RunRecord) -> Mapping[str, Any] | None:

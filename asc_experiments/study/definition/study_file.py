@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,11 +14,12 @@ from asc_experiments.base.hashing import digest_json
 from asc_experiments.base.settings import Settings
 from asc_experiments.base.yaml import read_yaml
 from asc_experiments.corpus import ValidationSplit
+from asc_experiments.corpus.train_split import WHOLE_FOLD, train_split_name
 from asc_experiments.distill.keys import differing
 from asc_experiments.metrics import MACRO_ACCURACY, is_better_higher
 from asc_experiments.study.definition.bundled_studies import find_study
 from asc_experiments.study.definition.ensemble_space import EnsembleSpace
-from asc_experiments.study.definition.parameter_range import Scalar, Searchables, candidates
+from asc_experiments.study.definition.parameter_range import Scalar, Searchable, Searchables, candidates
 
 RESERVED_NAMES = ("teachers", "students", "Default")
 COMPLEXITIES = ("complexity/macs", "complexity/parameters")
@@ -78,6 +80,37 @@ class Published(Settings):
     metrics: dict[str, float]
 
 
+class CorpusSpace(Settings):
+    """Which clips of the training fold are trained on.
+
+    Attributes:
+        train_split: a list of them, or several to choose from: a file, from here or from the corpus's
+            ``evaluation_setup``; ``none`` is the whole fold. A trial's teachers and students are trained on one list.
+    """
+
+    train_split: Searchable
+
+    @field_validator("train_split")
+    @classmethod
+    def _are_lists(cls, value: Searchable) -> Searchable:
+        if not all(isinstance(each, str) for each in candidates(value)):
+            raise ValueError("a list of training clips is the name of a file")
+        names = [each if each == WHOLE_FOLD else train_split_name(str(each)) for each in candidates(value)]
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise ValueError(f"two lists are called '{twice[0]}'")
+        return value
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The lists, as the file has them."""
+        return tuple(str(each) for each in candidates(self.train_split) if each != WHOLE_FOLD)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What trials choose from."""
+        return tuple(Path(str(each)).stem for each in candidates(self.train_split))
+
+
 _FROZEN: dict[str, Any] = {
     "objective": {"metric": MACRO_ACCURACY, "split": "validation"},
     "seeds": 1,
@@ -109,6 +142,7 @@ class StudyFile(Settings):
         population: trials per generation of ``nsga2``.
         pruner: what ends a trial early; needs one objective on the validation split.
         validation: which clips of the training fold are held out.
+        corpus: which of the others are trained on, where that is not all of them.
         ensemble: which teachers a trial may take, how many, and how their logits combine.
         student: settings of the CP-Mobile student.
         distillation: ``temperature`` and ``label_weight``.
@@ -131,6 +165,7 @@ class StudyFile(Settings):
     population: int = Field(12, ge=2, le=1_000)
     pruner: Literal["none", "median", "hyperband"] = "none"
     validation: ValidationSplit = ValidationSplit(fraction=0.2)
+    corpus: CorpusSpace | None = None
     ensemble: EnsembleSpace
     student: Searchables = Field(default_factory=dict)
     distillation: Searchables = Field(default_factory=dict)
@@ -193,6 +228,8 @@ class StudyFile(Settings):
     def definition_digest(self) -> str:
         """The digest of everything that must not change while a study continues; the number of trials may."""
         settings = self.model_dump(mode="json", exclude=_NOT_PART_OF_THE_DEFINITION)
+        if self.corpus is not None:
+            settings["corpus"] = {"train_split": list(self.corpus.names)}  # wherever the files lie
         return digest_json(differing(settings, _FROZEN))
 
 

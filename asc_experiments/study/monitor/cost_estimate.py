@@ -13,6 +13,7 @@ from optuna.storages import BaseStorage
 from asc_experiments.base.progress import progress
 from asc_experiments.corpus.splits import held_out_device_clips
 from asc_experiments.distill import TeacherBank, TrainingContext
+from asc_experiments.distill.teacher import name_on
 from asc_experiments.study.definition.parameter_range import Scalar
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.recovery import NUMBER_IN_FILE, own_trials, queued_numbers
@@ -136,20 +137,24 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
 
 def kinds_of_one(teachers: Iterable[Recipe]) -> list[str]:
     """The kinds of teachers that are one network each, where there are several: no luck of a seed shows in them."""
-    kinds = Counter(recipe.name.rpartition("-s")[0] for recipe in set(teachers))
+    return _of_one(_kind(recipe, "") for recipe in set(teachers))
+
+
+def _of_one(names: Iterable[str]) -> list[str]:
+    kinds = Counter(names)
     return sorted(kind for kind, networks in kinds.items() if networks == 1) if len(kinds) > 1 else []
 
 
 def _luck(file: StudyFile, plans: Sequence[TrialPlan], trainings: Sequence[PlannedTraining]) -> str:
     """That kinds of one network cannot be told from its luck, and what three of each would cost; empty otherwise."""
-    made = [[each for each in plan.teachers if isinstance(each, Recipe)] for plan in plans]
-    kinds = kinds_of_one(recipe for teachers in made for recipe in teachers)
+    made = [[(each, plan.train_split) for each in plan.teachers if isinstance(each, Recipe)] for plan in plans]
+    kinds = _of_one(_kind(*each) for each in {each for teachers in made for each in teachers})
     if not kinds:
         return ""
     names = Counter(kinds)
     for plan, teachers in zip(plans, made, strict=True):
-        if any(recipe.name.rpartition("-s")[0] in kinds for recipe in teachers):
-            names[plan.student.name.rpartition("-s")[0]] += file.seeds
+        if any(_kind(*each) in kinds for each in teachers):
+            names[_kind(plan.student, plan.train_split)] += file.seeds
     seconds = {training.name: training.seconds for training in trainings}
     cost = f"{2 * names.total():,} more trainings"
     if all(name in seconds for name in names):
@@ -198,22 +203,22 @@ def _drawn(space: SearchSpace, number: int) -> list[TrialPlan]:
 def _trainings(
     file: StudyFile, bench: TrainingContext, bank: TeacherBank, plans: Sequence[TrialPlan], asked: int
 ) -> list[PlannedTraining]:
-    teachers = {wanted for plan in plans for wanted in plan.teachers if isinstance(wanted, Recipe)}
+    teachers = {(each, plan.train_split) for plan in plans for each in plan.teachers if isinstance(each, Recipe)}
     in_bank = {teacher.key for teacher in bank.all()}
-    wanted = Counter(_without_seed(recipe) for recipe in teachers)
-    found = Counter(_without_seed(recipe) for recipe in teachers if bank.key(recipe, bench) in in_bank)
-    students = Counter(plan.student for plan in plans)
-    rows = [("teacher", recipe, count, found[recipe]) for recipe, count in wanted.items()]
-    rows += [("student", recipe, count * file.seeds, 0) for recipe, count in students.items()]
+    wanted = Counter((_without_seed(recipe), on) for recipe, on in teachers)
+    found = Counter((_without_seed(recipe), on) for recipe, on in teachers if bank.key(recipe, bench.on(on)) in in_bank)
+    students = Counter((plan.student, plan.train_split) for plan in plans)
+    rows = [("teacher", each, count, found[each]) for each, count in wanted.items()]
+    rows += [("student", each, count * file.seeds, 0) for each, count in students.items()]
     if file.replicate is not None and students:
         again = (min(file.replicate.best, max(0, asked - 1)) + 1) * file.replicate.seeds
         rows.append(("replicate", students.most_common(1)[0][0], again, 0))
     paces: dict[str, Pace] = {}
     planned = []
     with progress(len(rows), "timing", "networks") as advance:
-        for role, recipe, count, present in rows:
-            seconds = _seconds(recipe, bench, paces)
-            name = recipe.name.rpartition("-s")[0]
+        for role, (recipe, on), count, present in rows:
+            seconds = _seconds(recipe, bench.on(on), paces)
+            name = _kind(recipe, on)
             planned.append(PlannedTraining(name, role, count, present, recipe.optimisation.epochs, seconds))
             advance()
     order = ("teacher", "student", "replicate")
@@ -230,6 +235,11 @@ def _seconds(recipe: Recipe, bench: TrainingContext, paces: dict[str, Pace]) -> 
         paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer)
     training, validation = bench.rows
     return paces[shape].of(recipe.optimisation.epochs, len(training), len(validation), len(bench.corpus.clips))
+
+
+def _kind(recipe: Recipe, train_split: str) -> str:
+    """A network's name without its seed, with the list that it is trained on."""
+    return name_on(recipe.name.rpartition("-s")[0], train_split or None)
 
 
 def _without_seed(recipe: Recipe) -> Recipe:

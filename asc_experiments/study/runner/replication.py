@@ -55,6 +55,7 @@ class _Candidate:
 
     record: RunRecord
     job: SeedJob
+    bench: TrainingContext
 
 
 def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, replication: Replication) -> None:
@@ -75,7 +76,7 @@ def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, re
     trying = [_candidate(context, space, trial, records[trial.number]) for trial in chosen]
     numbers = ", ".join(str(each.job.trial) for each in trying)
     say(f"study {study.study_name}: trials {numbers} once more, with {replication.seeds} fresh seeds each")
-    futures = [_fresh(context.executor, context.bench, each.job, replication.seeds) for each in trying]
+    futures = [_fresh(context.executor, each.bench, each.job, replication.seeds) for each in trying]
     wait([future for each in futures for future in each])
     finished = []
     for each, students in zip(trying, futures, strict=True):
@@ -125,7 +126,7 @@ def _candidate(context: TrialContext, space: SearchSpace, trial: FrozenTrial, re
         distillation=plan.distillation,
         cell=record.tags.get(CELL, ""),
     )
-    return _Candidate(record, job)
+    return _Candidate(record, job, context.bench_of(plan))
 
 
 def _fresh(executor: Executor, bench: TrainingContext, job: SeedJob, seeds: int) -> list[Future[SeedResult]]:

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from asc_experiments.base.errors import NotFiniteError
+from asc_experiments.corpus.train_split import WHOLE_FOLD
 from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.teacher import LOGITS
-from asc_experiments.distill.train import log_corpus
+from asc_experiments.distill.train import log_corpus, train_split_params
 from asc_experiments.metrics import DG, OVERALL_ACCURACY
 from asc_experiments.study.definition.study_file import Objective
 from asc_experiments.study.executors.jobs import SeedResult
-from asc_experiments.study.search.search_space import TrialPlan
+from asc_experiments.study.search.search_space import TRAIN_SPLIT, TrialPlan
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.trials import (
@@ -65,7 +66,7 @@ def conclude(bench: TrainingContext, conclusion: Conclusion) -> tuple[float, ...
     _log_answers(bench, run, conclusion, scores)
     best = _best(conclusion)
     run.log(
-        params=_params(conclusion),
+        params=_params(conclusion) | _trained_on(bench, conclusion),
         metrics=scores | dict(zip((OBJECTIVE_VALUE, AGAINST_VALUE), values, strict=False)),
         tags={
             MODEL_ID: best.model_id,
@@ -132,12 +133,20 @@ def _params(conclusion: Conclusion) -> dict[str, object]:
     return params | (plan.distillation.model_dump() if plan.teachers else LABELS_ALONE)
 
 
+def _trained_on(bench: TrainingContext, conclusion: Conclusion) -> dict[str, object]:
+    """The list of clips that the trial's networks were trained on; the whole fold counts where others have a list."""
+    if TRAIN_SPLIT in conclusion.searched and bench.train_split is None:
+        return {"train_split": WHOLE_FOLD, "training_clips": len(bench.rows[0])}
+    return train_split_params(bench)
+
+
 def _note(plan: TrialPlan, metrics: Mapping[str, float], seeds: int) -> str:
     members = "\n".join(f"- {name}" for name in plan.teacher_names.split(" + "))
     groups = sorted(name for name in metrics if name.startswith("accuracy/group/"))
     scores = ", ".join(f"{name.rsplit('/', 1)[1]} {100 * metrics[name]:.1f} %" for name in groups)
+    on = f", trained on {plan.train_split}" if plan.train_split else ""
     return (
-        f"Student **{plan.student.name}** taught by\n{members}\n\n"
+        f"Student **{plan.student.name}**{on} taught by\n{members}\n\n"
         f"Test fold: {100 * metrics[OVERALL_ACCURACY]:.1f} % overall ({scores}), "
         f"DG {100 * metrics[DG]:.1f}. Seeds: {seeds}."
     )

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, TrainingContext
+from asc_experiments.distill.train import train_split_tags
 from asc_experiments.models.complexity import Complexity
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import (
@@ -64,26 +65,30 @@ class TrialContext:
     bank: TeacherBank
     experiment_id: str
     executor: Executor
-    _teachers: dict[Wanted, Future[str]] = field(default_factory=dict)
+    _teachers: dict[tuple[Wanted, str], Future[str]] = field(default_factory=dict)
 
     @cached_property
     def measured(self) -> ObjectiveClips | None:
         """What the objective is measured on."""
         return objective_clips(self.study.objective, self.bench)
 
-    def teacher(self, wanted: Wanted) -> Future[str]:
-        """The key of a teacher that is in the bank, is being trained, or is trained from now on.
+    def bench_of(self, plan: TrialPlan) -> TrainingContext:
+        """What a trial's networks are trained with: on the clips of its list alone, where it has one."""
+        return self.bench.on(plan.train_split)
+
+    def teacher(self, wanted: Wanted, train_split: str = "") -> Future[str]:
+        """The key of a teacher that is in the bank, is being trained, or is trained from now on; on a list of clips.
 
         One whose Recipe cannot be trained is not tried again; one that was lost otherwise is.
         """
-        known = self._teachers.get(wanted)
+        known = self._teachers.get((wanted, train_split))
         if known is None or _was_lost(known):
             known = (
                 _kept(self.bank.named(wanted).key)
                 if isinstance(wanted, str)
-                else self.executor.submit(train_teacher, self.bench, wanted)
+                else self.executor.submit(train_teacher, self.bench.on(train_split), wanted)
             )
-            self._teachers[wanted] = known
+            self._teachers[wanted, train_split] = known
         return known
 
 
@@ -118,14 +123,18 @@ def run_trial(
     Raises:
         Pruned: if the pruner stopped it, or its student is larger than the study allows.
     """
-    study, tracking = context.study, context.bench.tracking
+    study, bench = context.study, context.bench_of(plan)
     name = f"trial {number}"
-    tags = _tags(context, number, params) | ({} if again_of is None else {AGAIN_OF: str(again_of)})
-    with tracking.run(context.experiment_id, name, TRIAL_KIND, tags) as run:
+    tags = (
+        _tags(context, number, params)
+        | train_split_tags(bench)
+        | ({} if again_of is None else {AGAIN_OF: str(again_of)})
+    )
+    with bench.tracking.run(context.experiment_id, name, TRIAL_KIND, tags) as run:
         if complexity is not None:
             _check_limits(study, complexity)
-        keys = yield from _all([context.teacher(wanted) for wanted in plan.teachers])
-        cell = cell_of(context.bench, plan, keys)
+        keys = yield from _all([context.teacher(wanted, plan.train_split) for wanted in plan.teachers])
+        cell = cell_of(bench, plan, keys)
         run.tags({CELL: cell})
         job = SeedJob(
             study=study.name,
@@ -139,15 +148,15 @@ def run_trial(
             distillation=plan.distillation,
             cell=cell,
         )
-        own = yield from _students(context, job, seeds.take(cell, plan.student.seed), reporter)
-        students = own + (yield from _others(context, job, own))
+        own = yield from _students(context, bench, job, seeds.take(cell, plan.student.seed), reporter)
+        students = own + (yield from _others(context, bench, job, own))
         trained = sum(student.metrics.get(TRAINING_SECONDS, 1.0) > 0 for student in own)
         run.metrics({STUDENTS: float(len(students)), STUDENTS_TRAINED: float(trained)})
         seeds.pooled(len(students))
         conclusion = Conclusion(
             run.run_id, context.experiment_id, study.objectives, plan, dict(params), tuple(students)
         )
-        (values,) = yield from _all([context.executor.submit(conclude, context.bench, conclusion)])
+        (values,) = yield from _all([context.executor.submit(conclude, bench, conclusion)])
         return values
 
 
@@ -157,7 +166,7 @@ def seed_job(job: SeedJob, seed: int, **changed: Any) -> SeedJob:
 
 
 def _students(
-    context: TrialContext, job: SeedJob, seeds: Sequence[int], reporter: Reporter | None
+    context: TrialContext, bench: TrainingContext, job: SeedJob, seeds: Sequence[int], reporter: Reporter | None
 ) -> Steps[list[SeedResult]]:
     """The students of these seeds; where the pruner may stop the trial, the first one alone before the others."""
     first = seeds[0]
@@ -165,7 +174,7 @@ def _students(
     def submit(seed: int) -> Future[SeedResult]:
         is_first = seed == first
         each = seed_job(job, seed, logs_ensemble=is_first, reporter=reporter if is_first else None)
-        return context.executor.submit(train_seed, context.bench, each)
+        return context.executor.submit(train_seed, bench, each)
 
     if reporter is None:
         return (yield from _all([submit(seed) for seed in seeds]))
@@ -173,13 +182,15 @@ def _students(
     return done + (yield from _all([submit(seed) for seed in seeds[1:]]))
 
 
-def _others(context: TrialContext, job: SeedJob, own: Sequence[SeedResult]) -> Steps[list[SeedResult]]:
+def _others(
+    context: TrialContext, bench: TrainingContext, job: SeedJob, own: Sequence[SeedResult]
+) -> Steps[list[SeedResult]]:
     """The students of the trial's cell that other trials of the study trained."""
     seeds = frozenset(student.seed for student in own)
-    known = students_of_cell(context.bench.tracking, job.experiment_id, job.cell)
+    known = students_of_cell(bench.tracking, job.experiment_id, job.cell)
     if all(int(record.tags[SEED]) in seeds for record in known):
         return []
-    (found,) = yield from _all([context.executor.submit(other_students, context.bench, job, seeds)])
+    (found,) = yield from _all([context.executor.submit(other_students, bench, job, seeds)])
     return found
 
 

@@ -20,7 +20,7 @@ from asc_experiments.study.search.samplers import pruner
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.trial_status import ASKED, CORPUS, DEFINITION, DIRS, KEY_SCHEMA, METRIC
 from asc_experiments.tracking.objective import ObjectiveClips, count_objective
-from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_CLIPS, REFERENCE_DEVICE
+from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_CLIPS, REFERENCE_DEVICE, TRAINING_CLIPS
 
 
 def check_study(space: SearchSpace, bench: TrainingContext, bank: TeacherBank) -> None:
@@ -29,14 +29,16 @@ def check_study(space: SearchSpace, bench: TrainingContext, bank: TeacherBank) -
     Raises:
         AscError: if a metric does not exist, a Recipe needs what is not there, or a teacher is not in the bank.
     """
-    for objective in space.study.objectives:
-        if not objective.is_complexity:
-            _check_metric(space.study.name, objective, bench)
-    for recipe in space.recipes():
-        bench.responses_for(recipe)
-    for kind in space.kinds.values():
-        for key in kind.keys:
-            _check_banked(key, space.study, bench, bank)
+    names = space.study.corpus.names if space.study.corpus else ("",)
+    for each in map(bench.on, names):
+        for objective in space.study.objectives:
+            if not objective.is_complexity:
+                _check_metric(space.study.name, objective, each)
+        for recipe in space.recipes():
+            each.responses_for(recipe)
+        for kind in space.kinds.values():
+            for key in kind.keys:
+                _check_banked(key, space.study, each, bank)
 
 
 def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: BaseStorage) -> optuna.Study:
@@ -83,6 +85,7 @@ def refuse_changed(space: SearchSpace, bench: TrainingContext, storage: BaseStor
         CORPUS: bench.store.corpus_digest,
         DIRS: next(iter(digests), "none"),
         REFERENCE_DEVICE: bench.corpus.reference_device if digests else "none",
+        TRAINING_CLIPS: ",".join(f"{each.name} {each.digest}" for each in bench.train_splits) or "none",
     }
     if file.name in optuna.get_all_study_names(storage):
         known = optuna.load_study(study_name=file.name, storage=storage).user_attrs
@@ -95,6 +98,7 @@ _WHAT = {
     CORPUS: "corpus content",
     DIRS: "impulse responses",
     REFERENCE_DEVICE: "reference device",
+    TRAINING_CLIPS: "lists of training clips",
 }
 
 

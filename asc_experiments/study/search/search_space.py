@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.corpus.train_split import WHOLE_FOLD
 from asc_experiments.distill import Distillation
 from asc_experiments.models import ARCHITECTURES
 from asc_experiments.study.definition.ensemble_space import Kind
@@ -18,7 +19,7 @@ from asc_experiments.study.search.suggestions import Given, Suggests, every_cell
 from asc_experiments.training import Recipe, make_recipe
 from asc_experiments.training.loop import check_learns_from_logits
 
-SIZE, TEAM, RULE = "ensemble_size", "team", "ensemble_rule"
+SIZE, TEAM, RULE, TRAIN_SPLIT = "ensemble_size", "team", "ensemble_rule", "corpus.train_split"
 _SIZES = {"size"}.union(*(each.settings.model_fields for each in ARCHITECTURES.values())) - {"arch"}
 """Settings that must fit each other; others are valid by themselves."""
 _MOST_COMBINATIONS, _WIDEST, _MOST_STEPS = 20_000, 100_000, 1_000_000
@@ -44,6 +45,8 @@ class TrialPlan:
     rule: str
     student: Recipe
     distillation: Distillation
+    train_split: str = ""
+    """The name of the list of clips that teachers and student are trained on; empty where that is the whole fold."""
 
     @property
     def teacher_names(self) -> str:
@@ -73,6 +76,7 @@ class SearchSpace:
         Members of one cell (the same Recipe) get different seeds; the order in which a trial names its teachers does
         not matter.
         """
+        train_split = self._train_split(trial)
         teachers = _apart(self._members(trial))
         rule = "mean_logits"
         if len(teachers) > 1:
@@ -84,7 +88,7 @@ class SearchSpace:
         if teachers:
             values = suggest_all(trial, "distillation", self.study.distillation)
             distillation = Distillation.parse(values, "distillation")
-        return TrialPlan(teachers, rule, student, distillation)
+        return TrialPlan(teachers, rule, student, distillation, train_split)
 
     def cells(self) -> list[tuple[dict[str, Scalar], TrialPlan]]:
         """Every trial of a grid: its parameters and its plan, each plan once."""
@@ -156,6 +160,12 @@ class SearchSpace:
                 hint = nearest(name, asked.used) if asked.used else "remove it"
                 raise AscError(where, f"'{name}' is no parameter of that trial", hint)
         return plan
+
+    def _train_split(self, trial: Suggests) -> str:
+        if self.study.corpus is None:
+            return ""
+        name = str(suggest(trial, TRAIN_SPLIT, self.study.corpus.names))
+        return "" if name == WHOLE_FOLD else name
 
     def _members(self, trial: Suggests) -> list[Wanted]:
         ensemble = self.study.ensemble

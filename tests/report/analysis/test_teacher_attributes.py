@@ -196,3 +196,25 @@ def test_luck_comes_in_kinds_of_teachers_but_in_networks_within_a_grid(many: Stu
     assert searched.single_kinds == grid.single_kinds == 0
     assert Design(many).single_kinds == 12
     assert searched.facts()["luck_of"] == "kinds of teachers"
+
+
+def test_number_of_training_clips_is_found_where_it_decides(many: StudyRuns) -> None:
+    """Of the list that a trial's networks are trained on, which the study searches."""
+    clips = {number: (100, 1_000, 10_000)[number // 6 % 3] for number in range(60)}
+
+    def on_lists(run: RunRecord) -> RunRecord:
+        if "asc.trial" not in run.tags or run.status != "FINISHED":
+            return run
+        count = clips[_number(run)]
+        searched = json.loads(run.tags.get("asc.searched", "{}")) | {"corpus.train_split": f"split{count}"}
+        tags = {**run.tags, "asc.searched": json.dumps(searched)}
+        return replace(run, params={**run.params, "training_clips": str(count)}, tags=tags)
+
+    study = scored(many, lambda number: np.log10(clips[number]) / 10 + number % 2 / 100)
+    study = replace(study, runs=tuple(map(on_lists, study.runs)))
+    found = rank_attributes(Design(study))
+    effect = named(found)["training clips (corpus.train_split)"].on_objective
+    assert effect is not None
+    assert effect.is_clear
+    assert effect.value > 0.8
+    assert "corpus.train_split" in Design(study).held_names(), "it is no property of the teachers that have it"

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from asc_experiments.distill import TrainingContext
 from asc_experiments.report.analysis.comparison import compare_study
-from asc_experiments.study.definition.study_file import read_study
+from asc_experiments.study.definition.study_file import StudyFile, read_study
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.open_storage import open_storage
@@ -20,6 +20,8 @@ WITHOUT_SCALE = ("field_recordings", "field_places")
 """The study of a small corpus is at its only scale."""
 SCALED = [(path, scale) for path in SHIPPED for scale in (None, *read_study(path).scales)]
 CELLS = {
+    ("label_budget", None): 20,
+    ("label_budget", "small"): 6,
     ("field_places", None): 7,
     ("field_places", "small"): 7,
     ("paper_device_generalisation", None): 12,
@@ -34,6 +36,10 @@ CELLS = {
 every_scale = pytest.mark.parametrize(
     ("path", "scale"), SCALED, ids=[path.stem + (f"-{scale}" if scale else "") for path, scale in SCALED]
 )
+
+
+def lists_of(study: StudyFile) -> tuple[str, ...]:
+    return study.corpus.files if study.corpus else ()
 
 
 def space(path: Path, scale: str | None = None) -> SearchSpace:
@@ -90,7 +96,7 @@ def test_study_runs_to_its_end(
     path: Path, answers: object, open_bench: Callable[..., TrainingContext], workspace: Path
 ) -> None:
     study = read_study(path, {"replicate": None}, None if path.stem in WITHOUT_SCALE else "small")
-    made = Driver(study, open_bench(study.validation), open_storage(workspace, None))
+    made = Driver(study, open_bench(study.validation, train_splits=lists_of(study)), open_storage(workspace, None))
     status = made.run()
     total = CELLS.get((path.stem, "small"), study.trials)
     assert (status.asked, status.done, status.failed, status.running) == (total, total, 0, 0)

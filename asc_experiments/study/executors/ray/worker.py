@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from asc_experiments.base.ownership import this_process, work_for
 from asc_experiments.base.progress import plain_progress, say
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore
 from asc_experiments.corpus.impulse_responses import ImpulseResponses
+from asc_experiments.corpus.train_split import TrainSplit
 from asc_experiments.distill import TrainingContext
 from asc_experiments.study.executors.local import WorkError, whole
 from asc_experiments.tracking import Tracking
@@ -44,6 +45,7 @@ class BenchAddress:
         digest, reference_device: of the corpus.
         precision: what ``ASC_PRECISION`` says to the driver; a node's own environment may lack it.
         number_format: in which numbers the driver's machine would train.
+        train_split: the list of clips that alone are trained on.
     """
 
     root: Path
@@ -55,6 +57,7 @@ class BenchAddress:
     reference_device: str
     precision: str
     number_format: str
+    train_split: TrainSplit | None = None
 
     @classmethod
     def of(cls, bench: TrainingContext) -> BenchAddress:
@@ -63,7 +66,7 @@ class BenchAddress:
         root, cache = bench.corpus.root.absolute(), bench.cache.absolute()
         corpus = bench.store.corpus_digest, bench.corpus.reference_device
         numbers = wanted_precision(), bench.number_format
-        return cls(root, bench.tracking, cache, bench.split, dirs, *corpus, *numbers)
+        return cls(root, bench.tracking, cache, bench.split, dirs, *corpus, *numbers, bench.train_split)
 
     @property
     def is_here(self) -> bool:
@@ -107,11 +110,12 @@ def _with_bench(argument: Any, shipment: Sequence[Any]) -> Any:
         return argument
     want_precision(argument.precision)
     cache = Path(os.environ.get(_CACHE_VARIABLE) or argument.cache)
+    base = replace(argument, train_split=None)
     if shipment:
-        return _shipped(argument, cache, shipment[0])
+        return _shipped(base, cache, shipment[0]).with_train_split(argument.train_split)
     if not argument.is_here:
         raise _NeedsCorpus
-    return _opened(argument, cache)
+    return _opened(base, cache).with_train_split(argument.train_split)
 
 
 @lru_cache(maxsize=2)

@@ -63,3 +63,14 @@ def test_node_whose_corpus_names_another_reference_device_is_refused(
     (corpus_copy / REFERENCE_FILE).write_text("b")
     with pytest.raises(AscError, match="is another corpus on"):
         _with_bench(address, ())
+
+
+def test_worker_trains_on_the_list_of_clips_that_its_driver_names(
+    open_bench: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list's file need not lie on its node."""
+    monkeypatch.setenv("ASC_PRECISION", "auto")
+    bench = open_bench(train_splits=["split25.csv"])
+    here, whole = (_with_bench(sent(each), ()) for each in (bench.on("split25"), bench))
+    assert here.rows[0].tolist() == bench.on("split25").rows[0].tolist() != whole.rows[0].tolist()
+    assert here.clips is whole.clips

@@ -1,0 +1,1 @@
+"""The corpus layouts that come with the program; see :mod:`asc_experiments.corpus.reader`."""
