@@ -29,6 +29,7 @@ UNIT = (
     "corpus",
     "docs",
     "fuzz",
+    "metrics",
     "models",
     "statistics",
     "training",

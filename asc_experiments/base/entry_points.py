@@ -1,7 +1,7 @@
 """What other packages add to the program: things of one kind by name, which entry points of installed packages bring.
 
-Each kind (architectures, augmentations, metrics) has a :class:`Registry`. What comes with the program is registered the
-same way as what does not, and has no :class:`Source`.
+Each kind (architectures, augmentations, metrics, corpus readers) has a :class:`Registry`. What comes with the program is
+registered the same way as what does not, and has no :class:`Source`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Registry(dict[str, T]):
     def __init__(self, noun: str, group: str) -> None:
         super().__init__()
         self.noun, self.group = noun, group
-        self._broken: dict[str, str] = {}
+        self.broken: dict[str, str] = {}
         """Why an entry point gave nothing, by its name."""
 
     def add(self, name: str, thing: T) -> None:
@@ -88,8 +88,8 @@ class Registry(dict[str, T]):
         Raises:
             AscError: if there is such an entry point.
         """
-        if name in self._broken:
-            what = f"{self.noun} '{name}' cannot be loaded ({self._broken[name]})"
+        if name in self.broken:
+            what = f"{self.noun} '{name}' cannot be loaded ({self.broken[name]})"
             raise AscError(where, what, "correct its package")
 
     def check_installed(self, name: str, requirement: str, where: object) -> None:
@@ -115,12 +115,17 @@ class Registry(dict[str, T]):
             try:
                 entry.load()
                 if len(self) == before and all(each.__module__ != entry.module for each in self.values()):
-                    self._broken[entry.name] = f"{entry.value} registers none"
+                    self.broken[entry.name] = f"{entry.value} registers none"
             except Exception as error:
-                said = error.line() if isinstance(error, AscError) else f"{type(error).__name__}: {error}"
-                self._broken[entry.name] = " ".join(said.split())
+                self.broken[entry.name] = in_a_line(error)
             finally:
                 _loading = None
+
+
+def in_a_line(error: Exception) -> str:
+    """What code of another package raised."""
+    said = error.line() if isinstance(error, AscError) else f"{type(error).__name__}: {error}"
+    return " ".join(said.split())
 
 
 def source_of(kind: type) -> Source | None:

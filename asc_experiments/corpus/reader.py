@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import ClassVar
 
+from asc_experiments.base.entry_points import Registry, in_a_line
 from asc_experiments.base.errors import AscError, Problem
 
 GROUP = "asc_experiments.corpora"
@@ -111,9 +111,7 @@ class CorpusReader(ABC):
         """
 
 
-_readers: dict[str, CorpusReader] = {}
-_broken: dict[str, str] = {}
-"""Why an entry point gave no reader, by its name."""
+_READERS: Registry[CorpusReader] = Registry("corpus reader", GROUP)
 
 
 def register_corpus_reader(kind: type[CorpusReader]) -> type[CorpusReader]:
@@ -126,29 +124,19 @@ def register_corpus_reader(kind: type[CorpusReader]) -> type[CorpusReader]:
     for wanted in ("name", "layout", "table"):
         if not hasattr(kind, wanted):
             raise AscError(where, f"has no '{wanted}'", "see asc_experiments.corpus.CorpusReader")
-    if kind.name in _readers:
-        raise AscError(where, "is there already", "give yours another name")
-    _readers[kind.name] = kind()
+    _READERS.add(kind.name, kind())
     return kind
 
 
-def corpus_readers() -> Mapping[str, CorpusReader]:
+def corpus_readers() -> Registry[CorpusReader]:
     """Every reader there is, by name, that of TAU first."""
     _load_outside()
-    return _readers
+    return _READERS
 
 
 @functools.cache
 def _load_outside() -> None:
-    """Import what the entry points of installed packages name; what fails is told where none claims a folder."""
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        before = len(_readers)
-        try:
-            entry.load()
-            if len(_readers) == before:
-                _broken[entry.name] = f"{entry.value} registers none"
-        except Exception as error:
-            _broken[entry.name] = _said(error)
+    _READERS.load_outside()
 
 
 def reader_of(root: Path) -> CorpusReader:
@@ -158,13 +146,13 @@ def reader_of(root: Path) -> CorpusReader:
         AscError: if none claims it, with what each looks for, or several do.
     """
     readers = corpus_readers()
-    claiming, failed = [], dict(_broken)
+    claiming, failed = [], dict(_READERS.broken)
     for name, reader in readers.items():
         try:
             if reader.claims(root):
                 claiming.append(reader)
         except Exception as error:  # a reader that fails on a folder must not stand in the way of the others
-            failed[name] = _said(error)
+            failed[name] = in_a_line(error)
     if len(claiming) == 1:
         return claiming[0]
     if claiming:
@@ -174,8 +162,3 @@ def reader_of(root: Path) -> CorpusReader:
     lost = "".join(f" (corpus reader '{name}' cannot be used: {reason})" for name, reason in failed.items())
     what = f"is in the layout of no corpus reader{lost}"
     raise AscError(root, what, f"give a folder in one of these ({known}), or make one of it: asc corpus import")
-
-
-def _said(error: Exception) -> str:
-    said = error.line() if isinstance(error, AscError) else f"{type(error).__name__}: {error}"
-    return " ".join(said.split())

@@ -39,7 +39,7 @@ class ListReader(CorpusReader):
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch) -> ListReader:
     made = ListReader()
-    monkeypatch.setattr(door, "_readers", door.corpus_readers() | {"list": made})
+    monkeypatch.setitem(door.corpus_readers(), "list", made)
     return made
 
 
