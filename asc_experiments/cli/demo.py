@@ -28,25 +28,28 @@ def demo(
         Path, typer.Argument(metavar="[DIR]", help="The corpus folder, made where it does not exist.")
     ] = Path("demo_corpus"),
 ) -> None:
-    """Synthesise a corpus, run a study of four trials, register the best student, compare: a few minutes.
+    """Synthesise a corpus, run a study of four trials, register the best student, say what came out: a few minutes.
 
     These are the commands that one gives for a corpus of one's own, and each is
     printed before it runs. Interrupted, the same command resumes.
     """
     from asc_experiments.base.errors import harmless
+    from asc_experiments.report.writing import find, show_answer
 
     where = _where(settings)
     if not (folder / "meta.csv").is_file():
         _run(context, ["corpus", "synth", str(folder)], where)
     _run(context, ["study", "run", f"studies/{_STUDY}.yaml", "--corpus", str(folder)], where)
     _run(context, ["register", _STUDY], where)
-    _run(context, ["report", _STUDY], where)
-    program = shlex.join([_program()])
-    same = f" {harmless(shlex.join(where))}" if where else ""
-    typer.echo(f"""
-Read the answer as a page:    {program} report {_STUDY} --format html{same}
-Compare the runs in MLflow:   {program} ui{same}
-Classify recordings:          {program} predict models:/asc-student@champion FOLDER{same}""")
+    typer.echo()
+    show_answer(*find(settings.tracking(), [_STUDY]))
+    typer.echo("next:")
+    for words in (
+        ["report", _STUDY, "--format", "html"],
+        ["predict", "models:/asc-student@champion", str(folder / "audio")],
+        ["ui"],
+    ):
+        typer.echo(f"  {harmless(shlex.join([*_program(), *words, *where]))}")
 
 
 def _where(settings: Settings) -> list[str]:
@@ -70,8 +73,10 @@ def _run(context: typer.Context, words: list[str], where: list[str]) -> None:
         raise typer.Exit(code)
 
 
-def _program() -> str:
+def _program() -> list[str]:
     """How this program was called: ``asc`` where a shell finds it under that name."""
     called, found = Path(sys.argv[0]), shutil.which("asc")
+    if called.name == "__main__.py":
+        return [sys.executable, "-m", "asc_experiments"]
     found_it = found is not None and called.exists() and Path(found).samefile(called)
-    return "asc" if called.name != "asc" or found_it else str(called)
+    return ["asc" if called.name != "asc" or found_it else str(called)]
