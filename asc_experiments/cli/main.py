@@ -72,12 +72,13 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line; an error that the user can correct is one line and exit code 2."""
+    """Run the command line; an error that the user can correct is one line, and exit code 2."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except AscError as error:
-        typer.echo(f"error: {error.line()}", err=True)
+        for each in error.each():
+            typer.echo(f"error: {each.line()}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(141)

@@ -169,13 +169,10 @@ def plan(
 def _read(file: Path, trials: int | None, scale: str | None, assignments: list[str] | None) -> StudyFile:
     """Read and check the study file with what the options change."""
     from asc_experiments.base.yaml import parse_assignments
-    from asc_experiments.study.definition.study_file import read_study
-    from asc_experiments.study.search.search_space import SearchSpace
+    from asc_experiments.study.search.whole_file import read_whole_study
 
     overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
-    study = read_study(file, overrides, scale)
-    SearchSpace(study).check(str(file))
-    return study
+    return read_whole_study(file, overrides, scale)
 
 
 @app.command(epilog="Example: asc study status quickstart --json")

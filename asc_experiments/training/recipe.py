@@ -11,11 +11,11 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from asc_experiments.augment.settings import Augmentation
-from asc_experiments.base.errors import AscError, nearest
-from asc_experiments.base.settings import Settings
+from asc_experiments.base.errors import AscError, nearest, together
+from asc_experiments.base.settings import Settings, explain
 from asc_experiments.models.architecture import Architecture, NetworkSettings
 from asc_experiments.models.architectures import ARCHITECTURES, architecture
 
@@ -125,14 +125,14 @@ def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", 
         **settings: any setting by its own name; also ``size`` where sizes have names (PaSST: ``s``, ``xs``, ``xxs``).
 
     Raises:
-        AscError: if a name or a value is not valid.
+        AscError: if names or values are not valid; names each of them.
     """
     known = architecture(str(arch), origin)
     if str(augment) not in AUGMENTS:
         raise AscError(origin, f"unknown augment '{augment}'", nearest(str(augment), AUGMENTS))
-    for name in settings:
-        if name not in recipe_keys(arch):
-            raise AscError(origin, f"a {arch} recipe has no '{name}'", nearest(name, recipe_keys(arch)))
+    valid = recipe_keys(arch)
+    wrong = [AscError(origin, f"a {arch} recipe has no '{n}'", nearest(n, valid)) for n in settings if n not in valid]
+    settings = {name: value for name, value in settings.items() if name in valid}
     published = dict(known.published)
     _check_published(known, origin)
     if "dir" not in augment:
@@ -146,7 +146,13 @@ def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", 
     groups: dict[str, type[Settings]] = {"network": known.settings}
     groups |= {"augmentation": Augmentation, "optimisation": Optimisation}
     parts = {name: {key: values[key] for key in kind.model_fields if key in values} for name, kind in groups.items()}
-    return Recipe.parse({**parts, "seed": values.get("seed", 0)}, origin)
+    try:
+        recipe = Recipe.model_validate({**parts, "seed": values.get("seed", 0)})
+    except ValidationError as error:
+        raise together([*wrong, explain(error, Recipe, origin, is_flat=True)]) from None
+    if wrong:
+        raise together(wrong)
+    return recipe
 
 
 def _check_published(known: Architecture, where: str) -> None:
