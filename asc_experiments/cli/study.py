@@ -39,6 +39,12 @@ Workers = Annotated[
         max=256,
     ),
 ]
+TrialsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--trials-of", metavar="NAME", help="Begin with the trials of an earlier study, trained as this says."
+    ),
+]
 _RAY = "With --executor ray"
 
 
@@ -84,6 +90,49 @@ ShipCorpus = Annotated[
 ]
 
 
+@app.command("new", epilog="Example: asc study new my_study.yaml --teachers cp_resnet,passt --size 0-3 --hold-out s3")
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file; it names the study.", show_default=False)],
+    teachers: Annotated[
+        str, typer.Option(metavar="ARCH[,ARCH…]", help="Architectures of teachers.")
+    ] = "cp_mobile,cp_resnet",
+    augment: Annotated[
+        str, typer.Option(metavar="METHOD[,METHOD…]", help="Their device generalisation: none, dir, fms, dirfms.")
+    ] = "none,dirfms",
+    size: Annotated[str, typer.Option(metavar="N[-M]", help="Teachers of a trial; 0 is labels alone.")] = "0-2",
+    trials: Annotated[int, typer.Option(help="Trials in total.", min=1)] = 12,
+    seeds: Annotated[int, typer.Option(help="Students of each trial.", min=1)] = 3,
+    epochs: Annotated[int, typer.Option(help="Epochs of teachers and students.", min=1)] = 20,
+    student_augment: Annotated[str, typer.Option(help="The students' own device generalisation.")] = "none",
+    objective: Annotated[str, typer.Option(metavar="METRIC", help="What makes a trial better.")] = "accuracy/macro",
+    hold_out: Annotated[
+        str, typer.Option(metavar="DEVICE[,DEVICE…]", help="Training devices that stand in for unseen ones.")
+    ] = "",
+) -> None:
+    """Write a study file of 15 lines, with a word on each, to be changed as you like."""
+    from asc_experiments.base.errors import AscError
+    from asc_experiments.study.definition.new_study import Questions, new_study
+    from asc_experiments.study.search.whole_file import read_whole_study
+
+    lists = (tuple(filter(None, map(str.strip, text.split(",")))) for text in (teachers, augment, hold_out))
+    kinds, methods, devices = lists
+    told = Questions(file.stem, kinds, methods, size, trials, seeds, epochs, student_augment, objective, devices)
+    text = new_study(told)
+    try:
+        with file.open("x", encoding="utf-8") as written:
+            written.write(text)
+    except FileExistsError:
+        raise AscError(file, "exists already", "give a file that does not; nothing was written") from None
+    except OSError as error:
+        raise AscError(file, f"cannot be written ({error.strerror})", "give another file") from None
+    try:
+        read_whole_study(file)
+    except AscError:
+        file.unlink()
+        raise
+    typer.echo(f"wrote {file}; next: asc study plan {file} --corpus DIR")
+
+
 @app.command("run", epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus --trials 4 --workers 2")
 @with_settings
 def run_study(
@@ -103,6 +152,7 @@ def run_study(
         str | None, typer.Option(metavar="TIME", help="Begin no trial after this time: 90m, 12h, 2d or seconds.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try trials that failed once more.")] = False,
+    trials_of: TrialsOf = None,
     scale: Scale = None,
     assignments: Assignments = None,
     as_json: Json = False,
@@ -111,6 +161,7 @@ def run_study(
     from asc_experiments.base.durations import parse_duration
     from asc_experiments.study.executors.ray.options import RayOptions, local_executor
     from asc_experiments.study.runner.driver import Driver
+    from asc_experiments.study.runner.earlier_trials import with_trials_of
     from asc_experiments.study.storage.open_storage import open_storage
 
     seconds = None if timeout is None else parse_duration(timeout, "--timeout")
@@ -121,6 +172,7 @@ def run_study(
     bench = settings.workbench(corpus, study.validation)
     try:
         storage = open_storage(settings.workspace, settings.storage)
+        study = with_trials_of(study, storage, trials_of)
         pool = (
             ray.executor(bench, workers, study, settings.workspace, settings.storage)
             if executor is ExecutorKind.RAY
@@ -146,6 +198,7 @@ def plan(
     file: StudyPath,
     corpus: CorpusFolder,
     trials: Trials = None,
+    trials_of: TrialsOf = None,
     scale: Scale = None,
     assignments: Assignments = None,
     as_json: Json = False,
@@ -154,11 +207,13 @@ def plan(
     from asc_experiments.base.progress import show
     from asc_experiments.report.render.terminal import plan_table
     from asc_experiments.study.monitor.cost_estimate import plan_study
+    from asc_experiments.study.runner.earlier_trials import with_trials_of
     from asc_experiments.study.storage.open_storage import open_storage
 
     study = _read(file, trials, scale, assignments)
     bench = settings.workbench(corpus, study.validation)
-    facts = plan_study(study, bench, open_storage(settings.workspace, settings.storage)).facts()
+    storage = open_storage(settings.workspace, settings.storage)
+    facts = plan_study(with_trials_of(study, storage, trials_of), bench, storage).facts()
     if as_json:
         print_json(facts)
         return

@@ -161,7 +161,7 @@ def plan_table(facts: dict[str, Any]) -> Table:
     caption = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank; {about}"
     caption += f"{facts['trainings']} trainings, {duration(3600 * facts['hours'])} one after another on this machine"
     caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"])])
-    caption = "\n".join([caption, *_held_out(facts), *_left_out(facts), *filter(None, [facts["luck"]])])
+    caption = "\n".join([caption, _own_augment(facts), *_held_out(facts), *_left_out(facts), facts["luck"]]).strip()
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for heading in ("role", "network", "distinct", "in bank", "epochs", "each", "together"):
         table.add_column(heading, justify="left" if heading in ("role", "network") else "right", no_wrap=True)
@@ -169,6 +169,15 @@ def plan_table(facts: dict[str, Any]) -> Table:
         counts = (str(row[key]) for key in ("distinct", "in_bank", "epochs"))
         table.add_row(row["role"], row["name"], *counts, duration(row["seconds"]), duration(3600 * row["hours"]))
     return table
+
+
+def _own_augment(facts: dict[str, Any]) -> str:
+    """How students are augmented themselves: what hides the effect of their teachers' augmentation."""
+    augments = facts["student_augments"]
+    said = f"students are trained with augment {' or '.join(augments)} themselves"
+    if augments and "none" not in augments:
+        return f"{said}, which can hide what their teachers' augment gives them (student.augment: none shows it)"
+    return said
 
 
 def _held_out(facts: dict[str, Any]) -> list[str]:

@@ -200,10 +200,13 @@ class StudyFile(Settings):
         """The number of trials in total; a grid of its own size asks for all of its cells instead."""
         return 10 if self.trials is None else self.trials
 
+    def definition(self) -> dict[str, Any]:
+        """The settings that must not change while a study continues, where they are not as by default."""
+        return differing(self.model_dump(mode="json", exclude=_NOT_PART_OF_THE_DEFINITION), _FROZEN)
+
     def definition_digest(self) -> str:
         """The digest of everything that must not change while a study continues; the number of trials may."""
-        settings = self.model_dump(mode="json", exclude=_NOT_PART_OF_THE_DEFINITION)
-        return digest_json(differing(settings, _FROZEN))
+        return digest_json(self.definition())
 
 
 def read_study(path: Path, overrides: dict[str, Any] | None = None, scale: str | None = None) -> StudyFile:
