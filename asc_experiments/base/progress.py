@@ -77,26 +77,33 @@ def show(shown: Table | Text, widest: int = _WIDE) -> None:
         target.print(part, width=width)
 
 
-def live(look: Callable[[], Table], every: float) -> None:
-    """Show a table that is looked up again and again until Ctrl-C; where there is no terminal, one after the other.
+def live(look: Callable[[], Table], every: float, has_ended: Callable[[], bool]) -> bool:
+    """Show a table that is looked up again and again; where there is no terminal, one after the other.
 
     Args:
         look: gives the table as it is now.
         every: seconds between two looks.
+        has_ended: whether there is nothing more to see, after the last look.
+
+    Returns:
+        Whether it has ended, rather than being ended by Ctrl-C.
     """
     from rich.live import Live
 
     try:
         if not console.is_terminal:
-            while True:
-                show(look())
+            show(look())
+            while not has_ended():
                 time.sleep(every)
+                show(look())
+            return True
         with Live(_whole(look()), console=console, auto_refresh=False) as display:
-            while True:
+            while not has_ended():
                 time.sleep(every)
                 display.update(_whole(look()), refresh=True)
+        return True
     except KeyboardInterrupt:
-        return
+        return False
 
 
 def _whole(table: Table) -> Group:

@@ -22,7 +22,11 @@ from asc_experiments.cli.options import (
 if TYPE_CHECKING:
     from asc_experiments.study.definition.study_file import StudyFile
 
-app = typer.Typer(help="Run studies and see how far they have come.", no_args_is_help=True)
+app = typer.Typer(
+    help="Run studies and see how far they have come.",
+    epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus",
+    no_args_is_help=True,
+)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)]
 
 
@@ -91,7 +95,9 @@ ShipCorpus = Annotated[
 
 
 @app.command("new", epilog="Example: asc study new my_study.yaml --teachers cp_resnet,passt --size 0-3 --hold-out s3")
+@with_settings()
 def new(
+    settings: Settings,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file; it names the study.", show_default=False)],
     teachers: Annotated[
         str, typer.Option(metavar="ARCH[,ARCH…]", help="Architectures of teachers.")
@@ -130,11 +136,11 @@ def new(
     except AscError:
         file.unlink()
         raise
-    typer.echo(f"wrote {file}; next: asc study plan {file} --corpus DIR")
+    typer.echo(f"wrote {file}; next: {settings.next('study', 'plan', file, '--corpus', 'DIR')}")
 
 
 @app.command("run", epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus --trials 4 --workers 2")
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage", "dirs")
 def run_study(
     settings: Settings,
     file: StudyPath,
@@ -179,20 +185,21 @@ def run_study(
             else local_executor(workers)
         )
         status = Driver(study, bench, storage, pool).run(seconds, retry_failed)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:  # Ctrl-C, SIGTERM
         typer.echo(f"stopped; the same command resumes with study '{study.name}'", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130) from None
     if as_json:
         print_json(status.facts())
     else:
         print_facts(status.facts(), f"study {status.name}")
-        typer.echo(f"next: asc report {status.name} --format html; asc register {status.name}; asc ui")
+        for words in (["report", status.name, "--format", "html"], ["register", status.name], ["ui"]):
+            typer.echo(f"next: {settings.next(*words)}")
     if status.failed:
         raise typer.Exit(1)
 
 
 @app.command("plan", epilog="Example: asc study plan studies/quickstart.yaml --corpus demo_corpus")
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage", "dirs")
 def plan(
     settings: Settings,
     file: StudyPath,
@@ -218,7 +225,10 @@ def plan(
         print_json(facts)
         return
     show(plan_table(facts))
-    typer.echo(f"next: asc study run {file} --corpus {corpus}" + (f" --scale {scale}" if scale else ""))
+    given = {"--trials": trials, "--trials-of": trials_of, "--scale": scale}
+    words = [word for option, value in given.items() if value for word in (option, value)]
+    words += [word for each in assignments or [] for word in ("--set", each)]
+    typer.echo(f"next: {settings.next('study', 'run', file, '--corpus', corpus, *words)}")
 
 
 def _read(file: Path, trials: int | None, scale: str | None, assignments: list[str] | None) -> StudyFile:
@@ -231,7 +241,7 @@ def _read(file: Path, trials: int | None, scale: str | None, assignments: list[s
 
 
 @app.command(epilog="Example: asc study status quickstart --json")
-@with_settings
+@with_settings("workspace", "storage")
 @ends_soon
 def status(settings: Settings, name: Name, as_json: Json = False) -> None:
     """How many trials were asked for, finished, pruned, failed, and are running."""
@@ -243,7 +253,7 @@ def status(settings: Settings, name: Name, as_json: Json = False) -> None:
 
 
 @app.command("watch", epilog="Example: asc study watch quickstart --every 2")
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage")
 def watch(
     settings: Settings,
     name: Name,
@@ -251,9 +261,12 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Look once; so does --json.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Watch a study live: active trainings, epochs, accuracy so far, the best trial, the time left."""
+    """Watch a study live: active trainings, epochs, accuracy so far, the best trial, the time left.
+
+    It ends with the study, and where nobody works on it any more.
+    """
     from asc_experiments.base.progress import live, show
-    from asc_experiments.study.monitor.live_view import Watch, watch_table
+    from asc_experiments.study.monitor.live_view import Watch, ended_in_words, watch_table
     from asc_experiments.study.storage.open_storage import load_study, open_storage
 
     study, tracking = load_study(open_storage(settings.workspace, settings.storage), name), settings.tracking()
@@ -263,12 +276,15 @@ def watch(
         print_json(view.facts())
     elif once:
         show(watch_table(view))
-    else:
-        live(lambda: watch_table(watching.look()), every)
+    elif live(lambda: watch_table(watching.look()), every, lambda: watching.has_ended):
+        status = watching.look().status
+        typer.echo(ended_in_words(status))
+        if status.done >= status.asked:
+            typer.echo(f"next: {settings.next('report', name)}")
 
 
 @app.command("list", epilog="Example: asc study list")
-@with_settings
+@with_settings("workspace", "storage")
 @ends_soon
 def list_studies(
     settings: Settings,
