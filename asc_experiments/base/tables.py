@@ -17,8 +17,8 @@ from asc_experiments.base.errors import written_out
 
 _PADDING, _EDGE = 3, 1
 """In characters: what each column takes besides its text, and what the table does."""
-_MOST_OF_A_TEXT = 3
-"""A text that is longer than this part of the terminal is broken, even where it has no blank."""
+_FEW, _MANY = 2, 3
+"""A text that is longer than this part of the terminal, in a table of two columns or of more, is broken anywhere."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,22 @@ def fitted(shown: Table | Text, width: int) -> list[Table | Text]:
         return [shown]
     above = [Text(str(shown.title), style="italic")] if shown.title else []
     below = [Text(str(shown.caption), style="dim")] if shown.caption else []
-    first, *others = (_measured(column, width) for column in shown.columns)
+    first, *others = _all_measured(shown, width)
     chunks = _chunks(others, width - _EDGE - _PADDING - first.least)
     return [*above, *(_part(shown, [first, *chunk], width) for chunk in chunks), *below]
 
 
 def needed_width(table: Table, width: int) -> int:
     """How many characters a table needs to be one, on a terminal of a certain width."""
-    return _EDGE + sum(_measured(column, width).least + _PADDING for column in table.columns)
+    return _EDGE + _taken(_all_measured(table, width))
 
 
-def _measured(column: Column, width: int) -> _Measured:
+def _all_measured(table: Table, width: int) -> list[_Measured]:
+    longest = width // (_FEW if len(table.columns) <= _FEW else _MANY)
+    return [_measured(column, longest) for column in table.columns]
+
+
+def _measured(column: Column, longest: int) -> _Measured:
     heading = written_out(str(column.header))
     cells = [written_out(str(cell)) for cell in column.cells]
     longest_cell = max(map(_longest_line, cells), default=0)
@@ -60,7 +65,7 @@ def _measured(column: Column, width: int) -> _Measured:
     if column.justify == "right":
         least = max(longest_cell, heading_word)
     else:
-        least = min(max(longest_cell if column.no_wrap else longest_word, heading_word), width // _MOST_OF_A_TEXT)
+        least = min(max(longest_cell if column.no_wrap else longest_word, heading_word), longest)
     return _Measured(column, max(1, least), max(1, least, longest_cell, _longest_line(heading)))
 
 
