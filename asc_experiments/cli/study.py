@@ -171,7 +171,7 @@ def run_study(
     from asc_experiments.study.storage.open_storage import open_storage
 
     seconds = None if timeout is None else parse_duration(timeout, "--timeout")
-    study = _read(file, trials, scale, assignments)
+    study = _read(settings, file, trials, scale, assignments)
     ray = RayOptions(ray_address, cpus_per_training, gpus_per_training, ship_corpus)
     if executor is ExecutorKind.PROCESSES:
         ray.refuse()
@@ -217,7 +217,7 @@ def plan(
     from asc_experiments.study.runner.earlier_trials import with_trials_of
     from asc_experiments.study.storage.open_storage import open_storage
 
-    study = _read(file, trials, scale, assignments)
+    study = _read(settings, file, trials, scale, assignments)
     bench = settings.workbench(corpus, study.validation)
     storage = open_storage(settings.workspace, settings.storage)
     facts = plan_study(with_trials_of(study, storage, trials_of), bench, storage).facts()
@@ -231,13 +231,20 @@ def plan(
     typer.echo(f"next: {settings.next('study', 'run', file, '--corpus', corpus, *words)}")
 
 
-def _read(file: Path, trials: int | None, scale: str | None, assignments: list[str] | None) -> StudyFile:
+def _read(
+    settings: Settings, file: Path, trials: int | None, scale: str | None, assignments: list[str] | None
+) -> StudyFile:
     """Read and check the study file with what the options change."""
+    from asc_experiments.base.errors import AscError
     from asc_experiments.base.yaml import parse_assignments
     from asc_experiments.study.search.whole_file import read_whole_study
+    from asc_experiments.study.storage.packages import naming_packages
 
     overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
-    return read_whole_study(file, overrides, scale)
+    try:
+        return read_whole_study(file, overrides, scale)
+    except AscError as error:
+        raise naming_packages(error, settings.workspace, settings.storage) from None
 
 
 @app.command(epilog="Example: asc study status quickstart --json")

@@ -58,6 +58,29 @@ class Source:
     version: str
     digest: str
 
+    @property
+    def requirement(self) -> str:
+        """The package as ``pip install`` takes it."""
+        return f"{self.distribution}=={self.version}"
+
+
+class UnknownArchitectureError(AscError):
+    """There is no architecture of that name here.
+
+    Args:
+        where: what wrote it.
+        name: as it was written.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, where: object, name: str, remedy: str) -> None:
+        self.name = name
+        super().__init__(where, f"unknown architecture '{name}'", remedy)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes whole."""
+        return type(self), (self.where, self.name, self.remedy)
+
 
 class Architecture(ABC):
     """What the program asks of an architecture.
@@ -173,7 +196,7 @@ def architecture(name: str, where: str = "recipe") -> Architecture:
     if name in _broken:
         raise AscError(where, f"architecture '{name}' cannot be loaded ({_broken[name]})", "correct its package")
     hint = f"{nearest(name, ARCHITECTURES)}, or install the package that it is from"
-    raise AscError(where, f"unknown architecture '{name}'", hint)
+    raise UnknownArchitectureError(where, name, hint)
 
 
 def load_outside() -> None:

@@ -85,8 +85,17 @@ def test_it_is_studied_reported_registered_used_and_exported(
     assert "tiny_net-4-none-s0 (tiny_net is not installed)" in listed
     assert json.loads(without.run("teacher", "list", "--json"))[0]["architecture_not_installed"] == "tiny_net"
     again = without.run("study", "run", tmp_path / "outside.yaml", "--corpus", synth_corpus, code=2)
-    assert "unknown architecture 'tiny_net'" in again
-    assert "install the package that it is from" in again
+    where = tmp_path / "outside.yaml"
+    missing = "architecture 'tiny_net' is not installed; pip install tiny-net==1.2"
+    assert again.splitlines() == [
+        f"error: {where}: ensemble.pool, tiny_net: {missing}",
+        f"error: {where}: student: {missing}",
+    ], "the study that was begun knows which package it is"
+    elsewhere = Outside(tmp_path, tmp_path / "empty", tmp_path / "cache")
+    said = elsewhere.run("study", "run", where, "--corpus", synth_corpus, code=2)
+    assert "unknown architecture 'tiny_net'" in said
+    assert "install the package that it is from" in said
+    assert not (tmp_path / "empty").exists()
 
 
 def test_help_names_the_architectures_that_are_installed(outside: Callable[..., Outside]) -> None:

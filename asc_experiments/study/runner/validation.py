@@ -14,10 +14,20 @@ from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.bank import check_learnable
 from asc_experiments.distill.keys import SCHEMA
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.study.definition.study_file import Objective, StudyFile
 from asc_experiments.study.search.samplers import pruner
 from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.storage.trial_status import ASKED, CORPUS, DEFINITION, DIRS, KEY_SCHEMA, METRIC, SETTINGS
+from asc_experiments.study.storage.trial_status import (
+    ASKED,
+    CORPUS,
+    DEFINITION,
+    DIRS,
+    KEY_SCHEMA,
+    METRIC,
+    PACKAGES,
+    SETTINGS,
+)
 from asc_experiments.tracking.objective import ObjectiveClips, count_objective
 from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_CLIPS, REFERENCE_DEVICE
 from asc_experiments.training.scorecard import metric_names
@@ -56,6 +66,8 @@ def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: 
         load_if_exists=True,
     )
     told = {ASKED: asked, METRIC: file.objective.logged_name, SETTINGS: file.definition()}
+    if packages := _packages(space):
+        told[PACKAGES] = packages
     told[NUMBER_FORMAT] = study.user_attrs.get(NUMBER_FORMAT, bench.number_format)
     if told[NUMBER_FORMAT] != bench.number_format:
         began = f"was begun in {told[NUMBER_FORMAT]} and resumes in {bench.number_format}"
@@ -66,6 +78,12 @@ def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: 
         if study.user_attrs.get(key) != value:
             study.set_user_attr(key, value)
     return study
+
+
+def _packages(space: SearchSpace) -> dict[str, str]:
+    """The packages of a study's architectures that are no part of the program, as ``pip install`` takes them."""
+    sources = {recipe.arch: ARCHITECTURES[recipe.arch].source for recipe in space.recipes()}
+    return {arch: source.requirement for arch, source in sources.items() if source is not None}
 
 
 def refuse_changed(space: SearchSpace, bench: TrainingContext, storage: BaseStorage) -> dict[str, str]:
