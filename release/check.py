@@ -25,7 +25,7 @@ from pathlib import Path
 from release.build import ROOT, build, copy_sources, sdist_faults, wheel_faults
 
 DIST = ROOT / "dist"
-_MADE_BY_DEMO = ("Compare the runs in MLflow:", "Classify recordings:", "models:/asc-student@champion")
+_MADE_BY_DEMO = ("next:", "report quickstart --format html", "models:/asc-student@champion")
 
 
 class CheckError(Exception):

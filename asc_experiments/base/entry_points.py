@@ -1,7 +1,7 @@
 """What other packages add to the program: things of one kind by name, which entry points of installed packages bring.
 
-Each kind (architectures, augmentations, metrics, corpus readers) has a :class:`Registry`. What comes with the program is
-registered the same way as what does not, and has no :class:`Source`.
+Each kind (architectures, augmentations, metrics, corpus readers) has a :class:`Registry`. What comes with the program
+is registered the same way as what does not, and has no :class:`Source`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.hashing import digest_file, digest_json
@@ -37,6 +37,25 @@ class Source:
     def requirement(self) -> str:
         """As ``pip install`` takes it."""
         return f"{self.distribution}=={self.version}"
+
+
+class UnknownNameError(AscError):
+    """There is nothing of that name here.
+
+    Args:
+        where: what wrote it.
+        noun: what it would be.
+        name: as it was written.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, where: object, noun: str, name: str, remedy: str) -> None:
+        self.noun, self.name = noun, name
+        super().__init__(where, f"unknown {noun} '{name}'", remedy)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes whole."""
+        return type(self), (self.where, self.noun, self.name, self.remedy)
 
 
 _loading: EntryPoint | None = None
@@ -80,7 +99,7 @@ class Registry(dict[str, T]):
         if name in self:
             return self[name]
         self.check_loaded(name, where)
-        raise AscError(where, f"unknown {self.noun} '{name}'", nearest(name, self))
+        raise UnknownNameError(where, self.noun, name, f"{nearest(name, self)}, or install the package that it is from")
 
     def check_loaded(self, name: str, where: str) -> None:
         """Say why the entry point of a name gave nothing.

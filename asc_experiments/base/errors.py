@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,10 @@ class AscError(Exception):
         """The error as one line that a terminal shows as it is, without passwords."""
         return harmless(f"{self.where}: {self.what}" + (f"; {self.remedy}" if self.remedy else ""))
 
+    def each(self) -> tuple[AscError, ...]:
+        """The errors that this one consists of: itself, unless there are several."""
+        return (self,)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -63,6 +67,46 @@ class ProblemsError(AscError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors travel between processes whole."""
         return type(self), (self.problems, self.see_all)
+
+
+class SeveralErrors(AscError):  # noqa: N818 - they are
+    """Several mistakes of one file or command line; the line names the first and counts the others."""
+
+    def __init__(self, errors: Sequence[AscError]) -> None:
+        self._errors = tuple(errors)
+        first = errors[0]
+        super().__init__(first.where, first.what, f"{first.remedy} (and {len(errors) - 1} more)".strip())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes whole."""
+        return type(self), (self._errors,)
+
+    def each(self) -> tuple[AscError, ...]:
+        """The errors, each with a line of its own."""
+        return self._errors
+
+
+def together(errors: Iterable[AscError]) -> AscError:
+    """Errors as one, each line once."""
+    distinct = {each.line(): each for error in errors for each in error.each()}
+    found = list(distinct.values())
+    return found[0] if len(found) == 1 else SeveralErrors(found)
+
+
+def check_all(checks: Iterable[Callable[[], object]]) -> None:
+    """Do all checks, and tell what is wrong at once.
+
+    Raises:
+        AscError: the errors of all of them.
+    """
+    found: list[AscError] = []
+    for check in checks:
+        try:
+            check()
+        except AscError as error:
+            found.append(error)
+    if found:
+        raise together(found)
 
 
 class NotFiniteError(AscError):

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from rich.console import Console
-from rich.measure import Measurement
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from asc_experiments.base.errors import written_out
+from asc_experiments.base.tables import fitted, needed_width
 
 
 class _Console(Console):
@@ -28,7 +28,9 @@ _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 console = _Console(**_PLAIN)
 errors = _Console(stderr=True, soft_wrap=True, **_PLAIN)
 
-_wide = _Console(width=400, **_PLAIN)
+_WIDE = 400
+"""In characters: what a table may take in a file."""
+_wide = _Console(width=_WIDE, **_PLAIN)
 _PLAIN_LINE_EVERY_S = 5.0
 _WORKER_LINE_EVERY_S = 15.0
 _in_worker = False
@@ -58,35 +60,54 @@ def hushed() -> Iterator[None]:
 
 
 def fits(table: Table) -> bool:
-    """Whether a table can be shown whole: always where it is not a terminal that shows it."""
-    return not console.is_terminal or Measurement.get(console, console.options, table).minimum <= console.width
+    """Whether a table can be shown as one: always where it is not a terminal that shows it."""
+    return not console.is_terminal or needed_width(table, console.width) <= console.width
 
 
-def show(table: Table | Text) -> None:
-    """Print a table or a text on standard output; nothing is cut off where it goes into a file or another program."""
-    (console if console.is_terminal else _wide).print(table)
+def show(shown: Table | Text, widest: int = _WIDE) -> None:
+    """Print a table or a text on standard output; no number is cut off, on a terminal as little as in a file.
+
+    Args:
+        shown: the table or text.
+        widest: in characters, also where it is not a terminal that shows it.
+    """
+    target = console if console.is_terminal else _wide
+    width = min(widest, target.width)
+    for part in fitted(shown, width):
+        target.print(part, width=width)
 
 
-def live(look: Callable[[], Table], every: float) -> None:
-    """Show a table that is looked up again and again until Ctrl-C; where there is no terminal, one after the other.
+def live(look: Callable[[], Table], every: float, has_ended: Callable[[], bool]) -> bool:
+    """Show a table that is looked up again and again; where there is no terminal, one after the other.
 
     Args:
         look: gives the table as it is now.
         every: seconds between two looks.
+        has_ended: whether there is nothing more to see, after the last look.
+
+    Returns:
+        Whether it has ended, rather than being ended by Ctrl-C.
     """
     from rich.live import Live
 
     try:
         if not console.is_terminal:
-            while True:
+            show(look())
+            while not has_ended():
+                time.sleep(every)
                 show(look())
+            return True
+        with Live(_whole(look()), console=console, auto_refresh=False) as display:
+            while not has_ended():
                 time.sleep(every)
-        with Live(look(), console=console, auto_refresh=False) as display:
-            while True:
-                time.sleep(every)
-                display.update(look(), refresh=True)
+                display.update(_whole(look()), refresh=True)
+        return True
     except KeyboardInterrupt:
-        return
+        return False
+
+
+def _whole(table: Table) -> Group:
+    return Group(*fitted(table, console.width))
 
 
 def say(text: str) -> None:

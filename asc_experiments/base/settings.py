@@ -6,11 +6,15 @@ with the nearest valid one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.errors import AscError, nearest, together
+
+ONE_OR_MORE = BeforeValidator(lambda value: [value] if isinstance(value, str | dict) else value)
+"""Of a list: what stands alone is taken as a list of one."""
 
 
 class Settings(BaseModel):
@@ -27,7 +31,7 @@ class Settings(BaseModel):
             where: the file or option the values came from, for the error.
 
         Raises:
-            AscError: with the first offending key, the reason and the nearest valid name.
+            AscError: with every offending key, the reason and the nearest valid name.
         """
         try:
             return cls.model_validate(values)
@@ -35,20 +39,93 @@ class Settings(BaseModel):
             raise explain(error, cls, where) from None
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: str) -> AscError:
-    """Turn pydantic's report into one line about its first entry."""
-    first = error.errors()[0]
-    location = [str(part) for part in first["loc"] if not str(part).startswith("(")]  # "(…)" tags a union's member
-    key = ".".join(location) or "the file"
-    if first["type"] == "extra_forbidden":
+def explain(error: ValidationError, model: type[BaseModel], where: str, is_flat: bool = False) -> AscError:
+    """Turn pydantic's report into a line about each of its entries, in plain words.
+
+    Args:
+        error: the report.
+        model: the settings that it is about.
+        where: the file or option they came from.
+        is_flat: whether people give all of them by their own names, without those of groups.
+    """
+    entries = _merged(error.errors())
+    places = [place_of(entry) for entry in entries]
+    # A list whose entries are all wrong is empty to pydantic, too.
+    inner = {tuple(place[:length]) for place in places for length in range(len(place))}
+    kept = [
+        e for e, place in zip(entries, places, strict=True) if e["type"] != "too_short" or tuple(place) not in inner
+    ]
+    return together(_explained(entry, model, where, is_flat) for entry in kept)
+
+
+def _merged(entries: Sequence[Any]) -> list[Any]:
+    """The entries, with one for each value that may be of several types instead of one per type."""
+    merged: dict[tuple[object, ...], Any] = {}
+    for entry in entries:
+        *place, last = entry["loc"] or ("",)
+        is_of_several = last in _SCALARS and entry["type"].startswith(tuple(_SCALARS.values()))
+        if is_of_several:
+            kind = "scalar" if last == "str" else "float"
+            merged[tuple(place)] = {**entry, "loc": tuple(place), "type": kind}
+        else:
+            merged[(*entry["loc"], entry["type"])] = entry
+    return list(merged.values())
+
+
+def _explained(entry: Any, model: type[BaseModel], where: str, is_flat: bool) -> AscError:
+    location = place_of(entry)
+    key, about = ".".join(location[-1:] if is_flat else location), entry.get("ctx", {})
+    if entry["type"] == "extra_forbidden":
         return AscError(where, f"unknown key '{key}'", nearest(location[-1], _keys_at(model, location[:-1])))
-    if first["type"] == "missing":
+    if entry["type"] == "missing":
         return AscError(where, f"key '{key}' is missing", "add it")
-    if first["type"] == "value_error":
-        return AscError(where, f"'{key}': {first['ctx']['error']}")
-    shown = repr(first["input"])
+    if entry["type"] == "value_error":
+        return AscError(where, f"'{key}': {about['error']}" if key else str(about["error"]))
+    shown = "empty" if entry["input"] is None else repr(entry["input"])
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    return AscError(where, f"'{key}' is {shown}", first["msg"][0].lower() + first["msg"][1:])
+    kind = _KINDS.get(entry["type"].removesuffix("_type").removesuffix("_parsing"), "")
+    wanted = f"give {kind or _LIMITS.get(entry['type'], 'another value').format(**about)}"
+    if entry["type"] == "literal_error":
+        wanted = f"valid: {about['expected']}"
+    if kind == _GROUP:
+        wanted += f", as key: value; valid: {', '.join(_keys_at(model, location))}"
+    return AscError(where, f"'{key}' is {shown}" if key else f"is {shown}", wanted)
+
+
+def place_of(entry: Any) -> list[str]:
+    """Where in the settings an entry of pydantic's report belongs, key by key."""
+    return [str(part) for part in entry["loc"] if not str(part).startswith("(")]  # "(…)" tags a union's member
+
+
+_SCALARS = {"bool": "bool", "int": "int", "float": "float", "str": "string"}
+"""By the last part of a place: the types that a value may have, and how pydantic calls their errors."""
+_GROUP = "a group of settings"
+_KINDS = {
+    "int": "a whole number",
+    "int_from_float": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text (a number in quotes)",
+    "tuple": "a list: [a, b]",
+    "list": "a list: [a, b]",
+    "too_short": "a list of one at least",
+    "dict": "keys with values: {key: value}",
+    "model": _GROUP,
+    "model_attributes": _GROUP,
+    "finite_number": "a finite number",
+    "scalar": "a text, a number, true or false",
+}
+"""What pydantic's types of errors want, in plain words."""
+_LIMITS = {
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "above {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "below {lt}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_pattern_mismatch": "a text of the form {pattern}",
+    "string_too_long": "at most {max_length} characters",
+    "too_long": "at most {max_length}",
+}
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:

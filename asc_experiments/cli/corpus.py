@@ -9,12 +9,16 @@ import typer
 
 from asc_experiments.cli.options import Json, Settings, TrainSplitFile, print_facts, print_json, with_settings
 
-app = typer.Typer(help="Make, fetch, import, check and prepare corpora.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make, fetch, import, check and prepare corpora.",
+    epilog="Example: asc corpus synth demo_corpus",
+    no_args_is_help=True,
+)
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus folder.", show_default=False)]
 
 
 @app.command(epilog="Example: asc corpus synth demo_corpus --clips-per-scene 60 --seed 0")
-@with_settings
+@with_settings()
 def synth(
     settings: Settings,
     folder: Folder,
@@ -25,11 +29,11 @@ def synth(
     from asc_experiments.corpus.synth import synthesise
 
     clips = synthesise(folder, clips_per_scene, seed)
-    typer.echo(f"wrote {clips} clips to {folder}; next: asc corpus check {folder}")
+    typer.echo(f"wrote {clips} clips to {folder}; next: {settings.next('corpus', 'check', folder)}")
 
 
 @app.command(epilog="Example: asc corpus fetch tau2022-mobile /data/tau2022")
-@with_settings
+@with_settings("workspace")
 def fetch(
     settings: Settings,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which corpus: tau2022-mobile.", show_default=False)],
@@ -43,13 +47,13 @@ def fetch(
     from asc_experiments.corpus.fetch import fetch_corpus, published_corpus
 
     corpus = fetch_corpus(published_corpus(name), folder, settings.cache, mirror, keep_archives)
-    typer.echo(f"{corpus.n_meta} clips are in {folder}; next: asc corpus check {folder}")
+    typer.echo(f"{corpus.n_meta} clips are in {folder}; next: {settings.next('corpus', 'check', folder)}")
 
 
 @app.command(
     "import", epilog=r"Example: asc corpus import recordings corpus --layout class-folders --device-from '_(\w+)\.wav$'"
 )
-@with_settings
+@with_settings()
 def import_recordings(
     settings: Settings,
     source: Annotated[
@@ -115,11 +119,11 @@ def import_recordings(
     places = {"places": _folds(facts["places"], "places")}
     counts = {"recordings": facts["recordings"], "clips": _folds(facts["folds"])}
     print_facts(counts | places | told | left_out, str(folder))
-    typer.echo(f"next: asc corpus check {folder}")
+    typer.echo(f"next: {settings.next('corpus', 'check', folder)}")
 
 
 @app.command(epilog="Example: asc corpus check /data/TAU-urban-acoustic-scenes-2022-mobile-development")
-@with_settings
+@with_settings()
 def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None, as_json: Json = False) -> None:
     """Validate tables and audio, and list every problem with its file and its remedy."""
     from asc_experiments.corpus.check import check_corpus
@@ -143,7 +147,7 @@ def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None
 
 
 @app.command(epilog="Example: asc corpus prepare demo_corpus")
-@with_settings
+@with_settings("workspace")
 def prepare(settings: Settings, folder: Folder, as_json: Json = False) -> None:
     """Decode and resample every clip once, so that trainings start at once."""
     from asc_experiments.corpus import Corpus

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,43 +18,33 @@ def add_to(root: typer.Typer) -> None:
     root.command(epilog="Example: asc demo demo_corpus")(demo)
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage", "dirs")
 def demo(
     settings: Settings,
-    context: typer.Context,
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="The corpus folder, made where it does not exist.")
     ] = Path("demo_corpus"),
 ) -> None:
-    """Synthesise a corpus, run a study of four trials, register the best student, compare: a few minutes.
+    """Synthesise a corpus, run a study of four trials, register the best student, say what came out: a few minutes.
 
     These are the commands that one gives for a corpus of one's own, and each is
     printed before it runs. Interrupted, the same command resumes.
     """
-    from asc_experiments.base.errors import harmless
+    from asc_experiments.report.writing import find, show_answer
 
-    where = _where(settings)
     if not (folder / "meta.csv").is_file():
-        _run(context, ["corpus", "synth", str(folder)], where)
-    _run(context, ["study", "run", f"studies/{_STUDY}.yaml", "--corpus", str(folder)], where)
-    _run(context, ["register", _STUDY], where)
-    _run(context, ["report", _STUDY], where)
-    program = shlex.join([_program()])
-    same = f" {harmless(shlex.join(where))}" if where else ""
-    typer.echo(f"""
-Read the answer as a page:    {program} report {_STUDY} --format html{same}
-Compare the runs in MLflow:   {program} ui{same}
-Classify recordings:          {program} predict models:/asc-student@champion FOLDER{same}""")
+        _run(settings, "corpus", "synth", str(folder))
+    _run(settings, "study", "run", f"studies/{_STUDY}.yaml", "--corpus", str(folder))
+    _run(settings, "register", _STUDY)
+    typer.echo()
+    show_answer(*find(settings.tracking(), [_STUDY]))
+    typer.echo("next:")
+    typer.echo(f"  {settings.next('report', _STUDY, '--format', 'html')}")
+    typer.echo(f"  {settings.next('predict', 'models:/asc-student@champion', folder / 'audio')}")
+    typer.echo(f"  {settings.next('ui')}")
 
 
-def _where(settings: Settings) -> list[str]:
-    """The shared options, as far as they differ from what every command assumes."""
-    words = [] if settings.workspace == Path(".") else ["--workspace", str(settings.workspace)]
-    given = {"--tracking-uri": settings.tracking_uri, "--storage": settings.storage, "--dirs": settings.dirs}
-    return words + [word for option, value in given.items() if value for word in (option, str(value))]
-
-
-def _run(context: typer.Context, words: list[str], where: list[str]) -> None:
+def _run(settings: Settings, *words: str) -> None:
     """Print one of the program's own commands, and run it as if it had been typed.
 
     Raises:
@@ -64,14 +52,9 @@ def _run(context: typer.Context, words: list[str], where: list[str]) -> None:
     """
     from asc_experiments.base.errors import harmless
 
-    typer.echo(f"$ {harmless(shlex.join(['asc', *words, *where]))}")
-    code = context.find_root().command.main([*words, *where], standalone_mode=False)
+    assert settings.context is not None
+    typed = [*words, *settings.typed(*words)]
+    typer.echo(f"$ {harmless(shlex.join(['asc', *typed]))}")
+    code = settings.context.find_root().command.main(typed, standalone_mode=False)
     if code:
         raise typer.Exit(code)
-
-
-def _program() -> str:
-    """How this program was called: ``asc`` where a shell finds it under that name."""
-    called, found = Path(sys.argv[0]), shutil.which("asc")
-    found_it = found is not None and called.exists() and Path(found).samefile(called)
-    return "asc" if called.name != "asc" or found_it else str(called)

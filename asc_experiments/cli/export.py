@@ -20,7 +20,7 @@ def add_to(root: typer.Typer) -> None:
     root.command(epilog=example)(export)
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri", "dirs")
 def export(
     settings: Settings,
     model_uri: ModelUri,

@@ -66,18 +66,26 @@ def _root(
     pass
 
 
+class _Terminated(SystemExit):
+    """SIGTERM came."""
+
+
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     """End like Ctrl-C does, so that runs and trials are told."""
-    sys.exit(128 + signum)
+    raise _Terminated(128 + signum)
 
 
 def main() -> None:
-    """Run the command line; an error that the user can correct is one line and exit code 2."""
+    """Run the command line; an error that the user can correct is one line, and exit code 2."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except AscError as error:
-        typer.echo(f"error: {error.line()}", err=True)
+        for each in error.each():
+            typer.echo(f"error: {each.line()}", err=True)
         sys.exit(2)
+    except _Terminated:
+        typer.echo("Aborted.", err=True)  # as Typer says after Ctrl-C
+        raise
     except BrokenPipeError:
         sys.exit(141)

@@ -37,7 +37,11 @@ def add_to(root: typer.Typer) -> None:
     root.command(epilog="Example: asc predict models:/asc-student@champion recordings/ --format csv -o out.csv")(
         predict
     )
-    model = typer.Typer(help="Look at registered models.", no_args_is_help=True)
+    model = typer.Typer(
+        help="Look at registered models.",
+        epilog="Example: asc model card models:/asc-student@champion > card.md",
+        no_args_is_help=True,
+    )
     model.command("card", epilog="Example: asc model card models:/asc-student@champion > card.md")(card)
     root.add_typer(model, name="model")
 
@@ -46,7 +50,7 @@ def _gate(help: str, **limits: Any) -> Any:
     return typer.Option(help=help, rich_help_panel=_GATES, show_default=False, **limits)
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri")
 @ends_soon
 def register(
     settings: Settings,
@@ -119,8 +123,9 @@ def register(
     print_facts(facts | {f"doubt {n}": doubt for n, doubt in enumerate(found.doubts, 1)}, f"student of {name}")
     _show_measured(found.measured, "the network that is shipped, on the test fold", found.warning)
     if found.alias != alias:
-        typer.echo(f"asc register {name} --model {model} --replace makes version {found.version} champion")
-    typer.echo(f"next: asc predict {found.uri} FOLDER")
+        command = settings.next("register", name, "--model", model, "--replace")
+        typer.echo(f"{command} makes version {found.version} champion")
+    typer.echo(f"next: {settings.next('predict', found.uri, 'FOLDER')}")
 
 
 def _facts(measured: Measured) -> dict[str, Any]:
@@ -159,7 +164,7 @@ def _show_measured(measured: tuple[Measured, ...], title: str, warning: str) -> 
             typer.echo(f"{each.name}: {each.basis}")
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri")
 def predict(
     settings: Settings,
     model_uri: ModelUri,
@@ -198,7 +203,7 @@ def predict(
         raise typer.Exit(2)
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri")
 @ends_soon
 def card(settings: Settings, model_uri: ModelUri) -> None:
     """Print a registered model's card, Markdown."""

@@ -38,6 +38,8 @@ def teacher_facts(teacher: Teacher) -> dict[str, Any]:
     facts: dict[str, Any] = {"key": teacher.key, "name": teacher.name}
     if teacher.source:
         facts["imported"] = teacher.source
+    if teacher.absent:
+        facts["architecture_not_installed"] = teacher.absent
     return facts | {"run_id": teacher.record.run_id, "metrics": dict(teacher.metrics)}
 
 

@@ -7,12 +7,16 @@ import gc
 import inspect
 import json
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from asc_experiments.base.liveness import lock_folder, look_for_liveness_in
 
@@ -26,12 +30,16 @@ _SHARED = "Everywhere"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are: the workspace and what is kept elsewhere."""
+    """Where things are: the workspace and what is kept elsewhere; and the command that was told so.
 
-    workspace: Path
-    tracking_uri: str | None
-    storage: str | None
-    dirs: Path | None
+    What a command does not use, it has no option for, and stands here as by default.
+    """
+
+    workspace: Path = Path(".")
+    tracking_uri: str | None = None
+    storage: str | None = None
+    dirs: Path | None = None
+    context: typer.Context | None = None
 
     @property
     def cache(self) -> Path:
@@ -68,6 +76,40 @@ class Settings:
         if train_split is None:
             return self.workbench(corpus, split, tracking)
         return self.workbench(corpus, split, tracking, [train_split]).on(train_split.stem)
+
+    def next(self, *words: object) -> str:
+        """Another of the program's commands as it is typed now: with those of these options that were typed and it has.
+
+        Args:
+            words: the command and what it is given, without the program.
+        """
+        from asc_experiments.base.errors import harmless
+
+        return harmless(shlex.join([*program(), *map(str, words), *self.typed(*words)]))
+
+    def typed(self, *words: object) -> list[str]:
+        """Those of these options that were typed, as another command takes them that has them."""
+        if self.context is None:
+            return []
+        command: Any = self.context.find_root().command
+        for word in words:
+            command = getattr(command, "commands", {}).get(str(word), command)
+        taken = {parameter.name for parameter in command.params}
+        return [
+            word
+            for name in _OPTIONS
+            if name in taken and (source := self.context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+            for word in (f"--{name.replace('_', '-')}", str(getattr(self, name)))
+        ]
+
+
+def program() -> list[str]:
+    """How this program was called: ``asc`` where a shell finds it under that name."""
+    called, found = Path(sys.argv[0]), shutil.which("asc")
+    if called.name == "__main__.py":
+        return [sys.executable, "-m", "asc_experiments"]
+    found_it = found is not None and called.exists() and Path(found).samefile(called)
+    return ["asc" if called.name != "asc" or found_it else str(called)]
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
@@ -143,28 +185,59 @@ Augment = Annotated[
 Epochs = Annotated[
     int | None, typer.Option(help="Epochs; the schedule is stretched with them (default: as published).")
 ]
+
+
+class NamingArchitectures(TyperCommand):
+    """A command whose help names the architectures that are installed; to run it, they need not be looked for."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """As Typer does, with those there are."""
+        from asc_experiments.models import ARCHITECTURES
+
+        sizes = {
+            name: f" (size: {', '.join(each.named_sizes)})" for name, each in ARCHITECTURES.items() if each.named_sizes
+        }
+        for parameter in self.params:
+            if parameter.name == "arch":
+                named = ", ".join(f"{name}{sizes.get(name, '')}" for name in ARCHITECTURES)
+                cast(TyperOption, parameter).help = f"Architecture: {named}."
+        super().format_help(ctx, formatter)
+
+
+ARCH = "Architecture: cp_mobile, cp_resnet, passt, or one of an installed package."
 Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the shared options; it receives them as its first argument, a :class:`Settings`."""
-    signature = inspect.signature(command, eval_str=True)
-    own = list(signature.parameters.values())[1:]
-    shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in _OPTIONS.items()
-    ]
+def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command those of the shared options that it uses; its first argument is a :class:`Settings`.
 
-    @functools.wraps(command)
-    def wrapper(**values: Any) -> None:
-        settings = Settings(**{name: values.pop(name) for name in _OPTIONS})
-        look_for_liveness_in(lock_folder(settings.cache))
-        command(settings, **values)
+    Args:
+        names: of the options: ``workspace``, ``tracking_uri``, ``storage``, ``dirs``.
+    """
 
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + shared
-    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return wrapper
+    def give(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = list(signature.parameters.values())[1:]
+        shared = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, (annotation, default) in _OPTIONS.items()
+            if name in names
+        ]
+        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            settings = Settings(**{name: values.pop(name) for name in (*names, "context")})
+            if "workspace" in names:
+                look_for_liveness_in(lock_folder(settings.cache))
+            command(settings, **values)
+
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + [*shared, context]
+        wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return wrapper
+
+    return give
 
 
 def ends_soon(command: Callable[..., None]) -> Callable[..., None]:

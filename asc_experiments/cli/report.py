@@ -21,7 +21,7 @@ def add_to(root: typer.Typer) -> None:
     root.command(epilog="Example: asc report quickstart --format html -o quickstart.html")(report)
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri")
 @ends_soon
 def report(
     settings: Settings,

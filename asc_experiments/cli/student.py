@@ -20,14 +20,18 @@ from asc_experiments.cli.options import (
     with_settings,
 )
 
-app = typer.Typer(help="Train students.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train students.",
+    epilog="Example: asc student train --corpus demo_corpus --teachers 1f3a,77c2",
+    no_args_is_help=True,
+)
 
 
 @app.command(
     "train",
     epilog="Example: asc student train --corpus demo_corpus --teachers 1f3a,77c2 --set epochs=20",
 )
-@with_settings
+@with_settings("workspace", "tracking_uri", "dirs")
 def train_student(
     settings: Settings,
     corpus: CorpusFolder,

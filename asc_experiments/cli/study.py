@@ -23,7 +23,11 @@ from asc_experiments.cli.options import (
 if TYPE_CHECKING:
     from asc_experiments.study.definition.study_file import StudyFile
 
-app = typer.Typer(help="Run studies and see how far they have come.", no_args_is_help=True)
+app = typer.Typer(
+    help="Run studies and see how far they have come.",
+    epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus",
+    no_args_is_help=True,
+)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.", show_default=False)]
 
 
@@ -38,6 +42,12 @@ Workers = Annotated[
         help="Trainings at a time, each in a process of its own (default: 1; with Ray as many as there is room for).",
         min=1,
         max=256,
+    ),
+]
+TrialsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--trials-of", metavar="NAME", help="Begin with the trials of an earlier study, trained as this says."
     ),
 ]
 _RAY = "With --executor ray"
@@ -85,8 +95,53 @@ ShipCorpus = Annotated[
 ]
 
 
+@app.command("new", epilog="Example: asc study new my_study.yaml --teachers cp_resnet,passt --size 0-3 --hold-out s3")
+@with_settings()
+def new(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file; it names the study.", show_default=False)],
+    teachers: Annotated[
+        str, typer.Option(metavar="ARCH[,ARCH…]", help="Architectures of teachers.")
+    ] = "cp_mobile,cp_resnet",
+    augment: Annotated[
+        str, typer.Option(metavar="METHOD[,METHOD…]", help="Their device generalisation: none, dir, fms, dirfms.")
+    ] = "none,dirfms",
+    size: Annotated[str, typer.Option(metavar="N[-M]", help="Teachers of a trial; 0 is labels alone.")] = "0-2",
+    trials: Annotated[int, typer.Option(help="Trials in total.", min=1)] = 12,
+    seeds: Annotated[int, typer.Option(help="Students of each trial.", min=1)] = 3,
+    epochs: Annotated[int, typer.Option(help="Epochs of teachers and students.", min=1)] = 20,
+    student_augment: Annotated[str, typer.Option(help="The students' own device generalisation.")] = "none",
+    objective: Annotated[str, typer.Option(metavar="METRIC", help="What makes a trial better.")] = "accuracy/macro",
+    hold_out: Annotated[
+        str, typer.Option(metavar="DEVICE[,DEVICE…]", help="Training devices that stand in for unseen ones.")
+    ] = "",
+) -> None:
+    """Write a study file of 15 lines, with a word on each, to be changed as you like."""
+    from asc_experiments.base.errors import AscError
+    from asc_experiments.study.definition.new_study import Questions, new_study
+    from asc_experiments.study.search.whole_file import read_whole_study
+
+    lists = (tuple(filter(None, map(str.strip, text.split(",")))) for text in (teachers, augment, hold_out))
+    kinds, methods, devices = lists
+    told = Questions(file.stem, kinds, methods, size, trials, seeds, epochs, student_augment, objective, devices)
+    text = new_study(told)
+    try:
+        with file.open("x", encoding="utf-8") as written:
+            written.write(text)
+    except FileExistsError:
+        raise AscError(file, "exists already", "give a file that does not; nothing was written") from None
+    except OSError as error:
+        raise AscError(file, f"cannot be written ({error.strerror})", "give another file") from None
+    try:
+        read_whole_study(file)
+    except AscError:
+        file.unlink()
+        raise
+    typer.echo(f"wrote {file}; next: {settings.next('study', 'plan', file, '--corpus', 'DIR')}")
+
+
 @app.command("run", epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus --trials 4 --workers 2")
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage", "dirs")
 def run_study(
     settings: Settings,
     file: StudyPath,
@@ -104,6 +159,7 @@ def run_study(
         str | None, typer.Option(metavar="TIME", help="Begin no trial after this time: 90m, 12h, 2d or seconds.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try trials that failed once more.")] = False,
+    trials_of: TrialsOf = None,
     scale: Scale = None,
     train_split: TrainSplitFile = None,
     assignments: Assignments = None,
@@ -113,41 +169,45 @@ def run_study(
     from asc_experiments.base.durations import parse_duration
     from asc_experiments.study.executors.ray.options import RayOptions, local_executor
     from asc_experiments.study.runner.driver import Driver
+    from asc_experiments.study.runner.earlier_trials import with_trials_of
     from asc_experiments.study.storage.open_storage import open_storage
 
     seconds = None if timeout is None else parse_duration(timeout, "--timeout")
-    study = _read(file, trials, scale, train_split, assignments)
+    study = _read(settings, file, trials, scale, train_split, assignments)
     ray = RayOptions(ray_address, cpus_per_training, gpus_per_training, ship_corpus)
     if executor is ExecutorKind.PROCESSES:
         ray.refuse()
     bench = settings.workbench(corpus, study.validation, train_splits=study.corpus.files if study.corpus else ())
     try:
         storage = open_storage(settings.workspace, settings.storage)
+        study = with_trials_of(study, storage, trials_of)
         pool = (
             ray.executor(bench, workers, study, settings.workspace, settings.storage)
             if executor is ExecutorKind.RAY
             else local_executor(workers)
         )
         status = Driver(study, bench, storage, pool).run(seconds, retry_failed)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:  # Ctrl-C, SIGTERM
         typer.echo(f"stopped; the same command resumes with study '{study.name}'", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130) from None
     if as_json:
         print_json(status.facts())
     else:
         print_facts(status.facts(), f"study {status.name}")
-        typer.echo(f"next: asc report {status.name} --format html; asc register {status.name}; asc ui")
+        for words in (["report", status.name, "--format", "html"], ["register", status.name], ["ui"]):
+            typer.echo(f"next: {settings.next(*words)}")
     if status.failed:
         raise typer.Exit(1)
 
 
 @app.command("plan", epilog="Example: asc study plan studies/quickstart.yaml --corpus demo_corpus")
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage", "dirs")
 def plan(
     settings: Settings,
     file: StudyPath,
     corpus: CorpusFolder,
     trials: Trials = None,
+    trials_of: TrialsOf = None,
     scale: Scale = None,
     train_split: TrainSplitFile = None,
     assignments: Assignments = None,
@@ -157,36 +217,47 @@ def plan(
     from asc_experiments.base.progress import show
     from asc_experiments.report.render.terminal import plan_table
     from asc_experiments.study.monitor.cost_estimate import plan_study
+    from asc_experiments.study.runner.earlier_trials import with_trials_of
     from asc_experiments.study.storage.open_storage import open_storage
 
-    study = _read(file, trials, scale, train_split, assignments)
+    study = _read(settings, file, trials, scale, train_split, assignments)
     bench = settings.workbench(corpus, study.validation, train_splits=study.corpus.files if study.corpus else ())
-    facts = plan_study(study, bench, open_storage(settings.workspace, settings.storage)).facts()
+    storage = open_storage(settings.workspace, settings.storage)
+    facts = plan_study(with_trials_of(study, storage, trials_of), bench, storage).facts()
     if as_json:
         print_json(facts)
         return
     show(plan_table(facts))
-    given = (f" --scale {scale}" if scale else "") + (f" --train-split {train_split}" if train_split else "")
-    typer.echo(f"next: asc study run {file} --corpus {corpus}{given}")
+    given = {"--trials": trials, "--trials-of": trials_of, "--scale": scale, "--train-split": train_split}
+    words = [word for option, value in given.items() if value for word in (option, value)]
+    words += [word for each in assignments or [] for word in ("--set", each)]
+    typer.echo(f"next: {settings.next('study', 'run', file, '--corpus', corpus, *words)}")
 
 
 def _read(
-    file: Path, trials: int | None, scale: str | None, train_split: Path | None, assignments: list[str] | None
+    settings: Settings,
+    file: Path,
+    trials: int | None,
+    scale: str | None,
+    train_split: Path | None,
+    assignments: list[str] | None,
 ) -> StudyFile:
     """Read and check the study file with what the options change."""
+    from asc_experiments.base.errors import AscError
     from asc_experiments.base.yaml import parse_assignments
-    from asc_experiments.study.definition.study_file import read_study
-    from asc_experiments.study.search.search_space import SearchSpace
+    from asc_experiments.study.search.whole_file import read_whole_study
+    from asc_experiments.study.storage.packages import naming_packages
 
     overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
     overrides |= {"corpus.train_split": str(train_split)} if train_split else {}
-    study = read_study(file, overrides, scale)
-    SearchSpace(study).check(str(file))
-    return study
+    try:
+        return read_whole_study(file, overrides, scale)
+    except AscError as error:
+        raise naming_packages(error, settings.workspace, settings.storage) from None
 
 
 @app.command(epilog="Example: asc study status quickstart --json")
-@with_settings
+@with_settings("workspace", "storage")
 @ends_soon
 def status(settings: Settings, name: Name, as_json: Json = False) -> None:
     """How many trials were asked for, finished, pruned, failed, and are running."""
@@ -198,7 +269,7 @@ def status(settings: Settings, name: Name, as_json: Json = False) -> None:
 
 
 @app.command("watch", epilog="Example: asc study watch quickstart --every 2")
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage")
 def watch(
     settings: Settings,
     name: Name,
@@ -206,9 +277,12 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Look once; so does --json.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Watch a study live: active trainings, epochs, accuracy so far, the best trial, the time left."""
+    """Watch a study live: active trainings, epochs, accuracy so far, the best trial, the time left.
+
+    It ends with the study, and where nobody works on it any more.
+    """
     from asc_experiments.base.progress import live, show
-    from asc_experiments.study.monitor.live_view import Watch, watch_table
+    from asc_experiments.study.monitor.live_view import Watch, ended_in_words, watch_table
     from asc_experiments.study.storage.open_storage import load_study, open_storage
 
     study, tracking = load_study(open_storage(settings.workspace, settings.storage), name), settings.tracking()
@@ -218,12 +292,15 @@ def watch(
         print_json(view.facts())
     elif once:
         show(watch_table(view))
-    else:
-        live(lambda: watch_table(watching.look()), every)
+    elif live(lambda: watch_table(watching.look()), every, lambda: watching.has_ended):
+        status = watching.look().status
+        typer.echo(ended_in_words(status))
+        if status.done >= status.asked:
+            typer.echo(f"next: {settings.next('report', name)}")
 
 
 @app.command("list", epilog="Example: asc study list")
-@with_settings
+@with_settings("workspace", "storage")
 @ends_soon
 def list_studies(
     settings: Settings,

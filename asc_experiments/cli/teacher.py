@@ -8,11 +8,13 @@ import typer
 
 from asc_experiments.cli.networks import recipe_from, show_network, teacher_facts
 from asc_experiments.cli.options import (
+    ARCH,
     Assignments,
     Augment,
     CorpusFolder,
     Epochs,
     Json,
+    NamingArchitectures,
     Seed,
     Settings,
     TrainSplitFile,
@@ -28,19 +30,24 @@ if TYPE_CHECKING:
 
     from asc_experiments.distill import Teacher
 
-app = typer.Typer(help="Train teachers, and keep those in the bank.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train teachers, and keep those in the bank.",
+    epilog="Example: asc teacher train --arch cp_resnet --corpus demo_corpus --augment dirfms --epochs 20",
+    no_args_is_help=True,
+)
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The teacher's key, or its beginning.", show_default=False)]
 
 
 @app.command(
     "train",
+    cls=NamingArchitectures,
     epilog="Example: asc teacher train --arch cp_resnet --corpus demo_corpus --augment dirfms --epochs 20",
 )
-@with_settings
+@with_settings("workspace", "tracking_uri", "dirs")
 def train_teacher(
     settings: Settings,
-    arch: Annotated[str, typer.Option(help="cp_mobile, cp_resnet or passt.", show_default=False)],
+    arch: Annotated[str, typer.Option(help=ARCH, show_default=False)],
     corpus: CorpusFolder,
     augment: Augment = "none",
     epochs: Epochs = None,
@@ -66,7 +73,7 @@ def train_teacher(
 
 
 @app.command("list", epilog="Example: asc teacher list --json")
-@with_settings
+@with_settings("workspace", "tracking_uri")
 @ends_soon
 def list_teachers(settings: Settings, as_json: Json = False) -> None:
     """List the teachers in the bank."""
@@ -77,7 +84,7 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
     from asc_experiments.metrics import DG, OVERALL_ACCURACY, accuracy_of
     from asc_experiments.report.render.terminal import percent
 
-    teachers = TeacherBank(settings.tracking()).all()
+    teachers = TeacherBank(settings.tracking()).all(or_absent=True)
     if as_json:
         print_json([teacher_facts(teacher) for teacher in teachers])
         return
@@ -88,12 +95,13 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
     names = [OVERALL_ACCURACY, *(accuracy_of("group", group) for group in ("real", "seen", "unseen")), DG]
     for t in teachers:
         held_out = f"{100 * t.split.fraction:.0f} %"
-        table.add_row(t.key, t.name, *(percent(t.metrics.get(name)) for name in names), held_out, t.source)
+        name = f"{t.name} ({t.absent} is not installed)" if t.absent else t.name
+        table.add_row(t.key, name, *(percent(t.metrics.get(name)) for name in names), held_out, t.source)
     show(table)
 
 
 @app.command("show", epilog="Example: asc teacher show 1f3a")
-@with_settings
+@with_settings("workspace", "tracking_uri")
 def show_teacher(settings: Settings, key: Key, as_json: Json = False) -> None:
     """Show what a teacher is, how good it is on every device, and who learned from it."""
     from asc_experiments.base.progress import show

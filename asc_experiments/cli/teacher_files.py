@@ -9,9 +9,11 @@ import typer
 
 from asc_experiments.cli.networks import settings_from, show_network, teacher_facts
 from asc_experiments.cli.options import (
+    ARCH,
     Assignments,
     Augment,
     Json,
+    NamingArchitectures,
     Seed,
     Settings,
     Validation,
@@ -32,12 +34,13 @@ def add_to(teacher: typer.Typer) -> None:
     teacher.command("export", epilog="Example: asc teacher export 1f3a -o teachers/1f3a")(export)
     teacher.command(
         "import",
+        cls=NamingArchitectures,
         epilog="Example: asc teacher import passt_dirfms_1.pt --arch passt --corpus tau2022 --augment dirfms --seed 1",
     )(import_)
     teacher.command("prune", epilog="Example: asc teacher prune --older-than 30 --keep 1f3a --yes")(prune)
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri")
 def export(
     settings: Settings,
     key: Key,
@@ -57,14 +60,14 @@ def export(
         typer.echo(f"teacher {teacher.key} {teacher.name} is in {output}; next, elsewhere: asc teacher import {output}")
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri", "dirs")
 def import_(
     settings: Settings,
     path: Annotated[
         Path,
         typer.Argument(metavar="PATH", help="A .pt or .safetensors file, or an exported folder.", show_default=False),
     ],
-    arch: Annotated[str | None, typer.Option(help="cp_mobile, cp_resnet or passt.", show_default=False)] = None,
+    arch: Annotated[str | None, typer.Option(help=ARCH, show_default=False)] = None,
     corpus: Annotated[
         Path | None, typer.Option("--corpus", metavar="DIR", help="The corpus folder.", show_default=False)
     ] = None,
@@ -93,7 +96,7 @@ def import_(
     show_network(teacher_facts(teacher), f"teacher {teacher.name}", as_json)
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri")
 def prune(
     settings: Settings,
     keys: Annotated[

@@ -16,7 +16,7 @@ def add_to(root: typer.Typer) -> None:
     root.command(epilog="Example: asc ui --port 5000 --optuna-port 8080")(ui)
 
 
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage")
 def ui(
     settings: Settings,
     port: Annotated[int, typer.Option(help="Port of MLflow.", min=1, max=65_535)] = 5000,

@@ -10,13 +10,17 @@ import typer
 
 from asc_experiments.cli.options import Json, Settings, print_facts, print_json, with_settings
 
-app = typer.Typer(help="Move a workspace, or studies between workspaces and servers.", no_args_is_help=True)
+app = typer.Typer(
+    help="Move a workspace, or studies between workspaces and servers.",
+    epilog="Example: asc workspace export quickstart.tar --study quickstart",
+    no_args_is_help=True,
+)
 
 _MB = 1_000_000
 
 
 @app.command("relocate", epilog="Example: asc workspace relocate --workspace /new/place --dry-run")
-@with_settings
+@with_settings("workspace", "tracking_uri")
 def relocate(
     settings: Settings,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be rewritten.")] = False,
@@ -46,7 +50,7 @@ def relocate(
 
 
 @app.command("export", epilog="Example: asc workspace export quickstart.tar --study quickstart")
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage")
 def export(
     settings: Settings,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="….tar, or ….tar.gz.", show_default=False)],
@@ -75,7 +79,7 @@ def export(
 
 
 @app.command("import", epilog="Example: asc workspace import quickstart.tar --tracking-uri http://127.0.0.1:5000")
-@with_settings
+@with_settings("workspace", "tracking_uri", "storage")
 def import_(
     settings: Settings,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="An exported file.", show_default=False)],
@@ -94,4 +98,4 @@ def import_(
         print_json(facts | {"file": str(path)})
         return
     print_facts(facts, f"imported from {path}")
-    typer.echo("next: " + "; ".join(f"asc report {name}" for name in facts["studies"][:3]))
+    typer.echo("next: " + "; ".join(settings.next("report", name) for name in facts["studies"][:3]))

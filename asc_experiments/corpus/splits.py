@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from asc_experiments.base.errors import AscError, nearest
-from asc_experiments.base.settings import Settings
+from asc_experiments.base.settings import ONE_OR_MORE, Settings
 from asc_experiments.corpus.index import Corpus
 
 
@@ -31,7 +31,7 @@ class ValidationSplit(Settings):
     """
 
     fraction: float = Field(0.0, ge=0.0, le=0.5)
-    hold_out_devices: tuple[str, ...] = Field((), strict=False)
+    hold_out_devices: Annotated[tuple[str, ...], ONE_OR_MORE] = Field((), strict=False)
     held_out_device_clips: Literal["some", "most", "all"] = "some"
     seed: int = Field(0, ge=0)
 

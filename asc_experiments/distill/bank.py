@@ -6,24 +6,23 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
 from asc_experiments.base.progress import say
-from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.keys import key_of_schema_1, teacher_key
-from asc_experiments.distill.logit_repair import has_whole_logits, logits_again
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of, name_on
-from asc_experiments.distill.train import train_network
-from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.evidence import log_evidence
-from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
 from asc_experiments.tracking.ui.table_view import page_view
-from asc_experiments.training import Recipe
+
+if TYPE_CHECKING:  # with them comes PyTorch, which a list of teachers does not wait for
+    from asc_experiments.distill.training_context import TrainingContext
+    from asc_experiments.training import Recipe
 
 EXPERIMENT = "teachers"
 _NOTE = "Every teacher that was trained or imported, once. Students of all studies learn from their logits."
@@ -59,6 +58,8 @@ class TeacherBank:
             AscError: if the Recipe cannot be trained with what the workbench has.
             NotFiniteError: if its loss becomes infinite or not a number.
         """
+        from asc_experiments.distill.logit_repair import has_whole_logits
+
         key = self.key(recipe, bench)
         found = self._once(recipe, key, bench)
         if not has_whole_logits(found):
@@ -72,6 +73,8 @@ class TeacherBank:
 
     def _mend(self, key: str, bench: TrainingContext) -> None:
         """Replace a Teacher's damaged logits, or give up its run; nothing where another process has done so."""
+        from asc_experiments.distill.logit_repair import has_whole_logits, logits_again
+
         found = self.find(key)
         if found is None or has_whole_logits(found):
             return
@@ -130,19 +133,27 @@ class TeacherBank:
             raise AscError(f"teacher '{key}'", what, "`asc teacher list` shows them")
         return Teacher.from_record(records[0], self.tracking)
 
-    def all(self) -> list[Teacher]:
-        """Every finished Teacher, oldest first, each key once."""
+    def all(self, or_absent: bool = False) -> list[Teacher]:
+        """Every finished Teacher, oldest first, each key once.
+
+        Args:
+            or_absent: whether those are among them whose architecture is not installed.
+        """
         records = self.tracking.search([self.experiment_id], _finished())
         first = {record.tags[KEY]: record for record in reversed(records) if KEY in record.tags}
         teachers = []
         for record in reversed(first.values()):
             try:
-                teachers.append(Teacher.from_record(record, self.tracking))
+                teachers.append(Teacher.from_record(record, self.tracking, or_absent))
             except AscError as error:
                 say(error.line())
         return teachers
 
     def _train(self, recipe: Recipe, key: str, bench: TrainingContext) -> None:
+        from asc_experiments.distill.figures import bars_of, log_figures
+        from asc_experiments.distill.train import train_network
+        from asc_experiments.tracking.registry.network_store import log_network
+
         bench.weights_for(recipe)  # refuse before there is a run
         self._say_of_earlier(recipe, bench)
         responses = bench.responses_for(recipe)

@@ -55,29 +55,38 @@ class Teacher:
     split: ValidationSplit
     record: RunRecord
     tracking: Tracking
+    absent: str = ""
+    """Its architecture, where that is of a package that is not installed: then it has no Recipe here."""
 
     @classmethod
-    def from_record(cls, record: RunRecord, tracking: Tracking) -> Teacher:
+    def from_record(cls, record: RunRecord, tracking: Tracking, or_absent: bool = False) -> Teacher:
         """Read a Teacher from its run.
+
+        Args:
+            record: the run.
+            tracking: where it is.
+            or_absent: whether it is read, as far as can be, where its architecture is not installed.
 
         Raises:
             AscError: if the run's Recipe cannot be read by this version.
         """
         where = f"teacher {record.tags[KEY]}"
+        arch = _stored_recipe(record).get("network", {}).get("arch", "")
+        absent = arch if arch not in ARCHITECTURES else ""
         try:
             recipe = None
-            if RECIPE in record.tags or IMPORTED not in record.tags:
+            if absent and or_absent:
+                pass
+            elif RECIPE in record.tags or IMPORTED not in record.tags:
                 recipe = Recipe.model_validate_json(record.tags[RECIPE])
             split = ValidationSplit.model_validate_json(record.tags[HELD_OUT])
         except (KeyError, ValueError):
-            stored = _stored_recipe(record)
-            check_augmentations(stored, where)
-            arch = stored.get("network", {}).get("arch", "")
-            if arch and arch not in ARCHITECTURES:
-                what = f"is of architecture '{arch}', which is not installed"
+            check_augmentations(_stored_recipe(record), where)
+            if absent:
+                what = f"is of architecture '{absent}', which is not installed"
                 raise AscError(where, what, "install the package that it is from") from None
             raise AscError(where, "was written by another version", "train it again") from None
-        return cls(record.tags[KEY], recipe, split, record, tracking)
+        return cls(record.tags[KEY], recipe, split, record, tracking, absent)
 
     @property
     def name(self) -> str:

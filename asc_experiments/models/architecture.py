@@ -94,8 +94,8 @@ class Architecture(ABC):
         return {}
 
     def size(self, settings: Any) -> str:
-        """The size in a word, for people: the first of :attr:`size_settings` by default."""
-        return str(getattr(settings, self.size_settings[0])) if self.size_settings else "default"
+        """The size in a word, for people: all of :attr:`size_settings` by default, such as ``96x3``."""
+        return "x".join(str(getattr(settings, name)) for name in self.size_settings) or "default"
 
     def infer_size(self, weights: Mapping[str, Tensor], given: Mapping[str, Any], where: object) -> dict[str, int]:
         """Settings as the tensors of published weights tell them; none by default.

@@ -17,11 +17,12 @@ from asc_experiments.report.analysis.findings import Findings, facts_of
 from asc_experiments.report.data.loading import read_studies
 from asc_experiments.report.render.blocks import finite
 from asc_experiments.report.render.formats import Format
-from asc_experiments.report.render.terminal import as_tables
+from asc_experiments.report.render.terminal import as_tables, students_table
 from asc_experiments.report.words import counted
 from asc_experiments.tracking import Tracking
 
-_TABLE_WIDTH = 400
+_TABLE_WIDTH, _NARROW = 400, 80
+"""In characters: of tables in files, and of the table that fits every terminal."""
 
 
 def find(tracking: Tracking, names: Sequence[str]) -> list[Findings]:
@@ -62,13 +63,23 @@ def show_tables(findings: Sequence[Findings]) -> None:
             show(part)
 
 
+def show_answer(findings: Findings) -> None:
+    """Print the answer in a sentence, and each student beside its teachers, on any terminal that is not tiny."""
+    show(_headline(findings))
+    show(students_table(findings.comparison), _NARROW)
+
+
+def _headline(findings: Findings) -> Text:
+    return Text(f"{findings.study}: {findings.heading}", style="bold")
+
+
 def _parts(findings: Findings) -> list[Table | Text]:
-    """The answer in a sentence, the tables, and what one must know before believing them."""
-    answer = findings.answer
-    caveats = () if answer is None else answer.caveats
-    said = [Text(f"{findings.study}: {findings.heading}", style="bold")]
-    doubts = [*(Text(f"- {caveat}") for caveat in caveats), *(Text(line) for line in _said(findings))]
-    return [*said, *as_tables(findings.comparison), *doubts]
+    """The answer in a sentence, what one must know before believing it, and the tables."""
+    from asc_experiments.report.sections.front import doubts
+
+    doubted = [Text(f"- {doubt}") for doubt in doubts(findings, "on the page: --format html")]
+    said = [Text(line) for line in _said(findings)]
+    return [_headline(findings), *doubted, *as_tables(findings.comparison), *said]
 
 
 def _said(findings: Findings) -> list[str]:

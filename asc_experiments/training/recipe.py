@@ -13,13 +13,13 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from asc_experiments.augment.augmentation import Augmentation
 from asc_experiments.augment.augmentations import AUGMENTATIONS
 from asc_experiments.augment.settings import AugmentationSettings, in_order, switched_on
-from asc_experiments.base.errors import AscError, nearest
-from asc_experiments.base.settings import Settings
+from asc_experiments.base.errors import AscError, nearest, together
+from asc_experiments.base.settings import Settings, explain
 from asc_experiments.models.architecture import Architecture, NetworkSettings
 from asc_experiments.models.architectures import ARCHITECTURES
 
@@ -195,13 +195,13 @@ def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", 
         **settings: any setting by its own name; also ``size`` where sizes have names (PaSST: ``s``, ``xs``, ``xxs``).
 
     Raises:
-        AscError: if a name or a value is not valid.
+        AscError: if names or values are not valid; names each of them.
     """
     known = ARCHITECTURES.find(str(arch), origin)
     labels = _labels(str(augment), origin)
-    for name in settings:
-        if name not in recipe_keys(arch):
-            raise AscError(origin, f"a {arch} recipe has no '{name}'", nearest(name, recipe_keys(arch)))
+    valid = recipe_keys(arch)
+    wrong = [AscError(origin, f"a {arch} recipe has no '{n}'", nearest(n, valid)) for n in settings if n not in valid]
+    settings = {name: value for name, value in settings.items() if name in valid}
     _check_published(known, origin)
     published = dict(known.published)
     for kind in in_order():
@@ -214,7 +214,14 @@ def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", 
     groups: dict[str, type[Settings]] = {"network": known.settings}
     groups |= {"augmentation": AugmentationSettings, "optimisation": Optimisation}
     parts = {name: {key: values[key] for key in kind.model_fields if key in values} for name, kind in groups.items()}
-    return Recipe.parse({**parts, "seed": values.get("seed", 0), "sources": _sources(parts["augmentation"])}, origin)
+    sources = _sources(parts["augmentation"])
+    try:
+        recipe = Recipe.model_validate({**parts, "seed": values.get("seed", 0), "sources": sources})
+    except ValidationError as error:
+        raise together([*wrong, explain(error, Recipe, origin, is_flat=True)]) from None
+    if wrong:
+        raise together(wrong)
+    return recipe
 
 
 def _labels(augment: str, where: str) -> set[str]:

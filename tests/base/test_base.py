@@ -1,8 +1,10 @@
 """Errors, hashes, ownership, YAML and progress."""
 
 import os
+import pickle
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from asc_experiments.base import progress as progress_module
-from asc_experiments.base.errors import AscError, Problem, ProblemsError, nearest, without_secrets
+from asc_experiments.base.errors import AscError, Problem, ProblemsError, check_all, nearest, without_secrets
 from asc_experiments.base.hashing import digest_bytes, digest_file, digest_json
 from asc_experiments.base.ownership import is_gone, this_process
 from asc_experiments.base.progress import progress
@@ -49,18 +51,45 @@ def test_nearest_name_is_offered_or_all_of_them() -> None:
     [
         ({"name": "x", "inner": {"epoch": 3}}, "file: unknown key 'inner.epoch'; did you mean 'epochs'?"),
         ({"inner": {}}, "file: key 'name' is missing; add it"),
-        ({"name": 3}, "file: 'name' is 3; input should be a valid string"),
+        ({"name": 3}, "file: 'name' is 3; give a text (a number in quotes)"),
+        ({"name": "x", "inner": {"epochs": 0}}, "file: 'inner.epochs' is 0; give at least 1"),
         (
-            {"name": "x", "inner": {"epochs": 0}},
-            "file: 'inner.epochs' is 0; input should be greater than or equal to 1",
+            {"name": "x", "inner": None},
+            "file: 'inner' is empty; give a group of settings, as key: value; valid: epochs",
         ),
-        ("text", "file: 'the file' is 'text'; input should be a valid dictionary or instance of Outer"),
+        ("text", "file: is 'text'; give a group of settings, as key: value; valid: inner, name"),
     ],
 )
-def test_wrong_settings_are_explained_in_one_line(values: object, message: str) -> None:
+def test_wrong_setting_is_explained_in_one_line(values: object, message: str) -> None:
     with pytest.raises(AscError) as caught:
         Outer.parse(values, "file")
     assert caught.value.line() == message
+
+
+def test_all_wrong_settings_are_told_at_once_each_in_a_line() -> None:
+    with pytest.raises(AscError) as caught:
+        Outer.parse({"name": 3, "inner": {"epochs": 0, "epoch": 1}}, "file")
+    assert [each.line() for each in caught.value.each()] == [
+        "file: 'inner.epochs' is 0; give at least 1",
+        "file: unknown key 'inner.epoch'; did you mean 'epochs'?",
+        "file: 'name' is 3; give a text (a number in quotes)",
+    ]
+    assert caught.value.line() == "file: 'inner.epochs' is 0; give at least 1 (and 2 more)"
+    assert pickle.loads(pickle.dumps(caught.value)).line() == caught.value.line(), "they travel between processes"
+
+
+def test_checks_are_all_done_and_their_errors_told_together_each_once() -> None:
+    done = []
+
+    def check(number: int) -> None:
+        done.append(number)
+        if number:
+            raise AscError("x", f"is wrong {number % 2}")
+
+    with pytest.raises(AscError) as caught:
+        check_all(partial(check, number) for number in (0, 1, 2, 3))
+    assert done == [0, 1, 2, 3]
+    assert [each.line() for each in caught.value.each()] == ["x: is wrong 1", "x: is wrong 0"]
 
 
 def test_digest_does_not_depend_on_the_order_of_keys() -> None:

@@ -191,7 +191,7 @@ def test_server_that_does_not_answer_is_one_line(
         (["teacher", "train", "--arch", "passt", "--augment", "dirfm"], "did you mean 'dirfms'?"),
         (["teacher", "train", "--arch", "passt", "--set", "epoch=3"], "did you mean 'epochs'?"),
         (["teacher", "train", "--arch", "passt", "--set", "epochs"], "key=value"),
-        (["teacher", "train", "--arch", "passt", "--set", "epochs=many"], "'optimisation.epochs' is 'many'"),
+        (["teacher", "train", "--arch", "passt", "--set", "epochs=many"], "'epochs' is 'many'"),
         (["teacher", "train", "--arch", "passt", "--set", "num_heads=7"], "not a multiple of num_heads"),
         (["student", "train", "--set", "temperature=0"], "temperature"),
         (["student", "train", "--teachers", "deadbeef"], "asc teacher list"),

@@ -27,13 +27,19 @@ def test_demo_is_the_commands_that_it_shows_and_ends_with_the_next_ones(asc: Cal
     assert [line for line in result.out.splitlines() if line.startswith("$ ")] == [
         f"$ asc study run studies/quickstart.yaml --corpus {synth_corpus}",
         "$ asc register quickstart",
-        "$ asc report quickstart",
     ]
     assert "student of quickstart" in result.out
-    *_, page, compare, classify = result.out.splitlines()
-    assert page == "Read the answer as a page:    asc report quickstart --format html"
-    assert compare == "Compare the runs in MLflow:   asc ui"
-    assert classify == "Classify recordings:          asc predict models:/asc-student@champion FOLDER"
+    end = result.out[result.out.rindex("\nquickstart: ") + 1 :].splitlines()
+    assert end[1] == "accuracy in % on the test fold, best first"
+    assert max(map(len, end[1:-4])) <= 80, "the table"
+    assert end[-4:] == [
+        "next:",
+        "  asc report quickstart --format html",
+        f"  asc predict models:/asc-student@champion {synth_corpus}/audio",
+        "  asc ui",
+    ]
+    for line in end[-3:-1]:
+        assert asc(*line.split()[1:]).code == 0, "it runs as it is printed"
     again = asc("demo", synth_corpus)
     assert again.code == 0, again.err
     assert "epochs" not in again.err, "nothing is trained twice"

@@ -80,7 +80,8 @@ def test_scene_with_a_single_location_is_named(corpus_copy: Path) -> None:
 def test_held_out_devices_are_a_list_as_yaml_gives_it() -> None:
     split = ValidationSplit.parse({"fraction": 0.2, "hold_out_devices": ["s3"]}, "study.yaml")
     assert split.hold_out_devices == ("s3",)
-    for wrong in ({"hold_out_devices": "s3"}, {"fraction": 0.6}, {"fraction": -0.1}, {"fractoin": 0.2}):
+    assert ValidationSplit.parse({"fraction": 0.2, "hold_out_devices": "s3"}, "study.yaml") == split, "one alone"
+    for wrong in ({"hold_out_devices": 3}, {"fraction": 0.6}, {"fraction": -0.1}, {"fractoin": 0.2}):
         with pytest.raises(AscError, match=r"study\.yaml: "):
             ValidationSplit.parse(wrong, "study.yaml")
 

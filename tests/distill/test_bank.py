@@ -81,7 +81,7 @@ def test_failed_training_is_no_teacher(open_bench: Open, monkeypatch: pytest.Mon
         raise OSError("disk full")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
-        patch.setattr("asc_experiments.distill.bank.log_network", broken)
+        patch.setattr("asc_experiments.tracking.registry.network_store.log_network", broken)
         bank.get(tiny(), bench)
     assert count_runs(bench, "attributes.status = 'FAILED'") == 1
     assert bank.all() == []

@@ -102,7 +102,7 @@ def test_checkpoint_is_kept_until_the_run_has_finished(bench: TrainingContext, m
         raise OSError("disk full")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
-        patch.setattr("asc_experiments.distill.bank.log_network", broken)
+        patch.setattr("asc_experiments.tracking.registry.network_store.log_network", broken)
         bank.get(tiny_teacher(), bench)
     assert [path.stem for path in checkpoints(bench)] == [bank.key(tiny_teacher(), bench)]
     with monkeypatch.context() as patch:

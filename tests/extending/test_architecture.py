@@ -50,6 +50,35 @@ def test_it_is_studied_reported_registered_used_and_exported(outside: Open, synt
     assert "tiny_net-4-none-s0" in without.run("report", "outside", "--format", "md"), "a report needs no network"
     key = json.loads(here.run("teacher", "list", "--json"))[0]["key"]
     assert "is of architecture 'tiny_net', which is not installed" in without.run("teacher", "show", key, code=2)
+    listed = without.run("teacher", "list")
+    assert key in listed
+    assert "tiny_net-4-none-s0 (tiny_net is not installed)" in listed
+    assert json.loads(without.run("teacher", "list", "--json"))[0]["architecture_not_installed"] == "tiny_net"
+    again = without.run("study", "run", tmp_path / "outside.yaml", "--corpus", synth_corpus, code=2)
+    where = tmp_path / "outside.yaml"
+    missing = "architecture 'tiny_net' is not installed; pip install tiny-net==1.2"
+    assert again.splitlines() == [
+        f"error: {where}: ensemble.pool, tiny_net: {missing}",
+        f"error: {where}: student: {missing}",
+    ], "the study that was begun knows which package it is"
+    elsewhere = Outside(tmp_path, tmp_path / "empty", tmp_path / "cache")
+    said = elsewhere.run("study", "run", where, "--corpus", synth_corpus, code=2)
+    assert "unknown architecture 'tiny_net'" in said
+    assert "install the package that it is from" in said
+    assert not (tmp_path / "empty").exists()
+
+
+def test_help_names_the_architectures_that_are_installed(outside: Callable[..., Outside]) -> None:
+    here = outside()
+    for command in (("teacher", "train"), ("teacher", "import")):
+        words = " ".join(here.run(*command, "--help").replace("│", " ").split())
+        assert "Architecture: cp_mobile, cp_resnet, passt (size: s, xs, xxs), tiny_net." in words
+
+
+def test_short_name_has_all_sizes(outside: Callable[..., Outside]) -> None:
+    text = TEXT.replace('("channels",)', '("channels", "arch")')
+    names = 'from asc_experiments.training import make_recipe; print(make_recipe("tiny_net", channels=6).name)'
+    assert outside(text=text).python(names) == "tiny_net-6xtiny_net-none-s0"
 
 
 KEY = """

@@ -96,7 +96,7 @@ def test_a_study_goes_on_where_it_was_imported_and_what_is_new_comes_home(
     assert again.code == 0, again.err
     assert counts(uri) == before, "every teacher and every trial was found"
     assert "trained" not in again.err
-    assert facts("study", "status", "tiny", *where)["finished"] == 2
+    assert facts("study", "status", "tiny", "--workspace", workspace)["finished"] == 2
     assert facts("study", "watch", "tiny", *where)["teachers"] > 0
     assert len(facts("report", "tiny", *where)["rows"]) > 2
     registered = facts("register", "tiny", "--allow-chance", *where)

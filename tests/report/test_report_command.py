@@ -57,3 +57,16 @@ def test_table_does_not_wait_for_what_only_trainings_and_pages_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", [["teacher", "list"], ["study", "status", "tiny"], ["study", "list"]])
+def test_command_that_lists_does_not_wait_for_pytorch(studied: Path, command: list[str]) -> None:
+    code = (
+        "import sys; from asc_experiments.cli.main import main\n"
+        "try: main()\n"
+        "finally: print([m for m in ('torch', 'sklearn', 'matplotlib', 'plotly') if m in sys.modules])"
+    )
+    words = [sys.executable, "-c", code, *command, "--workspace", str(studied)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "tiny" in done.stdout or "cp_mobile-8-dirfms-s0" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -192,6 +192,7 @@ def test_stopped_by_a_signal_it_ends_truthfully_and_goes_on(
             break
     rest = process.stderr.read()
     assert process.wait() == (130 if sent == signal.SIGINT else 143), rest
+    assert rest.splitlines()[-1] == "stopped; the same command resumes with study 'tiny'"
     assert "Traceback" not in rest
     tracking = Tracking.open(workspace)
     records = tracking.search([tracking.experiment("tiny")])

@@ -46,6 +46,10 @@ class CPMobileArchitecture(Architecture):
     size_settings = ("base_channels", "channels_multiplier", "expansion_rate")
     classifier = "feed_forward.0.weight"
 
+    def size(self, settings: Any) -> str:
+        """Base channels: what published students are called by."""
+        return str(settings.base_channels)
+
     def build(self, n_classes: int, **settings: Any) -> nn.Module:
         """See :class:`~asc_experiments.models.cp_mobile.CPMobile`."""
         from asc_experiments.models.cp_mobile import CPMobile

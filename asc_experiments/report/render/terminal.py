@@ -15,6 +15,7 @@ from asc_experiments.report.data.study_runs import GROUPS, group_word
 from asc_experiments.report.render.blocks import first_of
 from asc_experiments.report.words import MOST_ROWS, duration
 
+_NAMES = "student or teacher"
 _CELLS_SHOWN = 12
 """How many of a grid's cells without a trial a plan names."""
 
@@ -24,7 +25,7 @@ def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]
     front = pareto_front(comparison)
     groups = [name for name in GROUPS if name != "held_out" or any(row[name] is not None for row in comparison.rows)]
     named = map(group_word, groups)
-    headings = ["", "student or teacher", "objective", "overall", *named, "DG"]
+    headings = ["", _NAMES, "objective", "overall", *named, "DG"]
     further = _further_metrics(comparison)
     headings += [*(metric.title for metric in further), *comparison.devices, "params", "MMACs"]
     rows = []
@@ -130,7 +131,10 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def as_tables(comparison: Comparison) -> list[Table]:
-    """The comparison as one Rich table, or as two on a terminal too narrow for it: groups, then devices."""
+    """The comparison as one Rich table, or as two on a terminal too narrow for it: groups, then devices.
+
+    Rows of the two are named by the column that names them in the one.
+    """
     headings, rows = comparison_cells(comparison)
     again = replicate_cells(comparison)
     replicates = [_table("the best and the baseline, tried again", "", *again)] if again[1] else []
@@ -141,14 +145,26 @@ def as_tables(comparison: Comparison) -> list[Table]:
         return [whole, *replicates]
     devices = set(comparison.devices)
     per_device = [number for number, heading in enumerate(headings) if heading in devices]
-    groups = [number for number in range(len(headings)) if number not in per_device]
-    return [
-        _table(title, legend, [headings[n] for n in chosen], [[row[n] for n in chosen] for row in rows])
-        for title, legend, chosen in (
-            (caption(comparison), "", groups),
-            ("the same per device", _legend(comparison), [0, 1, *per_device]),
-        )
-    ] + replicates
+    groups = [number for number in range(1, len(headings)) if number not in per_device]
+    kinds = [row[0] for row in rows]
+    parts = ((caption(comparison), "", groups), ("the same per device", _legend(comparison), [1, *per_device]))
+    narrow = [
+        _table(title, legend, [headings[n] for n in chosen], [[row[n] for n in chosen] for row in rows], kinds)
+        for title, legend, chosen in parts
+    ]
+    return narrow + replicates
+
+
+def students_table(comparison: Comparison) -> Table:
+    """The students, best first, with what they learned from: a row in few columns."""
+    table = Table(title="accuracy in % on the test fold, best first", title_justify="left")
+    for heading in ("student", "taught by", "overall", "unseen", "DG"):
+        is_text = heading in ("student", "taught by")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "student")
+    for row in comparison.students[:MOST_ROWS]:
+        scores = (percent(row[name], row["std"].get(name)) for name in ("overall", "unseen", "DG"))
+        table.add_row(row["name"], row["teachers"] or "labels alone", *scores)
+    return table
 
 
 def plan_table(facts: dict[str, Any]) -> Table:
@@ -158,7 +174,7 @@ def plan_table(facts: dict[str, Any]) -> Table:
     caption = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank; {about}"
     caption += f"{facts['trainings']} trainings, {duration(3600 * facts['hours'])} one after another on this machine"
     caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"])])
-    caption = "\n".join([caption, *_held_out(facts), *_left_out(facts), *filter(None, [facts["luck"]])])
+    caption = "\n".join([caption, _own_augment(facts), *_held_out(facts), *_left_out(facts), facts["luck"]]).strip()
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for heading in ("role", "network", "distinct", "in bank", "epochs", "each", "together"):
         table.add_column(heading, justify="left" if heading in ("role", "network") else "right", no_wrap=True)
@@ -166,6 +182,15 @@ def plan_table(facts: dict[str, Any]) -> Table:
         counts = (str(row[key]) for key in ("distinct", "in_bank", "epochs"))
         table.add_row(row["role"], row["name"], *counts, duration(row["seconds"]), duration(3600 * row["hours"]))
     return table
+
+
+def _own_augment(facts: dict[str, Any]) -> str:
+    """How students are augmented themselves: what hides the effect of their teachers' augmentation."""
+    augments = facts["student_augments"]
+    said = f"students are trained with augment {' or '.join(augments)} themselves"
+    if augments and "none" not in augments:
+        return f"{said}, which can hide what their teachers' augment gives them (student.augment: none shows it)"
+    return said
 
 
 def _held_out(facts: dict[str, Any]) -> list[str]:
@@ -194,15 +219,32 @@ def _left_out(facts: dict[str, Any]) -> list[str]:
     return [f"left out {len(cells)} of {whole} cells: {shown}{more}", "trials with each value: " + "; ".join(counts)]
 
 
-def _table(title: str, legend: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def _table(
+    title: str,
+    legend: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    kinds: Sequence[str] = (),
+) -> Table:
+    """A table for the terminal.
+
+    Args:
+        title: above it.
+        legend: below it.
+        headings: a blank one, and those of names, are over texts; others over numbers.
+        rows: the cells.
+        kinds: what kind of row each is, with a line between two kinds; by default its first cell.
+    """
     table = Table(title=title, caption=legend, title_justify="left", caption_justify="left")
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if number < 2 else "right", no_wrap=True)
+        is_text = number == 0 or heading == _NAMES
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
+    kinds = kinds or [row[0] for row in rows]
     before = ""
-    for row in rows:
-        if row[0] in ("student", "teacher") and before not in ("", row[0]):
+    for kind, row in zip(kinds, rows, strict=True):
+        if kind in ("student", "teacher") and before not in ("", kind):
             table.add_section()
-        before = row[0]
+        before = kind
         table.add_row(*row)
     return table
 

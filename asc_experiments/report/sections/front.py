@@ -64,8 +64,20 @@ def answer_section(findings: Findings) -> Section:
     if (teachers := _teachers(findings.runs, answer)) is not None:
         blocks.append(teachers)
     blocks += _to_ship(findings, answer) if answer.has_learned else [_NOT_TO_SHIP]
-    points = (*answer.caveats, *_better_teacher(findings.runs, answer), *_other_settings(findings))
-    return Section("answer", findings.heading, tuple(blocks), points)
+    return Section("answer", findings.heading, tuple(blocks), doubts(findings))
+
+
+def doubts(findings: Findings, values: str = "in tables below those of students and teachers") -> tuple[str, ...]:
+    """What is to be borne in mind before the answer is believed; nothing where there is none.
+
+    Args:
+        findings: of the study.
+        values: where a reader finds the settings that differ.
+    """
+    answer = findings.answer
+    if answer is None:
+        return ()
+    return (*answer.caveats, *_better_teacher(findings.runs, answer), *_other_settings(findings, values))
 
 
 def _to_ship(findings: Findings, answer: Answer) -> list[Block]:
@@ -263,14 +275,14 @@ def _shipped(runs: StudyRuns, answer: Answer) -> list[str]:
     return [f"The figures are means over {count} students. {which}; asc register and its card tell what it reaches."]
 
 
-def _other_settings(findings: Findings) -> list[str]:
+def _other_settings(findings: Findings, values: str) -> list[str]:
     """What compared teachers and students differ in besides what their names say."""
     names = (*findings.teacher_differences.settings, *findings.student_differences.settings)
     if not names:
         return []
     return [
         f"What is compared differs in more than its names say: {listed(list(dict.fromkeys(names)), 8)}. The values "
-        "are in tables below those of students and teachers."
+        f"are {values}."
     ]
 
 

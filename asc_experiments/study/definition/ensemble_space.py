@@ -13,16 +13,20 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from asc_experiments.base.errors import nearest
-from asc_experiments.base.settings import Settings
+from asc_experiments.base.settings import ONE_OR_MORE, Settings
 from asc_experiments.distill.ensemble import RULES
 from asc_experiments.models import ARCHITECTURES
 from asc_experiments.study.definition.parameter_range import Searchable, Searchables, candidates, whole_numbers
 
 MOST_TEACHERS = 32
 _KIND_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+Kindly = Annotated[Searchables, BeforeValidator(lambda entry: {"arch": entry} if isinstance(entry, str) else entry)]
+"""An entry of the pool; the name of an architecture stands for one with its published settings."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class EnsembleSpace(Settings):
     counts: dict[str, Searchable] | None = None
     teams: dict[str, dict[str, int]] | None = None
     rule: Searchable = "mean_logits"
-    pool: Annotated[tuple[Searchables, ...], Field(strict=False, min_length=1)]
+    pool: Annotated[tuple[Kindly, ...], Field(strict=False, min_length=1), ONE_OR_MORE]
     common: Searchables = Field(default_factory=dict)
 
     @field_validator("size")
@@ -71,7 +75,8 @@ class EnsembleSpace(Settings):
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other; keep one")
         for number, entry in enumerate(self.pool, start=1):
-            if isinstance(entry.get("arch"), str) == ("keys" in entry):
+            arch = entry.get("arch") if "keys" in entry else self._with_common(entry).get("arch")
+            if isinstance(arch, str) == ("keys" in entry):
                 raise ValueError(f"entry {number} of the pool needs an arch ({', '.join(ARCHITECTURES)}) or keys")
         kinds = self.kinds()
         for kind, count in (self.counts or {}).items():
@@ -98,13 +103,19 @@ class EnsembleSpace(Settings):
         """
         kinds: dict[str, Kind] = {}
         for entry in self.pool:
-            name = str(entry.get("name", entry.get("arch", "banked")))
+            is_banked = "keys" in entry
+            whole = entry if is_banked else self._with_common(entry)
+            name = str(entry.get("name", whole.get("arch", "banked")))
             if not _KIND_NAME.fullmatch(name):
                 raise ValueError(f"'{name}' is no name for a kind of teachers; use letters, digits, _ and -")
             if name in kinds:
                 raise ValueError(f"two kinds of teachers are called '{name}'; give each its own name")
-            kinds[name] = _banked(entry, name) if "keys" in entry else _made(dict(self.common) | dict(entry))
+            kinds[name] = _banked(entry, name) if is_banked else _made(whole)
         return kinds
+
+    def _with_common(self, entry: Searchables) -> Searchables:
+        """An entry of the pool with the settings of every kind."""
+        return dict(self.common) | dict(entry)
 
 
 def _made(entry: dict[str, Any]) -> Kind:

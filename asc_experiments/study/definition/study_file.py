@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.errors import AscError, check_all, nearest
 from asc_experiments.base.hashing import digest_json
-from asc_experiments.base.settings import Settings
+from asc_experiments.base.settings import ONE_OR_MORE, Settings, place_of
 from asc_experiments.base.yaml import read_yaml
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.train_split import WHOLE_FOLD, train_split_name
@@ -22,6 +24,7 @@ from asc_experiments.study.definition.ensemble_space import EnsembleSpace
 from asc_experiments.study.definition.parameter_range import Scalar, Searchable, Searchables, candidates
 
 RESERVED_NAMES = ("teachers", "students", "Default")
+_NAME, _SHOWN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}"), 40
 COMPLEXITIES = ("complexity/macs", "complexity/parameters")
 """What a student's size is measured by, and what can be limited."""
 
@@ -52,6 +55,9 @@ class Objective(Settings):
         """The metric's name in the tracking server."""
         on_validation = self.split == "validation" and not self.is_complexity
         return f"validation/{self.metric}" if on_validation else self.metric
+
+
+_BY_METRIC = BeforeValidator(lambda value: {"metric": value} if isinstance(value, str) else value)
 
 
 class Replication(Settings):
@@ -151,12 +157,12 @@ class StudyFile(Settings):
         scales: named sets of changes by dotted key, for ``--scale``.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")
+    name: str
     description: str = ""
     citation: str = ""
-    published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
-    objective: Objective = Objective()
-    against: Objective | None = None
+    published: Annotated[tuple[Published, ...], Field(strict=False), ONE_OR_MORE] = ()
+    objective: Annotated[Objective, _BY_METRIC] = Objective()
+    against: Annotated[Objective | None, _BY_METRIC] = None
     constraints: dict[str, float] = Field(default_factory=dict)
     trials: int | None = Field(None, ge=1, le=100_000)
     seeds: int = Field(1, ge=1, le=100)
@@ -169,7 +175,7 @@ class StudyFile(Settings):
     ensemble: EnsembleSpace
     student: Searchables = Field(default_factory=dict)
     distillation: Searchables = Field(default_factory=dict)
-    enqueue: Annotated[tuple[dict[str, Scalar], ...], Field(strict=False)] = ()
+    enqueue: Annotated[tuple[dict[str, Scalar], ...], Field(strict=False), ONE_OR_MORE] = ()
     replicate: Replication | None = None
     scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
@@ -181,6 +187,10 @@ class StudyFile(Settings):
     @field_validator("name")
     @classmethod
     def _not_reserved(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+            rule = "take at most 80 letters, digits, _, . and -, the first a letter or digit"
+            raise ValueError(f"'{shown}' is no name for a study; {rule}")
         if name in RESERVED_NAMES:
             raise ValueError(f"the name '{name}' is taken by an experiment of its own; choose another")
         return name
@@ -225,12 +235,16 @@ class StudyFile(Settings):
         """The number of trials in total; a grid of its own size asks for all of its cells instead."""
         return 10 if self.trials is None else self.trials
 
-    def definition_digest(self) -> str:
-        """The digest of everything that must not change while a study continues; the number of trials may."""
+    def definition(self) -> dict[str, Any]:
+        """The settings that must not change while a study continues, where they are not as by default."""
         settings = self.model_dump(mode="json", exclude=_NOT_PART_OF_THE_DEFINITION)
         if self.corpus is not None:
             settings["corpus"] = {"train_split": list(self.corpus.names)}  # wherever the files lie
-        return digest_json(differing(settings, _FROZEN))
+        return differing(settings, _FROZEN)
+
+    def definition_digest(self) -> str:
+        """The digest of everything that must not change while a study continues; the number of trials may."""
+        return digest_json(self.definition())
 
 
 def read_study(path: Path, overrides: dict[str, Any] | None = None, scale: str | None = None) -> StudyFile:
@@ -242,20 +256,60 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None, scale: str |
         scale: one of the file's ``scales``, applied before the overrides; the study's name gets it as an ending.
 
     Raises:
-        AscError: naming the file, the key, the reason and the nearest valid name. Whether the settings make valid
-            Recipes is checked by :meth:`asc_experiments.study.search.search_space.SearchSpace.check`.
+        AscError: naming the file, each wrong key, the reason and the nearest valid name. Whether the settings make
+            valid Recipes is checked by :func:`asc_experiments.study.search.whole_file.read_whole_study`.
+    """
+    return StudyFile.parse(study_values(path, overrides, scale), str(path))
+
+
+def study_values(path: Path, overrides: dict[str, Any] | None = None, scale: str | None = None) -> dict[str, Any]:
+    """What a study file says, as :func:`read_study` takes it, before it is known to be a study.
+
+    Raises:
+        AscError: if it cannot be read, or its scales are not valid.
     """
     values = read_yaml(find_study(path))
     if not isinstance(values, dict):
         raise AscError(path, "is not a study", "begin with `name:`; see studies/quickstart.yaml")
-    scaled = {name: _at_scale(values, name, path) for name in StudyFile.parse(values, str(path)).scales}
+    scaled: dict[str, Any] = {}
+    if values.get("scales"):
+        names = StudyFile.parse(values, str(path)).scales
+        check_all(partial(_scale_into, scaled, values, name, path) for name in names)
     if scale is not None:
         if scale not in scaled:
             raise AscError(f"--scale {scale}", f"is not a scale of {path}", nearest(scale, scaled) if scaled else "")
         values = scaled[scale]
     for key, value in (overrides or {}).items():
         _set(values, key, value, "--set")
-    return StudyFile.parse(values, str(path))
+    return values
+
+
+def _scale_into(scaled: dict[str, Any], values: dict[str, Any], name: str, path: Path) -> None:
+    scaled[name] = _at_scale(values, name, path)
+
+
+def without_mistakes(values: dict[str, Any]) -> dict[str, Any]:
+    """The values without those that are wrong in themselves, so that what is wrong with the others can be told too."""
+    kept = copy.deepcopy(values)
+    try:
+        StudyFile.model_validate(values)
+    except ValidationError as error:
+        for entry in error.errors():
+            _remove(kept, place_of(entry))
+    kept.setdefault("name", "unnamed")
+    return kept
+
+
+def _remove(values: dict[str, Any], place: list[str]) -> None:
+    """Remove a setting of teachers or students, or the whole group of others: its default is a whole one, too."""
+    for key in place[:-1] if place[:1] in (["ensemble"], ["student"], ["distillation"]) else []:
+        inner = values.get(key)
+        if not isinstance(inner, dict):
+            values.pop(key, None)
+            return
+        values = inner
+        place = place[1:]
+    values.pop(place[0] if place else "", None)
 
 
 def _at_scale(values: dict[str, Any], scale: str, path: Path) -> dict[str, Any]:

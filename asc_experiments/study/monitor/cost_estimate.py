@@ -79,6 +79,8 @@ class StudyPlan:
     held_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     left_out: tuple[Mapping[str, Scalar], ...] = ()
     values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    student_augments: tuple[str, ...] = ()
+    """How students are augmented themselves, whatever their teachers are."""
     luck: str = ""
     """That kinds of teachers of one network cannot be told from its luck, with what three of each would cost."""
 
@@ -99,6 +101,7 @@ class StudyPlan:
             "teachers_in_bank": sum(training.in_bank for training in teachers),
             "trainings": sum(training.distinct - training.in_bank for training in self.trainings),
             "hours": round(self.hours, 4),
+            "student_augments": list(self.student_augments),
             "luck": self.luck,
             "held_out_devices": {d: {"validated": used, "of": every} for d, (used, every) in self.held_out.items()},
             "left_out": [dict(params) for params in self.left_out],
@@ -131,8 +134,10 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
     values = _values(queue, chosen) if left_out else {}
     held_out = held_out_device_clips(bench.corpus, file.validation)
     planned = StudyPlan(file.name, asked, done, is_exact, tuple(trainings), measured, held_out)
-    luck = _luck(file, [_planned(space, params)[0] for _, params in chosen] + drawn, trainings)
-    return replace(planned, left_out=tuple(left_out), values=values, luck=luck)
+    every = [_planned(space, params)[0] for _, params in chosen] + drawn
+    augments = tuple(sorted({plan.student.augment for plan in every}))
+    luck = _luck(file, every, trainings)
+    return replace(planned, left_out=tuple(left_out), values=values, student_augments=augments, luck=luck)
 
 
 def kinds_of_one(teachers: Iterable[Recipe]) -> list[str]:

@@ -10,11 +10,12 @@ from typing import Any
 import optuna
 from rich.table import Table
 
+from asc_experiments.base.ownership import is_gone
 from asc_experiments.report.words import duration
 from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.run import KIND, OWNER
 from asc_experiments.tracking.trials import (
     EPOCH,
     EPOCH_SECONDS,
@@ -31,6 +32,8 @@ from asc_experiments.tracking.trials import (
 _BAR_WIDTH = 16
 _CLOCKS_APART_S = 600.0
 """By how much the clocks of two hosts may differ that end trials of one study."""
+_IDLE_S = 5.0
+"""For so long nobody may seem to work on a study that goes on: between two trials, or before the first."""
 _TRAININGS = (SEED_KIND, REPLICATE_KIND, "teacher")
 
 
@@ -68,6 +71,7 @@ class StudyView:
         uses: how often they did.
         found: how many of those teachers were there before the study began.
         seconds_left: an estimate from the finished trials; None before there is one.
+        is_active: whether somebody works on it.
     """
 
     status: StudyStatus
@@ -76,6 +80,7 @@ class StudyView:
     uses: int
     found: int
     seconds_left: float | None
+    is_active: bool = True
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -105,6 +110,15 @@ class Watch:
         self._finished: dict[str, RunRecord] = {}
         self._looked: float | None = None
         self._teachers_began: dict[str, int | None] = {}
+        self._idle_since: float | None = None
+        self._is_finished = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the study is finished, or nobody has worked on it for longer than a driver takes between trials."""
+        if self._idle_since is None:
+            return False
+        return self._is_finished or time.monotonic() - self._idle_since >= _IDLE_S
 
     def look(self) -> StudyView:
         """The study as it is now.
@@ -120,7 +134,12 @@ class Watch:
         self._finished |= {trial.run_id: trial for trial in self._finished_since(own)}
         trials = list(self._finished.values())
         used = [key for trial in trials for key in keys_of(trial)]
+        own_runs = [record for record in running if STUDY in record.tags and not is_gone(record.tags.get(OWNER))]
+        is_active = status.running > 0 or any(record.tags[STUDY] == status.name for record in own_runs)
+        self._idle_since = None if is_active else self._idle_since or time.monotonic()
+        self._is_finished = status.done >= status.asked and bool(status.verdict)
         return StudyView(
+            is_active=is_active,
             status=status,
             trainings=tuple(_training(record) for record in running if record.tags.get(KIND) in _TRAININGS),
             teachers=len(set(used)),
@@ -197,6 +216,15 @@ def watch_table(view: StudyView) -> Table:
     if not view.trainings:
         table.add_row("nothing is being trained", "", "", "", "", "")
     return table
+
+
+def ended_in_words(status: StudyStatus) -> str:
+    """What is said when there is nothing more to watch."""
+    if status.done >= status.asked:
+        verdict = f": {status.verdict}" if status.verdict else ""
+        return f"study {status.name} is finished{verdict}"
+    done = f"{status.done} of {status.asked} trials are done"
+    return f"nobody works on study {status.name}: {done}; the command that began it resumes: asc study run"
 
 
 def _title(view: StudyView) -> str:

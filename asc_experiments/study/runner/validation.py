@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,20 @@ from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.bank import check_learnable
 from asc_experiments.distill.keys import SCHEMA
 from asc_experiments.metrics import METRICS, MetricKey, metric_names
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.study.definition.study_file import Objective, StudyFile
 from asc_experiments.study.search.samplers import pruner
 from asc_experiments.study.search.search_space import SearchSpace
-from asc_experiments.study.storage.trial_status import ASKED, CORPUS, DEFINITION, DIRS, KEY_SCHEMA, METRIC
+from asc_experiments.study.storage.trial_status import (
+    ASKED,
+    CORPUS,
+    DEFINITION,
+    DIRS,
+    KEY_SCHEMA,
+    METRIC,
+    PACKAGES,
+    SETTINGS,
+)
 from asc_experiments.tracking.objective import ObjectiveClips, count_objective
 from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_CLIPS, REFERENCE_DEVICE, TRAINING_CLIPS
 
@@ -57,7 +67,9 @@ def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: 
         directions=[objective.direction for objective in file.objectives],
         load_if_exists=True,
     )
-    told = {ASKED: asked, METRIC: file.objective.logged_name}
+    told = {ASKED: asked, METRIC: file.objective.logged_name, SETTINGS: file.definition()}
+    if packages := _packages(space):
+        told[PACKAGES] = packages
     told[NUMBER_FORMAT] = study.user_attrs.get(NUMBER_FORMAT, bench.number_format)
     if told[NUMBER_FORMAT] != bench.number_format:
         began = f"was begun in {told[NUMBER_FORMAT]} and resumes in {bench.number_format}"
@@ -68,6 +80,12 @@ def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: 
         if study.user_attrs.get(key) != value:
             study.set_user_attr(key, value)
     return study
+
+
+def _packages(space: SearchSpace) -> dict[str, str]:
+    """The packages of a study's architectures that are no part of the program, as ``pip install`` takes them."""
+    sources = {recipe.arch: ARCHITECTURES[recipe.arch].source for recipe in space.recipes()}
+    return {arch: source.requirement for arch, source in sources.items() if source is not None}
 
 
 def refuse_changed(space: SearchSpace, bench: TrainingContext, storage: BaseStorage) -> dict[str, str]:
@@ -89,10 +107,11 @@ def refuse_changed(space: SearchSpace, bench: TrainingContext, storage: BaseStor
     }
     if file.name in optuna.get_all_study_names(storage):
         known = optuna.load_study(study_name=file.name, storage=storage).user_attrs
-        _refuse_other(f"study '{file.name}'", known, wanted)
+        _refuse_other(file, known, wanted)
     return wanted
 
 
+_CHANGES_SHOWN = 6
 _WHAT = {
     DEFINITION: "settings",
     CORPUS: "corpus content",
@@ -102,14 +121,43 @@ _WHAT = {
 }
 
 
-def _refuse_other(where: str, known: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+def _refuse_other(file: StudyFile, known: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
     """Refuse what a study was begun with where it is not what is wanted."""
+    where = f"study '{file.name}'"
     if DEFINITION in known and known.get(KEY_SCHEMA) != wanted[KEY_SCHEMA]:
         what = "was begun by another version, whose networks have other keys"
         raise AscError(where, what, "its report stays; begin it anew under another name: --set name=…")
     for key, what in _WHAT.items():
         if known.get(key, wanted[key]) != wanted[key]:
-            raise AscError(where, f"was begun with other {what}", "give it another name: --set name=…")
+            changed = _changed(known[SETTINGS], file.definition()) if key == DEFINITION and SETTINGS in known else []
+            shown = changed[:_CHANGES_SHOWN]
+            shown += [f"{len(changed) - _CHANGES_SHOWN} more"] if len(changed) > _CHANGES_SHOWN else []
+            told = f"was begun with other {what}" + (f" ({', '.join(shown)})" if shown else "")
+            remedy = "give it another name: --set name=…"
+            if key == DEFINITION and file.sampler != "grid":
+                remedy += f"; with --trials-of {file.name}, that begins with the trials of this one"
+            raise AscError(where, told, remedy)
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The settings that differ, each with what it was and what it is."""
+    old, new = dict(_flat("", before)), dict(_flat("", now))
+    return [
+        f"{name} was {old.get(name, 'the default')} and is {new.get(name, 'the default')}"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Settings by their dotted names; the entries of a list of groups by their numbers, from 1."""
+    if isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
+        value = {str(number): entry for number, entry in enumerate(value, 1)}
+    if not isinstance(value, Mapping):
+        yield prefix, value
+        return
+    for key, inner in value.items():
+        yield from _flat(f"{prefix}.{key}" if prefix else key, inner)
 
 
 def objective_clips(objective: Objective, bench: TrainingContext) -> ObjectiveClips | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.errors import AscError, check_all, nearest
 from asc_experiments.corpus.train_split import WHOLE_FOLD
 from asc_experiments.distill import Distillation
 from asc_experiments.models import ARCHITECTURES
@@ -117,12 +118,17 @@ class SearchSpace:
         Raises:
             AscError: naming the setting that no Recipe can be made of.
         """
-        recipes = []
-        for name, kind in self.kinds.items():
-            if not kind.keys:
-                place = f"{where}: ensemble.pool, {name}"
-                recipes += [_recipe(values, place) for values in _variants(kind.settings)]
-        return recipes + [_student(values, f"{where}: student") for values in _variants(self.study.student)]
+        made = [recipe for name in self.kinds for recipe in self._recipes_of(name, where)]
+        return made + self._students(where)
+
+    def _recipes_of(self, name: str, where: str) -> list[Recipe]:
+        """Those of one kind of teachers; none of a kind that is in the bank."""
+        kind = self.kinds[name]
+        place = f"{where}: ensemble.pool, {name}"
+        return [] if kind.keys else [_recipe(values, place) for values in _variants(kind.settings)]
+
+    def _students(self, where: str) -> list[Recipe]:
+        return [_student(values, f"{where}: student") for values in _variants(self.study.student)]
 
     def check(self, where: str) -> None:
         """Try every choice and both ends of every range.
@@ -131,21 +137,29 @@ class SearchSpace:
             where: the study file, for the error.
 
         Raises:
-            AscError: naming the setting that no Recipe can be made of.
+            AscError: naming every setting that no Recipe can be made of; where all of them can, every trial and
+                figure that is no part of the space.
         """
-        for settings in (*(kind.settings for kind in self.kinds.values()), self.study.student, self.study.distillation):
-            _check_steps(settings, where)
-        self.recipes(where)
-        for values in _variants(self.study.student):
-            check_learns_from_logits(_student(values, f"{where}: student"))
+        study = self.study
+        groups = (*(kind.settings for kind in self.kinds.values()), study.student, study.distillation)
+        check_all([partial(_check_steps, settings, where) for settings in groups])
+        check_all(
+            [partial(self._recipes_of, name, where) for name in self.kinds]
+            + [partial(self._check_students, where), partial(self._check_distillations, where)]
+        )
+        given = [(values, "enqueue") for values in study.enqueue]
+        given += [(figure.params, f"published '{figure.name}'") for figure in study.published]
+        check_all(partial(self.plan_of, values, f"{where}: {place}") for values, place in given)
+        if study.sampler == "grid":
+            self.cells()
+
+    def _check_students(self, where: str) -> None:
+        for student in self._students(where):
+            check_learns_from_logits(student)
+
+    def _check_distillations(self, where: str) -> None:
         for values in _variants(self.study.distillation):
             Distillation.parse(values, f"{where}: distillation")
-        for values in self.study.enqueue:
-            self.plan_of(values, f"{where}: enqueue")
-        for figure in self.study.published:
-            self.plan_of(figure.params, f"{where}: published '{figure.name}'")
-        if self.study.sampler == "grid":
-            self.cells()
 
     def plan_of(self, values: Mapping[str, Scalar], where: str) -> TrialPlan:
         """The plan of given parameters. (Optuna would drop unknown names and use values out of range.)

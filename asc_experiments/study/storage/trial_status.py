@@ -17,6 +17,10 @@ from asc_experiments.tracking.trials import CELL, OBJECTIVE_CLIPS, STUDENTS
 
 ASKED, METRIC = "asc.asked", "asc.metric"
 DEFINITION, CORPUS, DIRS = "asc.definition", "asc.corpus", "asc.dirs"
+SETTINGS = "asc.settings"
+"""What the digest ``DEFINITION`` is of, so that a later change can be named."""
+PACKAGES = "asc.packages"
+"""By name, the packages that its architectures are from which are no part of the program."""
 VERDICT = "asc.verdict"
 """What may be said of the best trial, as it was judged when `study run` last ended."""
 KEY_SCHEMA = "asc.key_schema"

@@ -246,6 +246,9 @@ def _loading(about: About) -> str:
     request = '{"dataframe_records": [{"waveform": [0.0, 0.01, -0.01], "sampling_rate": 44100}]}'
     return f"""## Loading it
 
+In the environment of the program, made active (`. .venv/bin/activate` in a clone; `mlflow models serve` looks for
+`uvicorn` there), with `MLFLOW_TRACKING_URI` saying where the registry is:
+
 ```
 asc predict {uri} FOLDER
 mlflow models serve --model-uri {uri} --env-manager local --port 5001
@@ -261,7 +264,7 @@ model.predict(pandas.DataFrame({{"waveform": [samples], "sampling_rate": [rate]}
 ```
 
 A row per sound, mono, of any length; without `sampling_rate` it is at 32,000 Hz. An array of (rows, samples) at that
-rate goes to `model.get_raw_model().predict(array)`. `MLFLOW_TRACKING_URI` says where the registry is."""
+rate goes to `model.get_raw_model().predict(array)`."""
 
 
 def _origin(candidate: Candidate) -> str:

@@ -37,6 +37,14 @@ def test_kinds_have_their_own_settings_over_the_common_ones() -> None:
     assert (kinds["banked"].keys, kinds["banked"].settings) == (("1f",), {})
 
 
+def test_common_settings_may_say_the_architecture() -> None:
+    kinds = parse(pool=[{"name": "dir", "augment": "dir"}, {"name": "fms"}, {"keys": "1f"}], common={"arch": "passt"})
+    made = kinds.kinds()
+    assert [made[name].settings.get("arch") for name in made] == ["passt", "passt", None]
+    with pytest.raises(AscError, match="two kinds of teachers are called 'passt'; give each its own name"):
+        parse(pool=[{"augment": "dir"}, {"augment": "fms"}], common={"arch": "passt"})
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -12,6 +12,7 @@ from asc_experiments.base.yaml import parse_yaml
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.study.definition.study_file import StudyFile, read_study
 from asc_experiments.study.search.search_space import SearchSpace
+from asc_experiments.study.search.whole_file import read_whole_study
 
 Write = Callable[..., Path]
 
@@ -49,7 +50,7 @@ def test_fixed_choices_and_ranges_are_read(study_file: Write) -> None:
         ({"distillation": "{temperatur: 2}"}, r"unknown key 'temperatur'; did you mean 'temperature'\?"),
         ({"validation": "{fraction: 0}"}, r"validation\.fraction above 0"),
         ({"name": "teachers"}, r"'teachers' is taken"),
-        ({"name": "../escape"}, r"'name' is '\.\./escape'"),
+        ({"name": "../escape"}, r"'name': '\.\./escape' is no name for a study"),
         ({"enqueue": "[{ensemble_sise: 1}]"}, r"'ensemble_sise' is no parameter.*'ensemble_size'"),
         ({"enqueue": "[{ensemble_size: 7}]"}, r"ensemble_size is 7; valid: 1, 2"),
         ({"enqueue": "[{ensemble_size: true}]"}, r"ensemble_size is True; valid: 1, 2"),
@@ -105,6 +106,86 @@ def test_mistake_is_one_line_with_the_key_and_the_remedy(
         check(path)
     assert "\n" not in caught.value.line()
     assert str(path) in caught.value.line()
+
+
+MISTAKES = """
+name: 7
+trails: 3
+validation: {fraction: much, hold_out_devices: [s3, 4]}
+ensemble:
+  size: [1, 2]
+  pool:
+    - {arch: cp_mobile, base_channel: 8}
+    - {arch: cp_resnet, learning_rate: 0}
+student: {base_channels: x, epoch: [2, [3]]}
+distillation: {temperatur: 3}
+"""
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_in_plain_words(tmp_path: Path) -> None:
+    (path := tmp_path / "x.yaml").write_text(MISTAKES)
+    with pytest.raises(AscError) as caught:
+        read_whole_study(path)
+    lines = [each.line().removeprefix(f"{path}: ") for each in caught.value.each()]
+    assert lines == [
+        "'name' is 7; give a text (a number in quotes)",
+        "'validation.fraction' is 'much'; give a number",
+        "'validation.hold_out_devices.1' is 4; give a text (a number in quotes)",
+        "'student.epoch.1' is [3]; give a text, a number, true or false",
+        "unknown key 'trails'; did you mean 'trials'?",
+        "ensemble.pool, cp_mobile: a cp_mobile recipe has no 'base_channel'; did you mean 'base_channels'?",
+        "ensemble.pool, cp_resnet: 'learning_rate' is 0; give above 0.0",
+        "student: 'base_channels' is 'x'; give a whole number",
+        "distillation: unknown key 'temperatur'; did you mean 'temperature'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ensemble": "3"},
+        {"validation": "[1]"},
+        {"objective": "3"},
+        {"student": "text"},
+        {"enqueue": "3"},
+        {"published": "[3]"},
+        {"scales": "[3]"},
+        {"validation": "{hold_out_devices: 3}"},
+        {"name": ""},
+    ],
+)
+def test_no_mistake_is_told_in_words_of_the_library_that_finds_it(study_file: Write, wrong: dict[str, str]) -> None:
+    path = study_file(**wrong)
+    if "ensemble" in wrong:
+        path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith(" ")))
+    with pytest.raises(AscError) as caught:
+        check(path)
+    for word in (
+        "valid tuple",
+        "instance of",
+        "'the file'",
+        "dictionary",
+        "input should",
+        "Objective",
+        "another value",
+    ):
+        assert word not in caught.value.line()
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ({"validation": {"fraction": 0.2, "hold_out_devices": "s3"}}, {"validation.hold_out_devices": ["s3"]}),
+        ({"objective": "accuracy/overall"}, {"objective": {"metric": "accuracy/overall"}}),
+        ({"against": "complexity/macs"}, {"against": {"metric": "complexity/macs"}}),
+        ({"enqueue": {"ensemble_size": 1}}, {"enqueue": [{"ensemble_size": 1}]}),
+        ({"ensemble.pool": ["passt", "cp_resnet"]}, {"ensemble.pool": [{"arch": "passt"}, {"arch": "cp_resnet"}]}),
+        ({"ensemble.pool": {"arch": "passt"}}, {"ensemble.pool": [{"arch": "passt"}]}),
+    ],
+)
+def test_what_plainly_means_the_same_is_taken_as_meant(study_file: Write, short: dict, long: dict) -> None:
+    base = {"validation.fraction": 0.2}
+    assert read_study(study_file(), base | short) == read_study(study_file(), base | long)
 
 
 def test_file_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:

@@ -76,6 +76,16 @@ def rows(plan: StudyPlan) -> list[tuple[str, str, int, int]]:
     return [(row.role, row.name, row.distinct, row.in_bank) for row in plan.trainings]
 
 
+def test_plan_says_how_students_are_augmented_themselves(make: Callable[..., "Planned"], quick_pace: list[str]) -> None:
+    hides = "students are trained with augment dirfms themselves, which can hide what their teachers' augment gives"
+    facts = make().plan().facts()
+    assert facts["student_augments"] == ["dirfms"], "as by default"
+    assert hides in str(plan_table(facts).caption)
+    facts = make(student=STUDY["student"] | {"augment": ["none", "fms"]}, sampler="grid").plan().facts()
+    assert facts["student_augments"] == ["fms", "none"]
+    assert "students are trained with augment fms or none themselves\n" in str(plan_table(facts).caption)
+
+
 def test_grid_is_planned_exactly(make: Callable[..., Planned], quick_pace: list[str]) -> None:
     made = make(sampler="grid", seeds=3)
     plan = made.plan()

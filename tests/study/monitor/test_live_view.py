@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from asc_experiments.study.monitor import live_view
 from asc_experiments.study.monitor.live_view import StudyView, Training, Watch, view_study, watch_table
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
-from asc_experiments.study.storage.trial_status import StudyStatus
+from asc_experiments.study.storage.trial_status import VERDICT, StudyStatus
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client import bulk_read as many
 from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, STUDY, TEACHER_KEY, TEACHERS, TRIAL, finished_trials
@@ -116,6 +117,45 @@ def test_watch_command_looks_once_and_tells_json(half_done: Driver, workspace: P
     assert "2 of 4 trials done" in asc("study", "watch", "tiny", "--once", *where).out
     facts = json.loads(asc("study", "watch", "tiny", "--json", *where).out)
     assert (facts["name"], facts["finished"], facts["trainings"]) == ("tiny", 2, [])
+
+
+def test_watching_a_study_that_nobody_works_on_says_so_and_ends(
+    half_done: Driver, workspace: Path, asc: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_view, "_IDLE_S", 0.5)
+    result = asc("study", "watch", "tiny", "--every", 0.2, "--workspace", workspace)
+    assert result.code == 0
+    assert result.out.count("nothing is being trained") > 1, "it looked again: a driver may be between two trials"
+    said = "nobody works on study tiny: 2 of 4 trials are done; the command that began it resumes: asc study run"
+    assert result.out.splitlines()[-1] == said
+
+
+def test_watching_a_finished_study_tells_its_verdict_and_ends(
+    driver: Callable[..., Driver], answers: Answers, workspace: Path, asc: Callable
+) -> None:
+    (made := driver({"trials": 2})).run()
+    made.study.set_user_attr(VERDICT, {"finished": 2, "has_learned": True, "sentence": "Use what you have."})
+    result = asc("study", "watch", "tiny", "--workspace", workspace)
+    assert result.code == 0
+    assert result.out.count("2 of 2 trials done") == 1
+    assert result.out.splitlines()[-2] == "study tiny is finished: Use what you have."
+
+
+def test_study_whose_best_are_tried_again_has_not_ended(
+    driver: Callable[..., Driver],
+    answers: Answers,
+    tracking: Tracking,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live_view, "_IDLE_S", 0.0)
+    driver({"trials": 2}).run()
+    watch = Watch(load_study(open_storage(workspace, None), "tiny"), tracking)
+    with tracking.run(tracking.experiment("tiny"), "replicate 2000", "replicate", {STUDY: "tiny", TRIAL: "1"}):
+        assert watch.look().is_active
+        assert not watch.has_ended
+    assert not watch.look().is_active
+    assert watch.has_ended
 
 
 def test_watching_an_unknown_study_is_one_line(half_done: Driver, workspace: Path, asc: Callable) -> None:

@@ -132,8 +132,12 @@ def test_resumed_study_draws_new_points(driver: Callable[..., Driver]) -> None:
 
 def test_changed_study_is_refused(driver: Callable[..., Driver]) -> None:
     driver({"trials": 1}).run()
-    with pytest.raises(AscError, match="was begun with other settings"):
-        driver({"student.epochs": 1})
+    with pytest.raises(AscError) as caught:
+        driver({"student.epochs": 1, "seeds": 2})
+    assert caught.value.line() == (
+        "study 'tiny': was begun with other settings (student.epochs was 2 and is 1, seeds was the default and is 2); "
+        "give it another name: --set name=…; with --trials-of tiny, that begins with the trials of this one"
+    )
 
 
 TWENTY_TRIALS_OVER_SIX_TEACHERS = """

@@ -1,0 +1,110 @@
+"""Every table that the program prints is legible on a terminal of 80, 100 and 120 columns."""
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from asc_experiments.base.tables import fitted
+from asc_experiments.bench.table import table_of
+from asc_experiments.bench.timing import Measured
+from asc_experiments.report.analysis.comparison import compare_runs
+from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.report.render.terminal import as_tables, comparison_cells
+from tests.terminal import in_terminal, numbers_in, table_lines
+
+WIDTHS = (80, 100, 120)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_no_table_cuts_a_number_on_a_terminal(asc: Callable, studied: Path, synth_corpus: Path, columns: int) -> None:
+    at = ["--workspace", studied]
+    key = asc("teacher", "list", *at).out.split("│")[1].strip()
+    commands = [
+        ["report", "tiny", *at],
+        ["study", "status", "tiny", *at],
+        ["study", "list", *at],
+        ["study", "watch", "tiny", "--once", *at],
+        ["study", "list", "--shipped", *at],
+        ["teacher", "list", *at],
+        ["teacher", "show", key, *at],
+        ["teacher", "prune", "--unused", *at],
+        ["corpus", "check", synth_corpus],
+        ["study", "plan", studied / "tiny.yaml", "--corpus", synth_corpus, *at],
+    ]
+    for command, shown in zip(commands, in_terminal(columns, *commands), strict=True):
+        lines = table_lines(shown)
+        assert lines, command
+        assert max(map(len, lines)) <= columns, command
+        assert "…" not in "".join(lines), command
+        if "plan" not in command:  # whose seconds differ
+            assert numbers_in(asc(*command).out) <= numbers_in(shown), command
+
+
+def test_report_begins_with_the_headline_and_its_doubts(studied: Path) -> None:
+    (shown,) = in_terminal(80, ["report", "tiny", "--workspace", studied])
+    _, headline, *rest = shown.splitlines()
+    assert headline == "tiny: Nothing was learned: every student answers one scene to everything"
+    assert rest[0].startswith("- Nothing was learned: the network answers"), "its doubts"
+    first_table = next(number for number, line in enumerate(rest) if line.startswith("┏"))
+    assert not [line for line in rest[first_table:] if line.startswith("- ")], "they stand above the tables"
+
+
+def drawn(tables: list[Table], columns: int) -> str:
+    """Tables as a terminal of a certain width shows them."""
+    console = Console(width=columns, file=StringIO(), highlight=False)
+    for table in tables:
+        for part in fitted(table, columns):
+            console.print(part)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_report_with_spreads_and_replicates_is_whole(
+    made: StudyRuns, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Console(width=columns, force_terminal=True)
+    monkeypatch.setattr("asc_experiments.base.progress.console", terminal)
+    comparison = compare_runs(made)
+    shown = drawn(as_tables(comparison), columns)
+    assert max(map(len, shown.splitlines())) <= columns
+    _, rows = comparison_cells(comparison)
+    assert {word for row in rows for cell in row[2:] for word in cell.split()} <= set(shown.split())
+    assert "the same per device" in shown
+    assert "│ student │" not in shown, "the names say what they are"
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_measurements_of_the_machine_are_whole(columns: int) -> None:
+    line = Measured(123_456.7, "clips_per_s", 101_234.5, 1.2, (1.1, 1.3), 999_999.9)
+    shown = drawn([table_of({"student_distillation_epoch": line}, "a machine")], columns)
+    assert {"123,457", "101,234", "1.1–1.3", "1,000,000", "12%"} <= set(shown.split())
+    assert max(map(len, shown.splitlines())) <= columns
+
+
+def test_table_too_wide_becomes_several_that_begin_with_the_names() -> None:
+    table = Table(title="wide", caption="below")
+    table.add_column("name")
+    for number in range(12):
+        table.add_column(f"column {number}", justify="right")
+    table.add_row("row", *(f"{number}.123456 ± 0.1" for number in range(12)))
+    title, *parts, caption = fitted(table, 80)
+    assert (str(title), str(caption)) == ("wide", "below")
+    assert all(isinstance(part, Table) and part.columns[0].header == "name" for part in parts)
+    found = [str(column.header) for part in parts if isinstance(part, Table) for column in part.columns[1:]]
+    assert found == [f"column {number}" for number in range(12)]
+    assert {f"{number}.123456 ± 0.1" in drawn([table], 80) for number in range(12)} == {True}
+
+
+def test_long_name_is_broken_rather_than_cut() -> None:
+    table = Table()
+    table.add_column("name", no_wrap=True)
+    table.add_column("value", justify="right")
+    table.add_row("n" * 70, "123456789")
+    shown = drawn([table], 40)
+    assert shown.replace("name", "").count("n") == 70
+    assert "123456789" in shown
