@@ -39,8 +39,8 @@ def fitted(shown: Table | Text, width: int) -> list[Table | Text]:
     """
     if isinstance(shown, Text):
         return [shown]
-    above = [Text(str(shown.title), style="italic")] if shown.title else []
-    below = [Text(str(shown.caption), style="dim")] if shown.caption else []
+    above = [Text(written_out(str(shown.title)), style="italic")] if shown.title else []
+    below = [Text(written_out(str(shown.caption)), style="dim")] if shown.caption else []
     first, *others = _all_measured(shown, width)
     chunks = _chunks(others, width - _EDGE - _PADDING - first.least)
     return [*above, *(_part(shown, [first, *chunk], width) for chunk in chunks), *below]

@@ -155,7 +155,7 @@ def test_a_student_within_noise_is_challenger_with_a_line_how_to_override(asc: C
     log_trial(workspace, 1, (0.52, 0.61))
     kept = asc("register", "s", "--workspace", workspace)
     assert kept.code == 0
-    assert "asc register s --model asc-student --replace makes version 2 champion" in kept.out
+    assert f"asc register s --model asc-student --replace --workspace {workspace} makes version 2" in kept.out
     assert json.loads(asc("register", "s", "--workspace", workspace, "--json").out)["alias"] == "challenger"
     replaced = json.loads(asc("register", "s", "--workspace", workspace, "--replace", "--json").out)
     assert (replaced["version"], replaced["alias"]) == (2, "champion")

@@ -54,7 +54,8 @@ def foreign(synth_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture
 def outside(tmp_path: Path) -> Callable[..., Outside]:
     def make(text: str | None = None, name: str = "city_folders") -> Outside:
-        site = install(tmp_path / "site", name, GROUP, text=text)
+        texts = {} if text is None else {name: text}
+        site = install(tmp_path / "site", {name: GROUP}, texts=texts)
         return Outside(site, tmp_path / "workspace", tmp_path / "cache")
 
     return make

@@ -67,8 +67,9 @@ def test_clip_behind_a_link_out_of_the_corpus_is_refused(
     if what == "chain":
         clip.rename(corpus_copy / "audio" / "other")
         clip.symlink_to("other")
-    for command in (["corpus", "check", corpus_copy], ["student", "train", "--corpus", corpus_copy]):
-        result = asc(*command, "--workspace", workspace)
+    train = ["student", "train", "--corpus", corpus_copy, "--workspace", workspace]
+    for command in (["corpus", "check", corpus_copy], train):
+        result = asc(*command)
         assert result.code == 2
         assert f"{name}: a link leads out of the corpus folder" in result.err
 
