@@ -69,7 +69,7 @@ def test_it_is_studied_reported_registered_used_and_exported(outside: Open, synt
 
 
 def test_help_names_the_architectures_that_are_installed(outside: Callable[..., Outside]) -> None:
-    here = outside()
+    here = outside(TINY_NET)
     for command in (("teacher", "train"), ("teacher", "import")):
         words = " ".join(here.run(*command, "--help").replace("│", " ").split())
         assert "Architecture: cp_mobile, cp_resnet, passt (size: s, xs, xxs), tiny_net." in words
@@ -78,7 +78,7 @@ def test_help_names_the_architectures_that_are_installed(outside: Callable[..., 
 def test_short_name_has_all_sizes(outside: Callable[..., Outside]) -> None:
     text = TEXT.replace('("channels",)', '("channels", "arch")')
     names = 'from asc_experiments.training import make_recipe; print(make_recipe("tiny_net", channels=6).name)'
-    assert outside(text=text).python(names) == "tiny_net-6xtiny_net-none-s0"
+    assert outside(TINY_NET, texts={"tiny_net": text}).python(names) == "tiny_net-6xtiny_net-none-s0"
 
 
 KEY = """
