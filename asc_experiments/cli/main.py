@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
-from typing import NoReturn
 
 import typer
 
 from asc_experiments import __version__
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.stopping import Terminated, end_on_sigterm
 from asc_experiments.cli import (
     bench,
     corpus,
@@ -66,25 +64,16 @@ def _root(
     pass
 
 
-class _Terminated(SystemExit):
-    """SIGTERM came."""
-
-
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    """End like Ctrl-C does, so that runs and trials are told."""
-    raise _Terminated(128 + signum)
-
-
 def main() -> None:
     """Run the command line; an error that the user can correct is one line, and exit code 2."""
-    signal.signal(signal.SIGTERM, _terminate)
+    end_on_sigterm()
     try:
         app()
     except AscError as error:
         for each in error.each():
             typer.echo(f"error: {each.line()}", err=True)
         sys.exit(2)
-    except _Terminated:
+    except Terminated:
         typer.echo("Aborted.", err=True)  # as Typer says after Ctrl-C
         raise
     except BrokenPipeError:

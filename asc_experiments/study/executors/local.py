@@ -8,20 +8,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from functools import partial
 from queue import SimpleQueue
-from types import FrameType
-from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_driver, work_for
 from asc_experiments.base.processors import end_with_parent, processors
 from asc_experiments.base.progress import plain_progress, say
+from asc_experiments.base.stopping import end_on_sigterm
 from asc_experiments.tracking.client.run import Stopped
 
 P = ParamSpec("P")
@@ -206,16 +205,12 @@ def _begin(threads: int, driver: str) -> None:
     work_for(driver)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    signal.signal(signal.SIGTERM, _end)
+    end_on_sigterm()
     end_with_parent()
     plain_progress()
     import torch
 
     torch.set_num_threads(threads)
-
-
-def _end(signum: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + signum)
 
 
 def whole(fn: Callable[..., R], *args: Any, **kwargs: Any) -> R:
