@@ -3,8 +3,8 @@
 Numbers are planned for a power of four in five: as many students and places that, were the true difference as large as
 the one that was found, four of five such studies would tell it. (An interval that just leaves out 0 at the true
 difference would leave it out in one of two.) The found difference is the largest that luck could make it look where it
-was picked for being large, so that the numbers are too few rather than too many; what is below one standard error is no
-sign of a difference at all, and gets none.
+was picked for being large, so that the numbers are too few rather than too many; from what is
+below one standard error nothing can be planned, which is no sign that there is no difference.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from asc_experiments.statistics.wording import counted
 
 POWER = 0.8
 """How often a study of the size that is planned tells a difference that is there."""
-NO_SIGN = "no sign of a difference: not worth settling"
+NO_SIGN = "a difference smaller than its standard error: too imprecise to plan from"
 _IF_TRUE = (
     ", for such a difference to show in four of five studies, if the true difference is as large as it looks, which "
     "flatters it"

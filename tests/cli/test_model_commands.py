@@ -134,7 +134,7 @@ def test_what_is_measured_is_said_with_clips_places_and_interval(asc: Callable, 
     assert "accuracy: on 540 test clips of 27 places; the interval over places [0." in shown.out
     assert "holds the limit" in shown.out
     assert "Chosen on the test fold itself: the figures below flatter it." in shown.out
-    assert "* 95 % interval for this network on other places, had it not been the best of 2 on these clips" in shown.out
+    assert "* 95 % interval for this network on other places, had it not been picked from 2 by these clips" in shown.out
     assert "95 % interval │" not in shown.out
     assert "interval *" in shown.out
     assert "No winner yet: one trial has finished" in shown.out
@@ -144,7 +144,7 @@ def test_what_is_measured_is_said_with_clips_places_and_interval(asc: Callable, 
     facts = json.loads(asc("register", "s", "--workspace", workspace, "--json").out)
     assert facts["learned"].startswith("accuracy/macro is 60.0 % (95 % interval from ")
     assert facts["winner"].startswith("No winner yet: one trial has finished")
-    assert facts["learned"].endswith("It is the best of 2 networks on these very clips, which flatters it.")
+    assert facts["learned"].endswith("It was picked from 2 networks by these very clips, which flatters it.")
     assert facts["doubts"] == []
     assert facts["warning"] == "Chosen on the test fold itself: the figures below flatter it."
 

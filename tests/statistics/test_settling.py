@@ -69,7 +69,10 @@ def test_what_is_below_one_standard_error_is_no_sign_of_a_difference_and_gets_no
     near = replace(found, value=0.9 * found.error)
     assert what_settles(ours, theirs, near) == NO_SIGN
     assert not numbers(NO_SIGN)
-    assert settling_in_words("To settle it", NO_SIGN) == "No sign of a difference: not worth settling."
+    assert (
+        settling_in_words("To settle it", NO_SIGN)
+        == "A difference smaller than its standard error: too imprecise to plan from."
+    )
     assert settling_in_words("To settle it", "more students") == "To settle it: more students."
 
 

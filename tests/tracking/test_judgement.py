@@ -175,7 +175,7 @@ def test_there_is_a_winner_only_where_the_best_is_better_by_more_than_noise(
     assert open_.sentence.startswith("No winner yet: trial ")
     assert "1 of 3 other trials" in open_.sentence
     assert "interval [" in open_.sentence
-    assert open_.sentence.endswith("No sign of a difference: not worth settling.")
+    assert open_.sentence.endswith("A difference smaller than its standard error: too imprecise to plan from.")
 
 
 def test_what_would_settle_it_is_said_with_its_condition(tracking: Tracking, log_run: LogRun) -> None:

@@ -34,6 +34,11 @@ from asc_experiments.tracking.trials import (
 HEADLINE = (OVERALL_ACCURACY, *(accuracy_of("group", group) for group in GROUPS), DG)
 CHAMPION = "models:/asc-student@champion"
 _SHOWN = 4
+_FEW_SEEDS = 10
+_SHARED_SEEDS = (
+    "Students of all trials begin with the same seeds, and intervals take them for independent: where a seed does "
+    "badly in all trials alike, they are wider than they need be."
+)
 
 
 @dataclass(frozen=True)
@@ -287,8 +292,10 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
         found.append("Nobody here learned from labels alone, so whether teachers help at all is not known.")
     if objective.n < 2:
         found.append("There is one student per trial, so how far its seed alone moves it is not known.")
-    elif objective.std is not None and objective.n < 5:
+    elif objective.std is not None and objective.n < _FEW_SEEDS:
         found.append(f"± is the standard deviation over {objective.n} seeds; from so few it is itself a rough figure.")
+    if objective.n > 1 and n > 1:
+        found.append(_SHARED_SEEDS)
     if n == 1:
         found.append("One trial has finished: there is nothing to compare it with.")
     return found

@@ -128,15 +128,25 @@ def _best_where(runs: StudyRuns) -> Table | None:
             reached = {trial.run_id: float(tables[trial.run_id].measure(name).mean()) for trial in trials}
         except ValueError:  # no clip counts for it in the test fold
             continue
-        best = max(trials, key=lambda trial: reached[trial.run_id])
+        highest = max(reached.values())
+        best, *as_high = (trial for trial in trials if reached[trial.run_id] == highest)
         near = _not_apart(best, trials, tables, name)
         where = f"device {heading}" if part.startswith("device/") else heading
-        shown = (percent(reached[best.run_id]), text(f"trial {number_of(best)}"), text(runs.taught_by(best)))
+        shown = (
+            percent(reached[best.run_id]),
+            text(_also(f"trial {number_of(best)}", as_high)),
+            text(runs.taught_by(best)),
+        )
         rows.append((text(where), *shown, text(f"{near} of {len(trials) - 1} others")))
     names = ("where", "accuracy", "highest", "taught by", "not told apart from it")
     heads = columns(*names, texts=("where", "highest", "taught by", "not told apart from it"), units={"accuracy": "%"})
     caption = "The highest of each group and device, and how many students cannot be told apart from it"
     return Table(caption, heads, tuple(rows))
+
+
+def _also(name: str, as_high: Sequence[RunRecord]) -> str:
+    """A trial, and that others are as high."""
+    return f"{name} and {', '.join(str(number_of(trial)) for trial in as_high)}" if as_high else name
 
 
 def _not_apart(best: RunRecord, trials: Sequence[RunRecord], tables: Mapping[str, Evidence], name: str) -> int:

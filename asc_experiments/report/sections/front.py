@@ -254,8 +254,8 @@ def _better_teacher(runs: StudyRuns, answer: Answer) -> list[str]:
             sure = " To ship the best network of this size, ship that teacher." if apart.is_better else ""
             costs = f"{same[0].metrics[_PARAMETERS]:,.0f} parameters, {same[0].metrics[_MACS] / 1e6:.1f} MMACs"
             found.append(
-                f"Teachers of kind {kind} keep to the same limits ({costs}). {counted(len(tables), 'network')} less "
-                f"the student: {margin_in_words(apart)}.{sure}"
+                f"Teachers of kind {kind} keep to the challenge's limits themselves ({costs}). {OVERALL_ACCURACY}, "
+                f"{counted(len(tables), 'network')} less the student: {margin_in_words(apart)}.{sure}"
             )
     return found
 

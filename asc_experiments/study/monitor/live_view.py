@@ -111,6 +111,7 @@ class Watch:
         self._looked: float | None = None
         self._teachers_began: dict[str, int | None] = {}
         self._idle_since: float | None = None
+        self._idle_looks = 0
         self._is_finished = False
 
     @property
@@ -118,7 +119,7 @@ class Watch:
         """Whether the study is finished, or nobody has worked on it for longer than a driver takes between trials."""
         if self._idle_since is None:
             return False
-        return self._is_finished or time.monotonic() - self._idle_since >= _IDLE_S
+        return self._is_finished or (self._idle_looks > 1 and time.monotonic() - self._idle_since >= _IDLE_S)
 
     def look(self) -> StudyView:
         """The study as it is now.
@@ -137,6 +138,7 @@ class Watch:
         own_runs = [record for record in running if STUDY in record.tags and not is_gone(record.tags.get(OWNER))]
         is_active = status.running > 0 or any(record.tags[STUDY] == status.name for record in own_runs)
         self._idle_since = None if is_active else self._idle_since or time.monotonic()
+        self._idle_looks = 0 if is_active else self._idle_looks + 1  # one look may take longer than that, by itself
         self._is_finished = status.done >= status.asked and bool(status.verdict)
         return StudyView(
             is_active=is_active,

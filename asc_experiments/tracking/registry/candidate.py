@@ -181,7 +181,7 @@ class Candidate:
         """From how many it was picked by the clips that its figures are of; empty where others chose."""
         if self.picked_from < 2:
             return ""
-        return f"It is the best of {self.picked_from:,} networks on these very clips, which flatters it."
+        return f"It was picked from {self.picked_from:,} networks by these very clips, which flatters it."
 
     @cached_property
     def data(self) -> Data:

@@ -152,7 +152,7 @@ def interval_in_words(picked_from: int) -> str:
         picked_from: from how many networks it was picked by them; 1 where others chose it.
     """
     said = "95 % interval for this network on other places"
-    return said if picked_from < 2 else f"{said}, had it not been the best of {picked_from:,} on these clips"
+    return said if picked_from < 2 else f"{said}, had it not been picked from {picked_from:,} by these clips"
 
 
 class GatesFailedError(AscError):

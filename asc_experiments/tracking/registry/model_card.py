@@ -149,7 +149,9 @@ def _measured(candidate: Candidate, name: str) -> list[str]:
     if table is None or not table.concerns(name):
         return [value, "", ""]
     known = level(table, name, fixed_students=True)
-    interval = f"{_percent(max(0.0, known.low))} – {_percent(min(1.0, known.high))}" if known.is_known else ""
+    interval = (
+        f"{_percent(max(0.0, known.low))} – {_percent(min(1.0, known.high))}" if known.is_known and known.error else ""
+    )
     return [value, interval, f"{table.counts(name)[0]:,}"]
 
 
@@ -160,8 +162,8 @@ def _explained(candidate: Candidate) -> str:
         return "DG is the standard deviation over devices."
     return (
         f"Each interval is a {interval_in_words(candidate.picked_from)}; these clips are of {len(table.places):,} "
-        f"places. DG is the standard deviation over devices; a network equally good on every device shows about "
-        f"{_percent(dg_floor(table))} by the luck of so many clips."
+        f"places, and none is given where every place does the same. DG is the standard deviation over devices; a "
+        f"network equally good on every device shows about {_percent(dg_floor(table))} by the luck of so many clips."
     )
 
 

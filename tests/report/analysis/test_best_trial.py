@@ -92,7 +92,7 @@ def test_trials_within_the_noise_of_the_test_fold_are_told_apart_by_nobody_and_w
     near = made_answers(best, 2, spread=0.02)["test"]
     told = caveats(with_answers(study, same | {(other.run_id, STUDENTS): {"test": near}}))
     assert "These cannot be told apart from it by accuracy/macro in the test fold: trial" in told
-    assert "there is no sign of a difference: not worth settling." in told
+    assert "there is a difference smaller than its standard error: too imprecise to plan from." in told
 
 
 def test_what_would_settle_it_is_told_of_a_trial_of_other_teachers_and_with_its_condition() -> None:

@@ -65,9 +65,9 @@ def test_interval_of_the_best_of_several_by_these_clips_is_none_of_what_it_will_
     log_trial(1, [0.5, 0.6, 0.55], split="test", metrics={"students/count": 3.0})
     card = card_of(tracking)
     assert "| interval (see below) |" in card
-    said = "Each interval is a 95 % interval for this network on other places, had it not been the best of 5 on these"
+    said = "Each interval is a 95 % interval for this network on other places, had it not been picked from 5 by these"
     assert said in card
-    assert "**It is the best of 5 networks on these very clips, which flatters it.**" in card
+    assert "**It was picked from 5 networks by these very clips, which flatters it.**" in card
     log_trial(0, [0.6, 0.7], split="validation", study="held-out")
     card = card_of(tracking, "held-out")
     assert "| 95 % interval |" in card
