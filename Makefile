@@ -79,7 +79,7 @@ fuzz: install
 	ASC_FUZZ=1200 $(VENV)/bin/python -m pytest tests/fuzz --timeout 3600
 
 # How often intervals and tests of significance are wrong, where the truth is known: docs/explanation/statistics.md.
-# REPETITIONS=2000 simulates each setting more often.
+# Six minutes on two cores; REPETITIONS=2000 simulates each setting more often.
 REPETITIONS := 500
 calibrate: install
 	@$(VENV)/bin/python -m asc_experiments.statistics.calibration --repetitions $(REPETITIONS)
