@@ -15,6 +15,7 @@ from asc_experiments.report.analysis.headline import headline
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.render.formats import Format
 from asc_experiments.report.sections import chapter_of
+from asc_experiments.report.sections.devices import _best_where
 from asc_experiments.report.writing import render
 from asc_experiments.tracking import RunRecord
 from tests.report.made import SCENES, STUDENTS, guessing_study, made_answers, make_study, with_answers
@@ -136,3 +137,11 @@ def test_objective_on_few_clips_is_told_with_its_warning() -> None:
         text = words(render([Findings(study)], format))
         assert "accuracy/macro on 9 held-out clips of s3 at 3 places: one clip is up to 11.1 points" in text
         assert "fewer than 100 clips" in text
+
+
+def test_trials_that_are_equally_high_are_all_named(guessing: StudyRuns) -> None:
+    table = _best_where(guessing)
+    assert table is not None
+    named = {str(row[2].text) for row in table.rows}
+    assert len(named) == 1, "they answer alike everywhere"
+    assert sorted(re.findall(r"\d", named.pop())) == ["0", "1", "2", "3", "4", "5"]
