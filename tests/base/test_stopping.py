@@ -50,3 +50,12 @@ def test_other_errors_of_finalisers_are_shown_as_always() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
     assert "ZeroDivisionError" in done.stderr
     assert done.returncode == 0
+
+
+def test_interrupt_that_no_signal_raised_is_not_raised_again() -> None:
+    program = PROGRAM.format(where="finaliser", name="SIGINT").replace(
+        "stop()\n\ndef", "raise KeyboardInterrupt\n\ndef"
+    )
+    program = program.replace("time.sleep(30)", "time.sleep(0.2)")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.returncode) == ("", 0)

@@ -179,7 +179,7 @@ def test_running_task_is_ended_by_stop_and_may_say_so(tasks: Any, tmp_path: Path
     pid = pool._all[0]._pid
     assert pid is not None
     pool.stop()
-    assert log.read_text() == f"ended by SystemExit({128 + signal.SIGTERM})"
+    assert log.read_text() == f"ended by Terminated({128 + signal.SIGTERM})"
     assert isinstance(running.exception(), SystemExit)
     assert queued.cancelled()
     wait_until(lambda: not is_running(pid))
