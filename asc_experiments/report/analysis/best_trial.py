@@ -36,7 +36,7 @@ CHAMPION = "models:/asc-student@champion"
 _SHOWN = 4
 _FEW_SEEDS = 10
 _SHARED_SEEDS = (
-    "Students of all trials begin with the same seeds, and intervals take them for independent: where a seed does "
+    "Students of different trials have seeds in common, and intervals take them for independent: where a seed does "
     "badly in all trials alike, they are wider than they need be."
 )
 
