@@ -50,6 +50,8 @@ IMPORTANCES = "asc.importances"
 """A study's tag: how much each parameter decides the objective, by two methods, as JSON."""
 SEED, IDENTITY, SEARCHED = "asc.seed", "asc.identity", "asc.searched"
 """A student's seed; its key, which says everything that decides how it comes out; a trial's parameters, as JSON."""
+STUDENT_SEEDS = "asc.student_seeds"
+"""The seeds of the students that a trial's scores are means over, as JSON."""
 CELL = "asc.cell"
 """What a trial is but for its students' seeds: a digest of its teachers, rule, student, distillation, corpus and split.
 

@@ -125,8 +125,13 @@ class Recipe(Settings):
     @property
     def name(self) -> str:
         """A short name for people, such as ``cp_resnet-32-dirfms-s0``; it does not identify the Recipe."""
+        return f"{self.name_but_seed}-s{self.seed}"
+
+    @property
+    def name_but_seed(self) -> str:
+        """The same for networks that differ in their seed alone, such as ``cp_resnet-32-dirfms``."""
         weights = f"-{self.pretrained}" if self.pretrained != "none" else ""
-        return f"{self.arch}-{self.size}{weights}-{self.augment}-s{self.seed}"
+        return f"{self.arch}-{self.size}{weights}-{self.augment}"
 
     @property
     def pretrained(self) -> str:

@@ -294,7 +294,7 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
         found.append("There is one student per trial, so how far its seed alone moves it is not known.")
     elif objective.std is not None and objective.n < _FEW_SEEDS:
         found.append(f"± is the standard deviation over {objective.n} seeds; from so few it is itself a rough figure.")
-    if objective.n > 1 and n > 1:
+    if objective.n > 1 and n > 1 and study.shares_seeds:
         found.append(_SHARED_SEEDS)
     if n == 1:
         found.append("One trial has finished: there is nothing to compare it with.")

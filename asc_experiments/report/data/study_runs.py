@@ -31,6 +31,7 @@ from asc_experiments.tracking.trials import (
     SEED,
     SEED_KIND,
     SPLIT,
+    STUDENT_SEEDS,
     STUDENTS,
     STUDENTS_TRAINED,
     TRAIN_SPLIT,
@@ -240,6 +241,12 @@ class StudyRuns:
         alone = [trial for trial in self.best_first if not keys_of(trial)][:_MOST_ALONE]
         wanted = {trial.run_id for trial in (*self.best_first[:MOST_COMPARED], *alone)}
         return tuple(trial for trial in self.best_first if trial.run_id in wanted)
+
+    @cached_property
+    def shares_seeds(self) -> bool:
+        """Whether students of different trials have seeds in common, as in studies of earlier versions all have."""
+        seeds = [seed for trial in self.compared for seed in json.loads(trial.tags.get(STUDENT_SEEDS, "[1000]"))]
+        return len(set(seeds)) < len(seeds)
 
     @cached_property
     def keeps_evidence(self) -> bool:

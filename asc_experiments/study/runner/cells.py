@@ -16,12 +16,14 @@ from optuna.trial import Trial, TrialState
 from asc_experiments.base.hashing import digest_json
 from asc_experiments.distill import TrainingContext
 from asc_experiments.distill.student import student_identity
-from asc_experiments.study.search.search_space import TrialPlan
+from asc_experiments.study.search.search_space import FIRST_STUDENT_SEED, TrialPlan
 from asc_experiments.study.storage.trial_status import SEEDS, superseded
 from asc_experiments.tracking.trials import CELL, STUDENTS
 
 FIRST_FRESH = 1_000_000
-"""How far the seeds of replicates are from those of a trial: no cell is asked for so often that they meet."""
+"""How far the seeds of replicates are from those of a trial: no seed of a trial is as high."""
+_SEEDS_APART = 10
+"""How far the first seeds of two cells are apart, at least, unless they are the same."""
 
 
 def cell_of(bench: TrainingContext, plan: TrialPlan, keys: Sequence[str]) -> str:
@@ -36,6 +38,23 @@ def cell_of(bench: TrainingContext, plan: TrialPlan, keys: Sequence[str]) -> str
     rule = plan.rule if len(keys) > 1 else None
     distillation = plan.distillation.model_dump(mode="json") if keys else None
     return digest_json([student, list(keys), rule, distillation], length=16)
+
+
+def first_seed(cell: str) -> int:
+    """The lowest seed of a cell's students.
+
+    Cells have seeds of their own, as intervals take the students of two trials to be independent. Where all trials had
+    the same, a seed that does badly in one would do badly in all. A cell has the same seeds in every study, so that its
+    students are found again.
+
+    Args:
+        cell: see :func:`cell_of`.
+
+    Examples:
+        >>> first_seed("00000000000000ff")
+        3550
+    """
+    return FIRST_STUDENT_SEED + int(cell, 16) % ((FIRST_FRESH - FIRST_STUDENT_SEED) // _SEEDS_APART) * _SEEDS_APART
 
 
 @dataclass(frozen=True, eq=False)

@@ -187,7 +187,7 @@ class Driver:
         """A trial from its plan to its values. (A generator, so that a plan that fails is a trial that fails.)"""
         plan = self.space.plan(trial)
         on = f" on {plan.train_split}" if plan.train_split else ""
-        say(f"trial {trial.number}: student {plan.student.name} from {plan.teacher_names}{on}")
+        say(f"trial {trial.number}: student {plan.student.name_but_seed} from {plan.teacher_names}{on}")
         complexity = None
         if self.file.constraints:
             complexity = complexity_of(plan.student, self.bench.corpus.scenes)

@@ -28,7 +28,7 @@ from asc_experiments.study.runner.trial_result import every_logit, names_of_all
 from asc_experiments.study.runner.trial_runner import TrialContext, seed_job
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.failures import study_outage
-from asc_experiments.study.storage.trial_status import standing
+from asc_experiments.study.storage.trial_status import SEEDS, standing
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.decision import metric_on_test
 from asc_experiments.tracking.evidence import REPLICATES as REPLICATES_FILE
@@ -114,6 +114,7 @@ def candidates(study: optuna.Study, best: int) -> list[FrozenTrial]:
 def _candidate(context: TrialContext, space: SearchSpace, trial: FrozenTrial, record: RunRecord) -> _Candidate:
     plan = space.plan_of(trial.params, f"trial {trial.number}")
     keys = tuple(keys_of(record))
+    own = trial.user_attrs.get(SEEDS) or [plan.student.seed]
     job = SeedJob(
         study=context.study.name,
         trial=trial.number,
@@ -122,7 +123,7 @@ def _candidate(context: TrialContext, space: SearchSpace, trial: FrozenTrial, re
         parent=record.run_id,
         teachers=keys,
         rule=plan.rule,
-        student=plan.student,
+        student=plan.student.model_copy(update={"seed": own[0]}),
         distillation=plan.distillation,
         cell=record.tags.get(CELL, ""),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from asc_experiments.tracking.trials import (
     MODEL_ID,
     OBJECTIVE_VALUE,
     RECIPE,
+    STUDENT_SEEDS,
     TRAINING_SECONDS,
     spread_of,
 )
@@ -60,7 +62,7 @@ def conclude(bench: TrainingContext, conclusion: Conclusion) -> tuple[float, ...
     scores = _over_seeds(seeds)
     values = tuple(scores[objective.logged_name] for objective in conclusion.objectives)
     if not all(map(math.isfinite, values)):
-        raise NotFiniteError(plan.student.name, f"its objective is {values[0]}", "lower the learning_rate")
+        raise NotFiniteError(plan.student.name_but_seed, f"its objective is {values[0]}", "lower the learning_rate")
     run = bench.tracking.writer(conclusion.run_id, conclusion.experiment_id)
     log_corpus(bench, run)
     _log_answers(bench, run, conclusion, scores)
@@ -71,6 +73,7 @@ def conclude(bench: TrainingContext, conclusion: Conclusion) -> tuple[float, ...
         tags={
             MODEL_ID: best.model_id,
             RECIPE: plan.student.model_copy(update={"seed": best.seed}).model_dump_json(),
+            STUDENT_SEEDS: json.dumps(sorted(seed.seed for seed in seeds)),
         },
         note=_note(plan, scores, len(seeds)),
     )
@@ -146,7 +149,7 @@ def _note(plan: TrialPlan, metrics: Mapping[str, float], seeds: int) -> str:
     scores = ", ".join(f"{name.rsplit('/', 1)[1]} {100 * metrics[name]:.1f} %" for name in groups)
     on = f", trained on {plan.train_split}" if plan.train_split else ""
     return (
-        f"Student **{plan.student.name}**{on} taught by\n{members}\n\n"
+        f"Student **{plan.student.name_but_seed}**{on} taught by\n{members}\n\n"
         f"Test fold: {100 * metrics[OVERALL_ACCURACY]:.1f} % overall ({scores}), "
         f"DG {100 * metrics[DG]:.1f}. Seeds: {seeds}."
     )

@@ -28,7 +28,7 @@ from asc_experiments.study.executors.jobs import (
     train_seed,
     train_teacher,
 )
-from asc_experiments.study.runner.cells import TrialSeeds, cell_of
+from asc_experiments.study.runner.cells import TrialSeeds, cell_of, first_seed
 from asc_experiments.study.runner.trial_result import Conclusion, conclude
 from asc_experiments.study.runner.validation import objective_clips
 from asc_experiments.study.search.search_space import TrialPlan, Wanted
@@ -148,7 +148,8 @@ def run_trial(
             distillation=plan.distillation,
             cell=cell,
         )
-        own = yield from _students(context, bench, job, seeds.take(cell, plan.student.seed), reporter)
+        first = first_seed(cell) if plan.first_seed is None else plan.first_seed
+        own = yield from _students(context, bench, job, seeds.take(cell, first), reporter)
         students = own + (yield from _others(context, bench, job, own))
         trained = sum(student.metrics.get(TRAINING_SECONDS, 1.0) > 0 for student in own)
         run.metrics({STUDENTS: float(len(students)), STUDENTS_TRAINED: float(trained)})

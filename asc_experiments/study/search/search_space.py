@@ -26,7 +26,8 @@ _SIZES = {"size"}.union(*(each.settings.model_fields for each in ARCHITECTURES.v
 _MOST_COMBINATIONS, _WIDEST, _MOST_STEPS = 20_000, 100_000, 1_000_000
 
 FIRST_STUDENT_SEED = 1_000
-"""Teachers begin at 0: a student must not begin as the same network, with the same augmentation, as one of them."""
+"""The lowest seed of a student. Teachers begin at 0: a student must not begin as the same network, with the same
+augmentation, as one of them."""
 Wanted = Recipe | str
 """A teacher that a trial wants: by the Recipe it is trained by, or by the key it has in the bank."""
 
@@ -48,6 +49,8 @@ class TrialPlan:
     distillation: Distillation
     train_split: str = ""
     """The name of the list of clips that teachers and student are trained on; empty where that is the whole fold."""
+    first_seed: int | None = None
+    """The lowest seed of its students, where the study file says one; otherwise each cell has seeds of its own."""
 
     @property
     def teacher_names(self) -> str:
@@ -89,7 +92,8 @@ class SearchSpace:
         if teachers:
             values = suggest_all(trial, "distillation", self.study.distillation)
             distillation = Distillation.parse(values, "distillation")
-        return TrialPlan(teachers, rule, student, distillation, train_split)
+        first_seed = student.seed if "seed" in self.study.student else None
+        return TrialPlan(teachers, rule, student, distillation, train_split, first_seed)
 
     def cells(self) -> list[tuple[dict[str, Scalar], TrialPlan]]:
         """Every trial of a grid: its parameters and its plan, each plan once."""

@@ -130,3 +130,12 @@ def test_commands_quote_what_a_shell_would_take_apart() -> None:
     assert ship_commands("quickstart")[0] == "asc register quickstart"
     assert ship_commands("quickstart")[1].startswith("import mlflow; model = "), "as it is typed into a new Python"
     assert ship_commands("a; rm -rf x")[0] == "asc register 'a; rm -rf x'"
+
+
+def test_seeds_that_trials_share_are_told_and_seeds_of_their_own_are_not(made: StudyRuns) -> None:
+    assert "have seeds in common" in caveats(made), "an earlier version gave all trials the same"
+    runs = [
+        replace(run, tags={**run.tags, "asc.student_seeds": f"[{10 * n}, {10 * n + 1}]"})
+        for n, run in enumerate(made.runs)
+    ]
+    assert "have seeds in common" not in caveats(replace(made, runs=tuple(runs)))

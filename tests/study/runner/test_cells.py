@@ -16,7 +16,7 @@ from asc_experiments.distill.standalone_student import train_single_student
 from asc_experiments.migration.workspace import export_workspace, import_workspace
 from asc_experiments.study.executors import jobs as work
 from asc_experiments.study.executors.jobs import Pruned
-from asc_experiments.study.runner.cells import FIRST_FRESH, TrialSeeds
+from asc_experiments.study.runner.cells import FIRST_FRESH, TrialSeeds, first_seed
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.runner.replication import candidates
 from asc_experiments.study.search.search_space import SearchSpace
@@ -39,6 +39,8 @@ from asc_experiments.tracking.trials import (
 )
 
 Make = Callable[..., Driver]
+FIRST = 1000
+"""The first seed of every cell here, as if the study file said so."""
 SCORE = "validation/accuracy/macro"
 
 
@@ -53,7 +55,7 @@ def make(driver: Make, quick_students: Any) -> Make:
             "seeds": 2,
             "sampler": "random",
             "ensemble": {"size": 0, "pool": [{"arch": "cp_resnet"}]},
-            "student": {"base_channels": 8, "epochs": 1, "learning_rate": [0.3, 0.9]},
+            "student": {"base_channels": 8, "epochs": 1, "learning_rate": [0.3, 0.9], "seed": FIRST},
         }
         return driver(keys | overrides)
 
@@ -98,6 +100,30 @@ def test_every_student_of_a_small_space_is_new_and_pooled_with_the_earlier_ones(
     standing = distinct_trials(records)
     assert sorted(record.metrics[STUDENTS] for record in standing) in ([4, 6], [2, 8])
     assert status.best_value == max(record.metrics[OBJECTIVE_VALUE] for record in standing)
+
+
+def test_cells_have_seeds_of_their_own_and_the_same_in_every_study(make: Make, quick_students: Any) -> None:
+    own = {"student": {"base_channels": 8, "epochs": 1, "learning_rate": [0.3, 0.9]}, "replicate": {"seeds": 2}}
+    made = make(**listed(0.3, 0.9, 0.3), **own)
+    made.run()
+    seeds = {}
+    for record in trials(made):
+        students = children(made, record)
+        seeds[int(record.tags[TRIAL])] = [int(child.tags[SEED]) for child in students]
+        fresh = [int(child.tags[SEED]) for child in children(made, record, "replicate")]
+        assert not fresh or min(fresh) == min(seeds[int(record.tags[TRIAL])]) + FIRST_FRESH
+    first = seeds[0][0]
+    assert first == first_seed(trials(made)[0].tags[CELL]) >= 1000
+    assert (seeds[0], seeds[2]) == ([first, first + 1], [first + 2, first + 3])
+    assert not set(seeds[1]) & {*seeds[0], *seeds[2]}
+    before = len(quick_students.trained)
+    make("other", **listed(0.3, 0.9), **own).run()
+    assert len(quick_students.trained) == before + 2, "only the replicates of the first cell's first two seeds are new"
+
+
+def test_seeds_of_cells_never_meet_those_of_teachers_or_replicates() -> None:
+    for cell in ("0" * 16, "f" * 16, "00000000000185a3"):
+        assert 1000 <= first_seed(cell) < first_seed(cell) + 9 < FIRST_FRESH
 
 
 def test_network_of_a_pooled_trial_is_the_best_of_all_students_of_its_cell(make: Make) -> None:

@@ -11,11 +11,12 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult
+from asc_experiments.study.runner.cells import first_seed
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import ERROR
-from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, finished_trials
+from asc_experiments.tracking.trials import CELL, OBJECTIVE_VALUE, TRIAL, finished_trials
 
 Open = Callable[..., TrainingContext]
 Write = Callable[..., Path]
@@ -55,7 +56,8 @@ def test_seeds_are_children_of_their_trial_and_averaged(driver: Callable[..., Dr
     tracking = made.bench.tracking
     trial = finished_trials(tracking, "tiny")[0]
     children = tracking.search([trial.experiment_id], f"tags.`mlflow.parentRunId` = '{trial.run_id}'")
-    assert [child.name for child in children] == ["seed 1000", "seed 1001"]
+    first = first_seed(trial.tags[CELL])
+    assert [child.name for child in children] == [f"seed {first}", f"seed {first + 1}"]
     mean = sum(child.metrics["accuracy/overall"] for child in children) / 2
     assert trial.metrics["accuracy/overall"] == pytest.approx(mean)
     assert "std/accuracy/overall" in trial.metrics

@@ -44,7 +44,7 @@ def make(driver: Make, quick_students: Any) -> Make:
             "trials": len(RATES),
             "seeds": 1,
             "ensemble": {"size": 0, "pool": [{"arch": "cp_resnet"}]},
-            "student": {"base_channels": 8, "epochs": 1, "learning_rate": list(RATES)},
+            "student": {"base_channels": 8, "epochs": 1, "learning_rate": list(RATES), "seed": 1000},
             "enqueue": [{"student.learning_rate": rate} for rate in RATES],
         }
         return driver(keys | overrides)
