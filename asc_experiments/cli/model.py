@@ -114,7 +114,7 @@ def register(
         raise typer.Exit(1) from None
     facts = {key: getattr(found, key) for key in ("model", "version", "alias", "trial")}
     facts |= {"new": found.is_new, "uri": found.uri, "decision": found.decision, "learned": found.learned}
-    facts |= {"winner": found.winner}
+    facts |= {"winner": found.winner} | ({"teaching": found.teaching} if found.teaching else {})
     facts |= {"warning": found.warning} if as_json else {}
     if as_json:
         more = {"doubts": list(found.doubts), "gates": [_facts(each) for each in found.measured]}

@@ -48,8 +48,7 @@ def show_network(facts: dict[str, Any], title: str, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    from asc_experiments.metrics import DG, further_metrics
-    from asc_experiments.statistics.wording import value_in_words
+    from asc_experiments.metrics import DG, further_metrics, value_in_words
 
     metrics = facts["metrics"]
     shown = {key: value for key, value in facts.items() if key != "metrics"}

@@ -274,6 +274,10 @@ def print_facts(facts: dict[str, Any], title: str) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in facts.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        table.add_row(key, shown)
+        table.add_row(key, ", ".join(map(_shown, value)) if isinstance(value, list | tuple) else _shown(value))
     show(table)
+
+
+def _shown(fact: object) -> str:
+    """A fact for people: --json has all digits."""
+    return f"{fact:.6g}" if isinstance(fact, float) else str(fact)

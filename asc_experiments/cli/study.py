@@ -261,11 +261,17 @@ def _read(
 @ends_soon
 def status(settings: Settings, name: Name, as_json: Json = False) -> None:
     """How many trials were asked for, finished, pruned, failed, and are running."""
+    from asc_experiments.metrics import value_in_words
     from asc_experiments.study.storage.open_storage import load_study, open_storage
     from asc_experiments.study.storage.trial_status import study_status
 
     facts = study_status(load_study(open_storage(settings.workspace, settings.storage), name)).facts()
-    print_json(facts) if as_json else print_facts(facts, f"study {name}")
+    if as_json:
+        print_json(facts)
+        return
+    if facts["best_value"] is not None:
+        facts["best_value"] = value_in_words(facts["metric"], facts["best_value"])
+    print_facts({key: fact for key, fact in facts.items() if fact is not None}, f"study {name}")
 
 
 @app.command("watch", epilog="Example: asc study watch quickstart --every 2")
@@ -311,6 +317,7 @@ def list_studies(
     from rich.table import Table
 
     from asc_experiments.base.progress import show
+    from asc_experiments.metrics import value_in_words
     from asc_experiments.study.storage.open_storage import load_study, open_storage, study_names
     from asc_experiments.study.storage.trial_status import study_status
 
@@ -331,6 +338,6 @@ def list_studies(
     for column in columns:
         table.add_column(column, justify="left" if column in ("name", "metric") else "right")
     for facts in found:
-        best = "" if facts["best_value"] is None else f"{facts['best_value']:.4f}"
+        best = "" if facts["best_value"] is None else value_in_words(facts["metric"], facts["best_value"])
         table.add_row(*(str(facts[column]) for column in columns[:-1]), best)
     show(table)

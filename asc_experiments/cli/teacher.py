@@ -147,9 +147,8 @@ def _scorecards(teacher: Teacher) -> Table:
     """Accuracies in percent, a row for each split that the teacher has logits for."""
     from rich.table import Table
 
-    from asc_experiments.metrics import DG, further_metrics
+    from asc_experiments.metrics import DG, further_metrics, value_in_words
     from asc_experiments.report.render.terminal import percent
-    from asc_experiments.statistics.wording import value_in_words
 
     metrics = teacher.metrics
     columns = ["overall", "macro", *(f"group/{group}" for group in ("real", "seen", "unseen"))]

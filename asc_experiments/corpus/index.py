@@ -23,7 +23,7 @@ import numpy as np
 
 from asc_experiments.base.errors import AscError, Problem, ProblemsError, nearest
 from asc_experiments.corpus.audio import unfit
-from asc_experiments.corpus.reader import TEST, TRAIN, UNUSED, Clip, CorpusReader, reader_of
+from asc_experiments.corpus.reader import SYNTHETIC_TOWN, TEST, TRAIN, UNUSED, Clip, CorpusReader, reader_of
 from asc_experiments.corpus.readers.tau import TauReader
 from asc_experiments.corpus.tables import check_unique
 
@@ -128,6 +128,11 @@ class Corpus:
     def place_of(self) -> np.ndarray:
         """The place of each clip, which no other scene shares; ``(clips,)``."""
         return np.array([clip.location for clip in self.clips])
+
+    @cached_property
+    def is_synthetic(self) -> bool:
+        """Whether its sounds were made up by ``asc corpus synth``, whose places are in no town that there is."""
+        return bool(self.clips) and all(clip.place.startswith(SYNTHETIC_TOWN) for clip in self.clips)
 
     @property
     def train_rows(self) -> np.ndarray:

@@ -144,7 +144,8 @@ def log_corpus(bench: TrainingContext, run: Run) -> None:
     """Log the corpus as the run's dataset, by its own digest, and the machine."""
     training, validation = bench.rows
     counts = {"training": len(training), "validation": len(validation), "test": len(bench.corpus.test_rows)}
-    profile = json.dumps({f"{split}_clips": count for split, count in counts.items()})
+    made_up = {"synthetic": True} if bench.corpus.is_synthetic else {}
+    profile = json.dumps({f"{split}_clips": count for split, count in counts.items()} | made_up)
     root = bench.corpus.root.resolve()
     run.dataset(root.name, bench.store.corpus_digest, str(root), profile)
     run.tags({MACHINE: describe_machine(best_device())})

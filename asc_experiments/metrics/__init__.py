@@ -19,6 +19,7 @@ from asc_experiments.metrics.metric import (
     is_better_higher,
     is_part_of_one,
     register_metric,
+    value_in_words,
 )
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "measure",
     "metric_names",
     "register_metric",
+    "value_in_words",
 ]
 
 METRICS.load_outside()

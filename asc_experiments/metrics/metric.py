@@ -160,3 +160,20 @@ def is_part_of_one(name: str) -> bool:
     """Whether a metric is told in percent."""
     metric = METRICS.get(MetricKey.parse(name).name)
     return metric is not None and metric.unit == "%"
+
+
+def value_in_words(name: str, value: float, std: float | None = None) -> str:
+    """A value of a metric, for people: in percent where it is a part of one.
+
+    Args:
+        name: the metric's.
+        value: its value.
+        std: its standard deviation over students, if known.
+
+    Examples:
+        >>> value_in_words("accuracy/macro", 0.625, 0.02)
+        '62.5 ± 2.0 %'
+    """
+    scale, digits, unit = (100, 1, " %") if is_part_of_one(name) else (1, 4, "")
+    spread = "" if std is None else f" ± {scale * std:.{digits}f}"
+    return f"{scale * value:.{digits}f}{spread}{unit}"

@@ -11,13 +11,6 @@ MOST_ROWS = 100
 """What a table shows of thousands of trials; ``csv`` and ``json`` hold them all."""
 
 
-def value_of(metric: str, value: float, std: float | None = None) -> str:
-    """A value of a metric: in percent where it is an accuracy or DG."""
-    if is_part_of_one(metric):
-        return f"{100 * value:.1f}" + ("" if std is None else f" ± {100 * std:.1f}") + " %"
-    return f"{value:.4f}" + ("" if std is None else f" ± {std:.4f}")
-
-
 def difference_of(metric: str, value: float) -> str:
     """A difference in a metric, with its sign."""
     return f"{100 * value:+.1f} points" if is_part_of_one(metric) else f"{value:+.4f}"

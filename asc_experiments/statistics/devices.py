@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from asc_experiments.metrics import accuracy_of
 from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import CONFIDENCE, ONE_PLACE, Margin, Part
+
+HEARD = ("real", "seen")
+"""The groups of devices whose recordings networks are trained on."""
 
 
 def between_devices(table: Evidence, first: str, second: str, comparisons: int = 1) -> Margin:
@@ -27,20 +31,48 @@ def between_devices(table: Evidence, first: str, second: str, comparisons: int =
     Raises:
         ValueError: if one of them has no clip.
     """
-    metric = "accuracy/device/"
-    changes = _left_out(table, first) - _left_out(table, second)
-    values = table.measure(metric + first) - table.measure(metric + second)
-    places = int(((table.clips[:, [table.devices.index(first), table.devices.index(second)]]).sum(axis=1) > 0).sum())
+    return _between(table, [first], [second], accuracy_of("device", first), comparisons)
+
+
+def heard_less_unseen(table: Evidence) -> Margin | None:
+    """The accuracy on devices that networks are trained on less that on devices that none is: what unseen ones cost.
+
+    One comparison, fixed before anything was seen, where :func:`extremes` picks the widest of many.
+
+    Args:
+        table: the answers of a recipe's students; a device of group ``held_out`` counts for neither.
+
+    Returns:
+        The margin; None where the clips are of one of the two kinds alone.
+    """
+    clips = dict(zip(table.devices, table.clips.sum(axis=0), strict=True))
+    heard = [device for device, group in table.groups.items() if group in HEARD and clips[device] > 0]
+    unseen = [device for device, group in table.groups.items() if group == "unseen" and clips[device] > 0]
+    return _between(table, heard, unseen, accuracy_of("group", "unseen")) if heard and unseen else None
+
+
+def _between(table: Evidence, first: Sequence[str], second: Sequence[str], metric: str, comparisons: int = 1) -> Margin:
+    """The accuracy on the clips of some devices less that on those of others."""
+    ours, theirs = ([table.devices.index(device) for device in devices] for devices in (first, second))
+    changes = _left_out(table, ours) - _left_out(table, theirs)
+    values = _accuracy(table, ours) - _accuracy(table, theirs)
+    places = int((table.clips[:, [*ours, *theirs]].sum(axis=1) > 0).sum())
     value, students = float(values.mean()), (table.students, table.students)
     if places < 2:
         unknown = (math.nan, -math.inf, math.inf, ONE_PLACE)
-        return Margin(metric + first, value, *unknown, students, places, comparisons)
+        return Margin(metric, value, *unknown, students, places, comparisons)
     parts = [Part(float((len(changes) - 1) * np.mean((changes - changes.mean()) ** 2)), len(changes) - 1)]
     parts += [Part(float(values.var(ddof=1)) / len(values), len(values) - 1)] if len(values) > 1 else []
     whole = Part.total(parts)
     reach = whole.reach(1 - (1 - CONFIDENCE) / comparisons)
     error = math.sqrt(whole.variance)
-    return Margin(metric + first, value, error, value - reach, value + reach, "", students, places, comparisons)
+    return Margin(metric, value, error, value - reach, value + reach, "", students, places, comparisons)
+
+
+def shares_places(table: Evidence, first: str, second: str) -> bool:
+    """Whether any place was recorded by both devices: if none was, what differs may be the places."""
+    clips = table.clips[:, [table.devices.index(first), table.devices.index(second)]]
+    return bool((clips > 0).all(axis=1).any())
 
 
 def extremes(table: Evidence) -> tuple[str, str, Margin] | None:
@@ -59,9 +91,13 @@ def extremes(table: Evidence) -> tuple[str, str, Margin] | None:
     return high, low, between_devices(table, high, low, pairs)
 
 
-def _left_out(table: Evidence, device: str) -> np.ndarray:
-    """The accuracy on a device, mean over students, with each place left out in turn, ``(places,)``."""
-    place = table.devices.index(device)
-    right, clips = table.correct[:, :, place], table.clips[:, place]
+def _accuracy(table: Evidence, columns: Sequence[int]) -> np.ndarray:
+    """The accuracy of each student on the clips of some devices, ``(students,)``."""
+    return np.asarray(table.correct[:, :, columns].sum(axis=(1, 2)) / table.clips[:, columns].sum())
+
+
+def _left_out(table: Evidence, columns: Sequence[int]) -> np.ndarray:
+    """The accuracy on some devices, mean over students, with each place left out in turn, ``(places,)``."""
+    right, clips = table.correct[:, :, columns].sum(axis=2), table.clips[:, columns].sum(axis=1)
     left = right.sum(axis=1, keepdims=True) - right
     return np.asarray((left / np.maximum(clips.sum() - clips, 1)).mean(axis=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asc_experiments.metrics import is_part_of_one
+from asc_experiments.statistics.devices import heard_less_unseen
 from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import CONFIDENCE, Margin
 
@@ -10,13 +11,6 @@ from asc_experiments.statistics.margin import CONFIDENCE, Margin
 def counted(number: int, thing: str) -> str:
     """A number of things: ``1 student``, ``1,200 clips``."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def value_in_words(metric: str, value: float) -> str:
-    """A value of a metric: in percent where it is an accuracy or DG."""
-    if is_part_of_one(metric):
-        return f"{100 * value:.1f} %"
-    return f"{value:.4f}"
 
 
 def clips_in_words(table: Evidence, metric: str, split: str = "test") -> str:
@@ -36,3 +30,14 @@ def margin_in_words(found: Margin) -> str:
     interval = f"[{scale * found.low:+.{digits}f}, {scale * found.high:+.{digits}f}]"
     widened = "" if found.comparisons == 1 else f", widened for {found.comparisons:,} comparisons"
     return f"{said}, {100 * CONFIDENCE:.0f} % interval {interval}{widened}"
+
+
+def unseen_in_words(table: Evidence) -> str:
+    """What devices cost that no network was trained on, in one sentence; empty where the clips cannot ask it."""
+    found = heard_less_unseen(table)
+    if found is None:
+        return ""
+    said = f"Devices heard in training less unseen ones: {margin_in_words(found)}"
+    if found.is_open:
+        return f"{said}: whether unseen devices are harder is not shown."
+    return f"{said}: unseen devices are {'harder' if found.is_better else 'easier'}."

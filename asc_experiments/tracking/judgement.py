@@ -11,11 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from asc_experiments.metrics import MACRO_ACCURACY
+from asc_experiments.metrics import MACRO_ACCURACY, value_in_words
 from asc_experiments.statistics import Evidence, Learning, Margin, learning_of
 from asc_experiments.statistics.chance import ONE_ANSWER
 from asc_experiments.statistics.settling import settling_in_words, what_settles
-from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words, value_in_words
+from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.run import RunRecord
 from asc_experiments.tracking.decision import Standing, compare_standings, standing
@@ -315,6 +315,23 @@ def over_labels(tracking: Tracking, trial: RunRecord, trials: Sequence[RunRecord
     return OverLabels(reference, found, clips_in_words(ours.evidence, found.metric))
 
 
+def teaching_in_words(tracking: Tracking, trial: RunRecord, trials: Sequence[RunRecord]) -> str:
+    """Whether a trial's teachers gave its students anything, in a sentence: the question that most studies ask.
+
+    Args:
+        tracking: the server.
+        trial: the trial.
+        trials: the trials of its study that are compared (:func:`candidates_of`).
+    """
+    if not keys_of(trial):
+        taught = any(keys_of(other) for other in trials)
+        return "It learned from labels alone" + (": teachers are not shown to help." if taught else ".")
+    found = over_labels(tracking, trial, trials)
+    if found is None:
+        return "No trial here has the same student on labels alone: whether its teachers help is not known."
+    return found.sentence
+
+
 def _student_of(trial: RunRecord) -> dict[str, str]:
     """The settings of a trial's student, but for its seed."""
     names = (name for name in trial.params if name.startswith("student.") and name != "student.seed")
@@ -329,11 +346,13 @@ class StudyVerdict:
         best: its run.
         judgement: of it.
         winner: whether it is better than the others.
+        teaching: whether its teachers gave it anything, in a sentence.
     """
 
     best: RunRecord
     judgement: Judgement
     winner: Winner
+    teaching: str = ""
 
     @property
     def has_learned(self) -> bool:
@@ -345,7 +364,7 @@ class StudyVerdict:
         """All of it; where nothing was learned, only that."""
         if not self.has_learned:
             return self.judgement.doubts[0]
-        return " ".join([*self.judgement.doubts, self.winner.sentence])
+        return " ".join(filter(None, [*self.judgement.doubts, self.winner.sentence, self.teaching]))
 
 
 def verdict_on(tracking: Tracking, trials: Sequence[RunRecord], study: str) -> StudyVerdict:
@@ -359,9 +378,10 @@ def verdict_on(tracking: Tracking, trials: Sequence[RunRecord], study: str) -> S
     Raises:
         AscError: if there are none.
     """
-    best = best_trial(trials, study)
+    best, among = best_trial(trials, study), candidates_of(trials)
     judged = judge_trial(tracking, best, teachers_of(tracking, best))
-    return StudyVerdict(best, judged, winner_of(tracking, best, candidates_of(trials), MOST_RIVALS))
+    teaching = teaching_in_words(tracking, best, among) if len(among) > 1 else ""
+    return StudyVerdict(best, judged, winner_of(tracking, best, among, MOST_RIVALS), teaching)
 
 
 def candidates_of(trials: Sequence[RunRecord]) -> list[RunRecord]:

@@ -3,6 +3,7 @@
 import lzma
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +225,9 @@ def test_names_that_cannot_be_metrics_are_problems(corpus_copy: Path, name: str)
     append(META, f"audio/x.wav\t{name}\tsomewhere\ta\n")(corpus_copy)
     _, problems = read_index(corpus_copy)
     assert [p.what for p in problems] == [f"scene {name!r} is no name"]
+
+
+def test_corpus_of_made_up_sounds_says_so(synth_corpus: Path) -> None:
+    corpus = Corpus.open(synth_corpus)
+    assert corpus.is_synthetic
+    assert not replace(corpus, clips=(*corpus.clips, replace(corpus.clips[0], place="lisbon-1000"))).is_synthetic

@@ -41,7 +41,7 @@ def test_report_opens_with_the_answer(made: StudyRuns) -> None:
     answer = chapter.sections[0]
     best = made.best_first[0]
     which = f"trial {number_of(best)} (the ensemble {made.taught_by(best)})"
-    assert answer.title.startswith(f"No winner yet: {which} is highest, but ")
+    assert answer.title.startswith(f"No winner yet: {which} is highest in accuracy/macro on the validation split, but ")
     assert f"trial {best.tags['asc.trial']}, the best of 24 finished trials (3 pruned)" in sentences(answer)
     assert "+4.0 points, 95 % interval [-1.0, +9.0] in the test fold, whose clips chose neither" in sentences(answer)
     assert "On the validation split, whose clips chose it: +5.0 points, 95 % interval [+2.0, +8.0]" in sentences(answer)

@@ -47,8 +47,8 @@ def test_no_table_cuts_a_number_on_a_terminal(asc: Callable, studied: Path, synt
 def test_report_begins_with_the_headline_and_its_doubts(studied: Path) -> None:
     (shown,) = in_terminal(80, ["report", "tiny", "--workspace", studied])
     _, headline, *rest = shown.splitlines()
-    assert headline == "tiny: Nothing was learned: every student answers one scene to everything"
-    assert rest[0].startswith("- Nothing was learned: the network answers"), "its doubts"
+    assert headline.startswith("tiny: Nothing was learned")
+    assert rest[0].startswith("- "), "its doubts"
     first_table = next(number for number, line in enumerate(rest) if line.startswith("┏"))
     assert not [line for line in rest[first_table:] if line.startswith("- ")], "they stand above the tables"
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from asc_experiments.statistics.devices import between_devices, extremes
+from asc_experiments.statistics.devices import between_devices, extremes, heard_less_unseen, shares_places
+from asc_experiments.statistics.wording import unseen_in_words
 from tests.report.made import made_evidence
 
 EVEN = dict.fromkeys(("a", "b", "s1"), 0.5)
@@ -46,3 +47,38 @@ def test_devices_of_equal_students_are_called_apart_in_at_most_as_many_studies_a
         found = extremes(table)
         apart += found is not None and found[2].is_better
     assert apart / 200 <= 0.05
+
+
+HEARD = {"a": "real", "b": "real", "s1": "seen", "s4": "unseen", "s5": "held_out"}
+
+
+def test_heard_devices_less_unseen_ones_is_one_comparison_of_two_sets() -> None:
+    even = dict.fromkeys(HEARD, 0.6)
+    table = made_evidence([even | {"s4": 0.5, "s5": 0.1}, even | {"s4": 0.51, "s5": 0.1}], group_of=HEARD)
+    found = heard_less_unseen(table)
+    assert found is not None
+    assert (found.value, found.comparisons) == (pytest.approx(0.095, abs=0.001), 1)
+    assert found.is_better
+    said = unseen_in_words(table)
+    assert said.startswith("Devices heard in training less unseen ones: +9.5 points, 95 % interval")
+    assert said.endswith("unseen devices are harder.")
+
+
+def test_even_students_do_not_show_that_unseen_devices_are_harder() -> None:
+    rng = np.random.default_rng(3)
+    table = made_evidence([dict.fromkeys(HEARD, 0.5)] * 3, clips=10, group_of=HEARD)
+    table.correct[:] = rng.binomial(10, 0.5, table.correct.shape)
+    assert unseen_in_words(table).endswith("whether unseen devices are harder is not shown.")
+
+
+def test_clips_of_heard_devices_alone_cannot_ask_it() -> None:
+    table = made_evidence([EVEN], group_of=GROUPS)
+    assert heard_less_unseen(table) is None
+    assert unseen_in_words(table) == ""
+
+
+def test_devices_share_places_where_both_recorded_one() -> None:
+    table = made_evidence([EVEN], places=4, group_of=GROUPS)
+    assert shares_places(table, "a", "s1")
+    table.clips[:2, 0], table.clips[2:, 2] = 0, 0
+    assert not shares_places(table, "a", "s1")

@@ -7,9 +7,10 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from asc_experiments.metrics import value_in_words
 from asc_experiments.statistics import Evidence, margin
 from asc_experiments.statistics.settling import NO_SIGN, settling_in_words, what_settles
-from asc_experiments.statistics.wording import clips_in_words, margin_in_words, value_in_words
+from asc_experiments.statistics.wording import clips_in_words, margin_in_words
 
 SCENES = ("airport", "bus")
 IF_TRUE = (

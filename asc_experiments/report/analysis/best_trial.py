@@ -11,6 +11,7 @@ from asc_experiments.report.analysis.compute_cost import Costs, costs_of
 from asc_experiments.report.analysis.distillation_gain import Gain
 from asc_experiments.report.analysis.runner_up_margin import Lead, Rival, Score, Worth, lead_of
 from asc_experiments.report.analysis.teacher_kinds import kinds_of
+from asc_experiments.report.analysis.training_doubts import on_training
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, number_of, spread
 from asc_experiments.report.words import counted, listed
 from asc_experiments.statistics import dg_floor, learning_of
@@ -24,8 +25,11 @@ from asc_experiments.tracking.trials import (
     AGAINST,
     BASELINE,
     DIFFERENCE,
+    DIRECTION,
     MODEL_ID,
+    OBJECTIVE,
     REPLICATES,
+    SPLIT,
     best_trial,
     keys_of,
     spread_of,
@@ -160,6 +164,14 @@ class Answer:
         """The best trial's number."""
         return number_of(self.trial)
 
+    @property
+    def highest(self) -> str:
+        """At which end of what the best trial is: ``highest in accuracy/macro on the validation split``."""
+        tags = self.trial.tags
+        end = "lowest" if tags.get(DIRECTION) == "minimize" else "highest"
+        metric, split = tags.get(OBJECTIVE), tags.get(SPLIT)
+        return f"{end} in {metric} on the {split} split" if metric and split else end
+
 
 def answer_of(study: StudyRuns, gains: Sequence[Gain] = ()) -> Answer | None:
     """The answer of a study; None where no trial has finished.
@@ -263,6 +275,8 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
     """What one must know, the gravest first."""
     n, lead, objective = len(study.trials), answer.lead, answer.objective
     found = list(answer.judgement.doubts)
+    if study.data.is_synthetic:
+        found.append("The corpus is synthetic: what holds for its made-up sounds need not hold for recordings.")
     if answer.clips is not None and answer.clips.warning:
         found.append(f"It was chosen by {answer.clips.note}.")
     if not answer.has_learned:
@@ -281,7 +295,7 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
     if n > 1 and not answer.fresh:
         found.append(f"It was not tried again with fresh seeds: the best of {n} noisy trials is partly luck.")
     found += _on_others_that_guess(answer)
-    found += _on_baseline(answer)
+    found += [*_on_baseline(answer), *on_training(study)]
     if lead.rivals:
         found += _rivals(study, answer)
     if lead.left_out:

@@ -14,7 +14,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from asc_experiments.metrics import DG, OVERALL_ACCURACY
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, MetricKey
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, recipe_of
 from asc_experiments.statistics import Evidence, Margin, margin, pooled
 from asc_experiments.statistics.wording import margin_in_words
@@ -22,6 +22,8 @@ from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.evidence import STUDENTS
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, SEED_KIND, TRAINING_CLIPS, TRIAL_KIND, keys_of
+
+OVERALL_LOSS, OVERALL_ECE = str(MetricKey("loss")), str(MetricKey("ece"))
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Gain:
         trial: its number.
         taught_by: its teachers in short.
         against: what it is compared with, for people.
-        gains: by metric, accuracies as parts of one; a DG that falls is negative.
+        gains: by metric, accuracies as parts of one; a DG, loss or ECE that falls is negative.
         margins: the same with their intervals, where both keep what their students answered.
     """
 
@@ -146,7 +148,7 @@ def _student(recipe: Mapping[str, Any], run: RunRecord) -> str:
 
 
 def _names(metrics: Mapping[str, float]) -> list[str]:
-    wanted = (OVERALL_ACCURACY, "accuracy/group/", "accuracy/device/", DG)
+    wanted = (OVERALL_ACCURACY, "accuracy/group/", "accuracy/device/", DG, OVERALL_LOSS, OVERALL_ECE)
     return [name for name in metrics if name.startswith(wanted)]
 
 
@@ -184,6 +186,19 @@ def gain_in_words(gain: Gain, name: str) -> str:
     if name in gain.margins:
         return margin_in_words(gain.margins[name])
     return f"{100 * gain.gains[name]:+.1f} points, without an interval: not every run keeps its answers by place"
+
+
+def probabilities_in_words(gain: Gain) -> str:
+    """What teachers did to the probabilities of their student, in a sentence; empty where that was not measured.
+
+    A student that is right more often may be surer than it should be, or less sure.
+    """
+    told = []
+    if OVERALL_LOSS in gain.margins:
+        told.append(f"log loss {margin_in_words(gain.margins[OVERALL_LOSS])}")
+    if OVERALL_ECE in gain.gains:
+        told.append(f"calibration error {100 * gain.gains[OVERALL_ECE]:+.1f} points, whose interval is not known")
+    return f"Its probabilities, where lower is better: {'; '.join(told)}." if told else ""
 
 
 def mean_gain(gains: Sequence[Gain], name: str) -> float | None:

@@ -28,10 +28,10 @@ def headline(answer: Answer) -> str:
         return _sentence(f"{who} was tried, and nothing beside it{source}")
     if (why := _undecided(answer)) or lead.contenders:
         said = why or f"but {_named(lead.contenders, lead.others)} from it"
-        return f"No winner yet: trial {answer.number} ({who}) is highest, {said}"
+        return f"No winner yet: trial {answer.number} ({who}) is {answer.highest}, {said}"
     if answer.taught_nothing:
         said = "but its teachers say next to nothing and labels taught it"
-        return f"No winner among teachers: trial {answer.number} ({who}) is highest, {said}"
+        return f"No winner among teachers: trial {answer.number} ({who}) is {answer.highest}, {said}"
     return f"Use {who}"
 
 
@@ -40,7 +40,7 @@ def _nothing(answer: Answer) -> str:
     found, learning = answer.guessing, answer.judgement.learning
     if learning is not None and found.guessing < found.looked_at:
         reached = f"{100 * learning.accuracy:.1f} % of the scenes, and guessing gives {100 * learning.chance:.1f} %"
-        return f"No winner: trial {answer.number} is highest by what chose it, but names {reached} in the test fold"
+        return f"No winner: trial {answer.number} is {answer.highest}, but names {reached} in the test fold"
     if found.looked_at and found.one_answer == found.looked_at:
         return "Nothing was learned: every student answers one scene to everything"
     return "Nothing was learned that can be told from guessing" + (", by any student" if found.looked_at else "")
@@ -63,16 +63,16 @@ def _without_teachers(answer: Answer) -> str:
     lead, trial = answer.lead, f"trial {answer.number}"
     if lead.worth is Worth.NO_TEACHER:
         if lead.others and lead.rivals:
-            said = f"No teacher was tried, and there is no winner yet: {trial} is highest, "
+            said = f"No teacher was tried, and there is no winner yet: {trial} is {answer.highest}, "
             return said + (_undecided(answer) or f"but {_named(lead.rivals, lead.others)} from it")
         return f"No teacher was tried; the best student on labels alone is that of {trial}"
     if lead.worth is Worth.REFUTED:
         return f"Teachers did not help here: the best student is {trial}, on labels alone"
     if not lead.is_measured:
-        return f"No winner yet: labels alone are highest, {_undecided(answer)}; teachers are not shown to help"
+        return f"No winner yet: labels alone are {answer.highest}, {_undecided(answer)}; teachers are not shown to help"
     taught = sum(rival.has_teachers for rival in lead.rivals)
     rest = f"{counted(taught, 'taught student')} cannot be told apart from it"
-    return f"No winner yet: labels alone are highest, and {rest}: teachers are not shown to help"
+    return f"No winner yet: labels alone are {answer.highest}, and {rest}: teachers are not shown to help"
 
 
 def _named(rivals: Sequence[Rival], others: int) -> str:

@@ -22,6 +22,7 @@ class Setting:
 
     Attributes:
         corpus: its name.
+        is_synthetic: whether its sounds are made up.
         training, validation, test: clips of each.
         train_splits: lists of clips that trials are trained on; the clips are those of the best one then.
         scenes: their names.
@@ -31,6 +32,7 @@ class Setting:
     """
 
     corpus: str | None
+    is_synthetic: bool
     training: int | None
     validation: int | None
     test: int | None
@@ -53,6 +55,7 @@ def setting_of(study: StudyRuns) -> Setting:
     days = [_day(time) for run in study.runs for time in (run.start_time, run.end_time) if time is not None]
     return Setting(
         corpus=data.name,
+        is_synthetic=data.is_synthetic,
         training=data.training_clips,
         validation=data.validation_clips,
         test=data.test_clips,
@@ -74,7 +77,10 @@ def setting_in_words(setting: Setting) -> tuple[tuple[str, str], ...]:
     """A heading and its text for everything that is to be said of a setting."""
     counts = ((setting.training, "training"), (setting.validation, "held out to choose by"), (setting.test, "test"))
     clips = ", ".join(f"{count:,} {what}" for count, what in counts if count)
-    told = [("Corpus", setting.corpus or "not logged"), ("Clips", clips or "not logged")]
+    told = [
+        ("Corpus", (setting.corpus or "not logged") + (" (synthetic)" if setting.is_synthetic else "")),
+        ("Clips", clips or "not logged"),
+    ]
     if setting.train_splits:
         best = "; the clips above are those of the best trial" if len(setting.train_splits) > 1 else ""
         told.append(("Training lists", listed(setting.train_splits, _MOST_NAMES) + best))

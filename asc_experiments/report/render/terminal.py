@@ -8,12 +8,12 @@ from typing import Any
 from rich.table import Table
 
 from asc_experiments.base.progress import fits
-from asc_experiments.metrics import DG, METRICS, Metric
+from asc_experiments.metrics import DG, METRICS, Metric, is_part_of_one
 from asc_experiments.report.analysis.comparison import Comparison
 from asc_experiments.report.analysis.pareto import non_dominated
 from asc_experiments.report.data.study_runs import GROUPS, group_word
 from asc_experiments.report.render.blocks import first_of
-from asc_experiments.report.words import MOST_ROWS, duration
+from asc_experiments.report.words import MOST_ROWS, difference_of, duration, interval_of
 
 _NAMES = "student or teacher"
 _CELLS_SHOWN = 12
@@ -37,7 +37,7 @@ def comparison_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]
         scores += [percent(row["devices"][device]) for device in comparison.devices]
         macs = "" if row["macs"] is None else f"{row['macs'] / 1e6:.1f}"
         parameters = "" if row["parameters"] is None else f"{row['parameters']:,.0f}"
-        objective = "" if row["objective"] is None else f"{row['objective']:.4f}"
+        objective = "" if row["objective"] is None else _value(comparison.objective, row["objective"])
         rows.append([row["kind"], about, objective, *scores, parameters, macs])
     return headings, rows
 
@@ -61,6 +61,13 @@ def pareto_front(comparison: Comparison) -> set[str]:
     return {students[place]["run_id"] for place in front}
 
 
+def _value(metric: str, value: float, std: float | None = None) -> str:
+    """A value of a metric without its unit: in percent where it is a part of one."""
+    if is_part_of_one(metric):
+        return percent(value, std)
+    return f"{value:.4f}" + ("" if std is None else f" ± {std:.4f}")
+
+
 def percent(value: float | None, std: float | None = None) -> str:
     """A part of one in percent with one digit, or nothing; with its standard deviation over seeds, if known."""
     if value is None:
@@ -79,27 +86,23 @@ def replicate_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]
         tried, key=lambda row: row["replicated"]["objective"], reverse=comparison.direction == "maximize"
     ):
         again = row["replicated"]
-        spread = "" if again["std"] is None else f" ± {again['std']:.4f}"
-        cells = [row["name"], str(again["seeds"]), f"{again['objective']:.4f}{spread}"]
+        reached = _value(comparison.objective, again["objective"], again["std"])
+        cells = [row["name"], str(again["seeds"]), reached]
         shown = [again["test"], again] if on_test else [again]
         if again["difference"] is None:
             rows.append([*cells, "baseline", *("" for _ in range(2 * len(shown) - 1))])
         else:
-            rows.append(cells + [cell for values in shown for cell in _difference(values)])
+            rows.append(cells + [cell for values in shown for cell in _difference(comparison.objective, values)])
     return headings, rows
 
 
-def _difference(values: Mapping[str, float | None]) -> tuple[str, str]:
-    """A difference and its interval; nothing where it was not measured."""
-    if values["difference"] is None:
+def _difference(metric: str, values: Mapping[str, float | None]) -> tuple[str, str]:
+    """A difference in a metric and its interval; nothing where it was not measured."""
+    value, low, high = values["difference"], values["low"], values["high"]
+    if value is None:
         return "", ""
-    return f"{values['difference']:+.4f}", _interval(values)
-
-
-def _interval(values: Mapping[str, float | None]) -> str:
-    if values["low"] is None:
-        return "not known with one seed"
-    return f"[{values['low']:+.4f}, {values['high']:+.4f}]"
+    interval = "not known with one seed" if low is None or high is None else interval_of(metric, low, high)
+    return difference_of(metric, value), interval
 
 
 def published_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -173,6 +176,8 @@ def plan_table(facts: dict[str, Any]) -> Table:
     title = f"{facts['study']}: {facts['trials']} trials, {facts['finished']} of them finished"
     caption = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank; {about}"
     caption += f"{facts['trainings']} trainings, {duration(3600 * facts['hours'])} one after another on this machine"
+    if facts["finished"] >= facts["trials"]:
+        caption = "nothing is left to train: every trial has finished"
     caption = "\n".join([caption, *(f"objective: {each['note']}" for each in facts["objectives"])])
     caption = "\n".join([caption, _own_augment(facts), *_held_out(facts), *_left_out(facts), facts["luck"]]).strip()
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
@@ -263,8 +268,12 @@ def caption(comparison: Comparison) -> str:
 
 def _legend(comparison: Comparison) -> str:
     students = comparison.students[:MOST_ROWS]
-    taught = [f"{row['name']}: taught by {row['teachers']}" for row in students]
+    taught = [f"{row['name']}: {_taught(row['teachers'])}" for row in students]
     return "\n".join([*taught, *(metric.sentence for metric in _further_metrics(comparison))])
+
+
+def _taught(teachers: str) -> str:
+    return f"taught by {teachers}" if teachers and teachers != "labels alone" else "on labels alone"
 
 
 def in_markdown(value: object) -> str:

@@ -66,7 +66,9 @@ def attributes_in_words(findings: Findings) -> str:
 def chosen_by(design: Design) -> str:
     """Why trials that differ are no experiment: they differ in many things, and a sampler has its favourites."""
     if design.is_grid:
-        return "The trials are the cells of a grid, fixed beforehand; most differ in several things at once."
+        return (
+            "The trials are the cells of a grid, fixed beforehand; trials that share an attribute may differ in others."
+        )
     if design.learns is None:
         return "Trials differ in many things at once; a sampler that learns tries more often what has gone well."
     if design.learns:
@@ -83,12 +85,26 @@ def _cautions(findings: Findings) -> tuple[str, ...]:
         f"{chosen_by(design)} These are associations over trials, not effects of a single change.{adjusted}",
         *_single_networks(design),
         *_also_different(findings),
-        f"Trials share teachers, and with them their luck, so luck is dealt out among {units(None, design.unit)} anew. "
-        f"p is corrected for all {tests} effects in the table (the maximum of Westfall and Young): where nothing "
-        f"matters, one study in twenty calls anything clear. Below {FEWEST} trials, or {FEWEST_UNITS} of what luck "
-        "comes in, nothing is judged.",
+        _on_luck(findings, tests),
         *_left_out(runs),
     )
+
+
+def _on_luck(findings: Findings, tests: int) -> str:
+    """How luck is told from effects; where nothing was judged, only what a verdict takes."""
+    least = f"Below {FEWEST} trials, or {FEWEST_UNITS} of what luck comes in, nothing is judged"
+    if not _is_judged(findings.attributes):
+        return f"{least}, as here."
+    return (
+        "Trials share teachers, and with them their luck, so luck is dealt out among "
+        f"{units(None, findings.design.unit)} anew. p is corrected for all {tests} effects in the table (the maximum "
+        f"of Westfall and Young): where nothing matters, one study in twenty calls anything clear. {least}."
+    )
+
+
+def _is_judged(found: Sequence[Attribute]) -> bool:
+    """Whether any attribute has trials and teachers enough for a verdict."""
+    return any(each.on_objective is not None and not each.on_objective.too_few for each in found)
 
 
 def _single_networks(design: Design) -> tuple[str, ...]:
@@ -165,9 +181,8 @@ def _attribute_table(found: Sequence[Attribute], metric: str, design: Design) ->
         Column("luck alone", "unseen", is_number=False),
         Column("p", "unseen"),
     )
-    judged = any(each.on_objective is not None and not each.on_objective.too_few for each in found)
     caption = "Attributes of teachers; none can be judged here: too few trials or teachers"
-    if judged:
+    if _is_judged(found):
         caption = "Attributes of teachers, strongest first; clear: luck alone does not explain it"
     return Table(f"{caption}; differences of accuracies in points", heads, tuple(rows), frozenset(marked))
 

@@ -45,8 +45,9 @@ def calibration_section(findings: Findings) -> Section:
     clips = _Clips.of(findings)
     lead = (
         "ECE, the expected calibration error over 15 bins, is the gap between how sure a network is and how often it "
-        f"is right; lower is better. {clips.note} Entropy, in nats, is that of softmax(logits / 2), "
-        f"{most}: a teacher near 0 says little more than the label, one near the most hardly prefers a scene."
+        f"is right; lower is better. {clips.note} Entropy, in nats, is that of softmax(logits / 2), so that "
+        f"networks of trials with different temperatures compare, {most}: a teacher near 0 says little more than the "
+        "label, one near the most hardly prefers a scene."
     )
     blocks: list[Block] = [lead, *_calibration_chart(findings, clips)]
     caption = "Expected calibration error in %, lower is better"
@@ -165,7 +166,8 @@ def _explaining(runs: StudyRuns) -> Table:
     measures = (
         ("student ECE", "ece/overall", percent), ("ensemble ECE", "ensemble/ece/overall", percent),
         ("student entropy", "entropy/overall", _nats), ("ensemble entropy", "ensemble/entropy/overall", _nats),
-        ("targets' entropy", "targets/entropy", _nats), ("targets' accuracy", "targets/accuracy", percent),
+        ("targets' entropy, training", "targets/entropy", _nats),
+        ("targets' accuracy, training", "targets/accuracy", percent),
         ("agreement", "agreement/overall", percent), ("disagreement", "ensemble/disagreement/overall", percent),
     )  # fmt: skip
     rows = [
@@ -174,7 +176,9 @@ def _explaining(runs: StudyRuns) -> Table:
     ]
     units = {heading: "nats" if cell is _nats else "%" for heading, _, cell in measures}
     heads = columns("student", *(heading for heading, _, _ in measures), texts=("student",), units=units)
-    return Table("The same of every trial, over all devices", heads, tuple(rows), folded=True)
+    caption = "The same of every trial, over all devices of the test fold"
+    caption += "; targets: what it learned from, of the training clips, at the temperature that it was trained with"
+    return Table(caption, heads, tuple(rows), folded=True)
 
 
 def _nats(value: float | None) -> Cell:

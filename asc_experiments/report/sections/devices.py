@@ -14,8 +14,8 @@ from asc_experiments.report.render.shades import CIVIDIS, ORANGES, ink_on, shade
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.report.words import counted
 from asc_experiments.statistics import Evidence, margin, pooled
-from asc_experiments.statistics.devices import extremes
-from asc_experiments.statistics.wording import margin_in_words
+from asc_experiments.statistics.devices import extremes, shares_places
+from asc_experiments.statistics.wording import margin_in_words, unseen_in_words
 from asc_experiments.tracking import RunRecord
 
 _MOST_IN_MAP = 30
@@ -95,16 +95,25 @@ def _map_in_words(runs: StudyRuns) -> str:
     first = next(iter(tables.values()), None)
     if first is None:
         return "Whether devices differ by more than noise is not known: these runs keep no answers by place."
-    found = extremes(pooled([table for table in tables.values() if table.is_of_the_same_clips(first)]))
+    everyone = pooled([table for table in tables.values() if table.is_of_the_same_clips(first)])
+    found, unseen = extremes(everyone), unseen_in_words(everyone)
     if found is None:
         return "The test fold has one device."
     high, low, apart = found
-    if not apart.is_better:
-        return (
-            f"No device is shown to be easier than another: the widest apart are {high} and {low}, "
-            f"{margin_in_words(apart)}; differences within that are not ruled out."
+    widest = f"{margin_in_words(apart)}{without_common_place(everyone, high, low)}"
+    if apart.is_better:
+        said = f"Device {high} is easier than {low}: {widest}."
+    else:
+        said = (
+            f"No device is shown to be easier than another: the widest apart are {high} and {low}, {widest}; "
+            "differences within that are not ruled out."
         )
-    return f"Over these students, device {high} is easier than {low}: {margin_in_words(apart)}."
+    return " ".join(filter(None, ("Over the students of these trials together:", unseen, said)))
+
+
+def without_common_place(table: Evidence, first: str, second: str) -> str:
+    """A clause that says that two devices recorded no place together; empty where they did."""
+    return "" if shares_places(table, first, second) else " (no place was recorded by both: it may be the places)"
 
 
 def _tables(runs: StudyRuns) -> dict[str, Evidence]:

@@ -6,10 +6,10 @@ import json
 import math
 
 from asc_experiments.augment import AUGMENTATIONS
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY, accuracy_of
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY, accuracy_of, value_in_words
 from asc_experiments.report.analysis.best_trial import Answer, Interval, ship_commands
 from asc_experiments.report.analysis.compute_cost import seconds_of
-from asc_experiments.report.analysis.distillation_gain import gain_in_words
+from asc_experiments.report.analysis.distillation_gain import gain_in_words, probabilities_in_words
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns, group_word, kind_of, number_of
 from asc_experiments.report.render.blocks import (
@@ -25,12 +25,13 @@ from asc_experiments.report.render.blocks import (
     percent,
     text,
 )
+from asc_experiments.report.sections.devices import without_common_place
 from asc_experiments.report.sections.files import export_blocks
-from asc_experiments.report.words import counted, difference_of, duration, interval_of, listed, value_of
+from asc_experiments.report.words import counted, difference_of, duration, interval_of, listed
 from asc_experiments.statistics import Evidence, margin, pooled
 from asc_experiments.statistics.devices import extremes
 from asc_experiments.statistics.margin import ONE_SEED
-from asc_experiments.statistics.wording import margin_in_words
+from asc_experiments.statistics.wording import margin_in_words, unseen_in_words
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.evidence import STUDENTS
 from asc_experiments.tracking.trials import RECIPE
@@ -154,7 +155,7 @@ def _gain(findings: Findings, answer: Answer) -> list[str]:
     said = f"The same student on labels alone ({gain.against}): {overall} for the taught one"
     if UNSEEN_ACCURACY in gain.gains:
         said += f"; on unseen devices {gain_in_words(gain, UNSEEN_ACCURACY)}"
-    return [f"{said}."]
+    return [f"{said}.", *filter(None, [probabilities_in_words(gain)])]
 
 
 def _how_found(runs: StudyRuns, answer: Answer) -> str:
@@ -167,7 +168,7 @@ def _how_found(runs: StudyRuns, answer: Answer) -> str:
     found += f" ({', '.join(others)})" if others else ""
     goal = "highest" if runs.sign > 0 else "lowest"
     where = "fresh seeds" if answer.fresh else "its own seeds"
-    value = value_of(runs.objective, answer.objective.value, answer.objective.std)
+    value = value_in_words(runs.objective, answer.objective.value, answer.objective.std)
     found += f", chosen by the {goal} {runs.objective} on the {runs.split} split: {value} with {where}"
     found += f" ({counted(answer.objective.n, 'student')})."
     return found if answer.clips is None else f"{found} The objective: {answer.clips.line}."
@@ -204,13 +205,15 @@ def _where(runs: StudyRuns, answer: Answer) -> str:
     if table is None or (found := extremes(table)) is None:
         return "Whether any device stands out is not known: its run keeps no answers by place, or has one device."
     high, low, apart = found
+    unseen = f"{unseen} " if (unseen := unseen_in_words(table)) else ""
+    widest = f"{margin_in_words(apart)}{without_common_place(table, high, low)}"
     if not apart.is_better:
-        return f"No device is shown to stand out: the widest apart are {high} and {low}, {margin_in_words(apart)}."
+        return f"{unseen}No device is shown to stand out: the widest apart are {high} and {low}, {widest}."
     ends = " and ".join(
         f"{word} on {device} ({_device_share(runs, table, device)})"
         for word, device in (("highest", high), ("lowest", low))
     )
-    said = f"By device its accuracy is {ends}; the two differ by {margin_in_words(apart)}."
+    said = f"{unseen}By device its accuracy is {ends}; the two differ by {widest}."
     return said + _best_on_unseen(runs, answer)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from asc_experiments.metrics import OVERALL_ACCURACY, UNSEEN_ACCURACY
+from asc_experiments.metrics import OVERALL_ACCURACY, UNSEEN_ACCURACY, value_in_words
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.teacher_kinds import KindResult, kind_differences, results_of_kinds
 from asc_experiments.report.render.blocks import Column, Section, Table, number, text
-from asc_experiments.report.words import counted, difference_of, interval_of, value_of
+from asc_experiments.report.words import counted, difference_of, interval_of
 from asc_experiments.statistics import Margin, level
 
 _TITLE = "Does the kind of teacher matter?"
@@ -55,10 +55,10 @@ def _differences(differences: dict[str, list[tuple[str, Margin]]]) -> Table:
 
 
 def _shown(metric: str, found: Margin) -> str:
-    value = value_of(metric, found.value)
+    value = value_in_words(metric, found.value)
     if not found.is_known:
         return value
-    return f"{value} [{value_of(metric, found.low)}, {value_of(metric, found.high)}]"
+    return f"{value} [{value_in_words(metric, found.low)}, {value_in_words(metric, found.high)}]"
 
 
 def _change(metric: str, found: Margin) -> str:

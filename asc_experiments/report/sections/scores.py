@@ -138,14 +138,20 @@ def _students(findings: Findings) -> Table:
         star = " *" if trial.run_id in front else ""
         about: tuple[Cell, ...] = (text(f"trial {number_of(trial)}{star}"), text(runs.taught_by(trial)))
         about += (text(_trained(trial)),) if varies else ()
-        rows.append((*about, number(trial.metrics[OBJECTIVE_VALUE], ".4f"), *_score_cells(runs, trial.metrics)))
+        value = trial.metrics[OBJECTIVE_VALUE]
+        reached = percent(value) if is_part_of_one(runs.objective) else number(value, ".4f")
+        rows.append((*about, reached, *_score_cells(runs, trial.metrics)))
     marked = [place for place, trial in enumerate(runs.best_first) if best is not None and trial == best.trial]
     names = ("student", "taught by", *(("size, augment",) if varies else ()))
     heads = [*columns(*names, texts=names)]
     caption = f"Students, best {findings.comparison.objective} on the {runs.split} split first"
     caption += ", * on the Pareto front" if front else ""
     caption += "" if varies else f"; size and augment of all: {kinds.pop()}"
-    head = (*heads, Column("objective", runs.split), *_score_columns(runs))
+    head = (
+        *heads,
+        Column("objective", f"{runs.split}{', %' if is_part_of_one(runs.objective) else ''}"),
+        *_score_columns(runs),
+    )
     return _without_constants(Table(caption, head, tuple(rows), frozenset(marked)))
 
 

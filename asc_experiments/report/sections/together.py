@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
+from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY, value_in_words
 from asc_experiments.report.analysis.compute_cost import costs_of
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.charts import search as draw
@@ -22,7 +22,7 @@ from asc_experiments.report.render.blocks import (
 )
 from asc_experiments.report.sections.front import shipping
 from asc_experiments.report.sections.search import front_section
-from asc_experiments.report.words import counted, duration, listed, value_of
+from asc_experiments.report.words import counted, duration, listed
 from asc_experiments.statistics import margin
 from asc_experiments.tracking.decision import Standing
 
@@ -56,7 +56,7 @@ def _best_of_all(found: Sequence[Findings]) -> list[Block]:
 
     best = max(found, key=reached)
     assert best.answer is not None
-    value = value_of(runs.objective, best.answer.objective.value, best.answer.objective.std)
+    value = value_in_words(runs.objective, best.answer.objective.value, best.answer.objective.std)
     said = (
         f"By {objective_name(runs.objective, runs.split)} the highest of all is trial {best.answer.number} of "
         f"{best.study}, {value}, taught by {best.answer.taught_by}."

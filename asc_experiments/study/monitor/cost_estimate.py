@@ -164,9 +164,10 @@ def _luck(file: StudyFile, plans: Sequence[TrialPlan], trainings: Sequence[Plann
     cost = f"{2 * names.total():,} more trainings"
     if all(name in seconds for name in names):
         cost += f", {2 * sum(count * seconds[name] for name, count in names.items()) / 3600:.1f} hours"
+    more = "" if file.trials is None else "; then raise trials too, or most of the new cells have none"
     return (
         f"one network each of {', '.join(kinds)}: a kind cannot be told from the luck of its network; three of each, "
-        f"and students of every one, take {cost} (seed: [0, 1, 2] in the pool)"
+        f"and students of every one, take {cost} (seed: [0, 1, 2] in the pool{more})"
     )
 
 

@@ -11,6 +11,7 @@ import optuna
 from rich.table import Table
 
 from asc_experiments.base.ownership import is_gone
+from asc_experiments.metrics import value_in_words
 from asc_experiments.report.words import duration
 from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
@@ -243,7 +244,8 @@ def _caption(view: StudyView) -> str:
     status = view.status
     lines = [f"teachers: {view.teachers}, used {view.uses} times; {view.found} were in the bank before"]
     if status.best_value is not None:
-        lines.insert(0, f"best so far: trial {status.best_trial}, {status.metric} {status.best_value:.4f}")
+        reached = value_in_words(status.metric, status.best_value)
+        lines.insert(0, f"best so far: trial {status.best_trial}, {status.metric} {reached}")
     if status.measured is not None:
         lines.insert(0, f"objective: {status.measured.note}")
     return "\n".join(lines)

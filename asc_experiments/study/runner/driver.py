@@ -15,6 +15,7 @@ from optuna.trial import Trial, TrialState
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TeacherBank, TrainingContext
+from asc_experiments.metrics import value_in_words
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import Pruned, Reporter, TakenOver
 from asc_experiments.study.executors.local import InProcess, WorkerPool, WorkError
@@ -218,7 +219,11 @@ class Driver:
             withdraw(self.bench.tracking, self.context.experiment_id, each.trial)
         self._active.remove(each)
         status = study_status(self.study)
-        best = "" if status.best_value is None else f", best {status.metric} {status.best_value:.4f}"
+        best = (
+            ""
+            if status.best_value is None
+            else f", best {status.metric} {value_in_words(status.metric, status.best_value)}"
+        )
         if best and status.measured is not None and status.measured.warning:
             best += f" on only {status.measured.clips} clips"
         say(f"study {self.file.name}: {status.done} of {status.asked} trials done{best}")

@@ -29,6 +29,7 @@ from asc_experiments.tracking.judgement import (
     is_counted_exactly,
     judge_trial,
     teachers_of,
+    teaching_in_words,
     what_was_learned,
     winner_of,
 )
@@ -61,6 +62,8 @@ class Data:
     training_clips: int | None = None
     validation_clips: int | None = None
     test_clips: int | None = None
+    is_synthetic: bool = False
+    """Whether its sounds are made up; False where that was not logged, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +162,11 @@ class Candidate:
         return self.winner.sentence if self.judgement.has_learned else "No winner: nothing was learned."
 
     @cached_property
+    def teaching(self) -> str:
+        """Whether its teachers gave it anything, in a sentence; empty where nothing was learned."""
+        return teaching_in_words(self.tracking, self.trial, self.trials) if self.judgement.has_learned else ""
+
+    @cached_property
     def picked_from(self) -> int:
         """From how many networks this one was picked by the very clips that its figures are of; 1 where others chose.
 
@@ -195,7 +203,8 @@ class Candidate:
         test = counts.get("test_clips")
         if test is None and None not in (training, validation):
             test = self._clips_with_logits(training + validation)
-        return Data(dataset.name, self.own.tags.get(CORPUS, dataset.digest), training, validation, test)
+        digest, is_synthetic = self.own.tags.get(CORPUS, dataset.digest), bool(counts.get("synthetic"))
+        return Data(dataset.name, digest, training, validation, test, is_synthetic)
 
     @cached_property
     def held_out(self) -> Mapping[str, Any] | None:

@@ -11,13 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asc_experiments import __version__
-from asc_experiments.metrics import DG, MACRO_ACCURACY, OVERALL_ACCURACY, UNSEEN_ACCURACY, further_metrics
+from asc_experiments.metrics import (
+    DG,
+    MACRO_ACCURACY,
+    OVERALL_ACCURACY,
+    UNSEEN_ACCURACY,
+    further_metrics,
+    value_in_words,
+)
 from asc_experiments.statistics import Evidence, dg_floor, level
 from asc_experiments.statistics.calibration_floor import FEWEST_CLIPS, calibration_floor
-from asc_experiments.statistics.wording import value_in_words
 from asc_experiments.tracking.client.limits import DESCRIPTION
 from asc_experiments.tracking.client.run import RunRecord
-from asc_experiments.tracking.judgement import over_labels
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.gates import BYTES_AT, interval_in_words
 from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRIAL, keys_of
@@ -99,11 +104,7 @@ def _standing(candidate: Candidate) -> str:
     said += [f"**{candidate.flattery}**"] if candidate.flattery else []
     said += [f"**{doubt}**" for doubt in judged.doubts]
     said.append(candidate.winner_in_words)
-    beside = over_labels(candidate.tracking, candidate.trial, candidate.trials) if judged.has_learned else None
-    if beside is not None:
-        said.append(beside.sentence)
-    elif judged.has_learned and keys_of(candidate.trial):
-        said.append("No trial here has the same student on labels alone: whether its teachers help is not known.")
+    said += [candidate.teaching] if candidate.teaching else []
     return "## What may be said of it\n\n" + "\n".join(f"- {sentence}" for sentence in said)
 
 
@@ -205,14 +206,20 @@ def _mean(trial: Mapping[str, float], candidate: Candidate, name: str) -> str:
 def _limits(candidate: Candidate) -> str:
     data = candidate.data
     trained = f"{data.training_clips:,} clips" if data.training_clips else "the clips"
-    unseen = candidate.own.metrics.get(UNSEEN_ACCURACY)
-    heard = "" if unseen is None else f" (unseen ones of the test fold: {_percent(unseen)} %)"
+    unseen, mean = candidate.own.metrics.get(UNSEEN_ACCURACY), candidate.trial.metrics.get(UNSEEN_ACCURACY)
+    heard = "" if unseen is None else f"right on unseen ones of the test fold: {_percent(unseen)} %"
+    if heard and mean is not None and candidate.students() > 1:
+        heard += f", and {_percent(mean)} % on average over the {candidate.students()} students of its trial"
+    heard = f" ({heard})" if heard else ""
+    of_what = "a synthetic corpus: nothing is known of real recordings"
+    if not data.is_synthetic:
+        of_what = "a single corpus: other cities, seasons and languages are not covered"
     return (
         "## Limits\n\n"
         "- It hears windows of one second; for longer sounds their probabilities are averaged, shorter ones are "
         "repeated.\n"
         f"- Microphones it has not heard in training may cost accuracy{heard}.\n"
-        f"- Trained on {trained} of a single corpus: other cities, seasons and languages are not covered.\n"
+        f"- Trained on {trained} of {of_what}.\n"
         "- A sound below 32 kHz is resampled, and lacks the high frequencies it was trained with."
     )
 
@@ -278,8 +285,9 @@ def _origin(candidate: Candidate) -> str:
         ) if number is not None
     ]  # fmt: skip
     held = "" if candidate.held_out is None else f"; held out: `{json.dumps(dict(candidate.held_out))}`"
+    made_up = " (synthetic)" if data.is_synthetic else ""
     facts = {
-        "corpus": f"{data.name or 'not logged'}, digest `{data.digest or 'not logged'}`",
+        "corpus": f"{data.name or 'not logged'}{made_up}, digest `{data.digest or 'not logged'}`",
         "clips": ", ".join(clips) + held,
         "trial": _run_link(candidate.trial, f"{candidate.trial.name} of {candidate.trial.tags[STUDY]}"),
         "this network": f"{_run_link(candidate.own, candidate.own.name)}, logged model `{candidate.model_id}`",

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asc_experiments.metrics import value_in_words
 from asc_experiments.statistics import Evidence, Margin, margin
-from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words, value_in_words
+from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words
 from asc_experiments.tracking.decision import Standing, standing
 from asc_experiments.tracking.judgement import is_counted_exactly
 from asc_experiments.tracking.registry.candidate import Candidate

@@ -50,6 +50,7 @@ class Registered:
         learned: what the network reached beside guessing, in words.
         doubts: what one must know before believing its figures, a sentence each.
         winner: whether its trial is better than the others of its study by more than noise, in words.
+        teaching: whether its teachers gave it anything, in words; empty where nothing was learned.
         warning: what must stand beside its figures where their clips chose it; empty where others did.
     """
 
@@ -64,6 +65,7 @@ class Registered:
     learned: str
     doubts: tuple[str, ...]
     winner: str
+    teaching: str
     warning: str
 
     @property
@@ -176,7 +178,8 @@ class _Registration:
         trial = int(self.candidate.trial.tags[TRIAL])
         tags = client.get_model_version(self.model, str(version)).tags
         doubts = self.candidate.judgement.doubts
-        said = (_learned_in_words(self.candidate), doubts, self.candidate.winner_in_words, self.candidate.warning)
+        winner, teaching = self.candidate.winner_in_words, self.candidate.teaching
+        said = (_learned_in_words(self.candidate), doubts, winner, teaching, self.candidate.warning)
         return Registered(self.model, version, alias, trial, is_new, decision, self.measured, tags, *said)
 
     @cached_property
@@ -296,6 +299,7 @@ def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str
     tags |= {name: f"{value:.4f}" for name, value in own.metrics.items() if name.startswith(chosen)}
     tags |= {_GATE + each.option: each.statement for each in measured if each.limit is not None}
     tags |= {"learned": _learned_in_words(candidate), "winner": candidate.winner_in_words}
+    tags |= {"teaching": candidate.teaching} if candidate.teaching else {}
     tags |= {"doubts": " ".join(doubts)} if (doubts := candidate.judgement.doubts) else {}
     return tags
 

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from asc_experiments.report.analysis.distillation_gain import Gain, gain_in_words, gains_of, mean_gain
+from asc_experiments.report.analysis.distillation_gain import (
+    Gain,
+    gain_in_words,
+    gains_of,
+    mean_gain,
+    probabilities_in_words,
+)
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.render.blocks import Chart, Table
@@ -130,3 +136,12 @@ def test_mean_gains_are_told_for_each_kind_of_teachers_and_never_over_kinds() ->
     assert "+3.3" not in said
     assert "Mean" not in _gain_in_words(gains[1:]), "one trial a kind has no mean"
     assert _gain_in_words([Gain(1, "x", "trial 0", {}), Gain(2, "x", "trial 0", {})]).endswith("is not known.")
+
+
+def test_what_teaching_does_to_probabilities_is_told_beside_what_it_gives(made: StudyRuns) -> None:
+    gain = next(gain for gain in gains_of(made) if "loss/overall" in gain.margins)
+    said = probabilities_in_words(gain)
+    assert said.startswith("Its probabilities, where lower is better: log loss ")
+    assert "95 % interval" in said
+    assert f"calibration error {100 * gain.gains['ece/overall']:+.1f} points, whose interval is not known" in said
+    assert probabilities_in_words(replace(gain, gains={OVERALL: 0.1}, margins={})) == ""

@@ -16,6 +16,7 @@ from asc_experiments.statistics import Evidence, Margin
 from tests.report.made import REPLICATES, STUDENTS, made_evidence, make_study, scattered, with_answers
 
 STD = "std/validation/accuracy/macro"
+HIGHEST = "highest in accuracy/macro on the validation split"
 ONE, OTHER, THIRD = 0, 5, 8  # places of teachers in the bank, each of a kind of its own
 
 
@@ -68,14 +69,14 @@ def test_other_teachers_that_cannot_be_told_apart_are_in_the_heading() -> None:
     one, other = taught_by(study, 0), taught_by(study, 1)
     assert (
         heading(study)
-        == f"No winner yet: trial 0 ({one}) is highest, but trial 1 ({other}) cannot be told apart from it"
+        == f"No winner yet: trial 0 ({one}) is {HIGHEST}, but trial 1 ({other}) cannot be told apart from it"
     )
 
 
 def test_many_that_cannot_be_told_apart_are_counted() -> None:
     near = [(0.79, [place]) for place in (5, 6, 8)]
-    assert "is highest, but none of the 3 others can be told apart from it" in heading(study_of((0.8, [ONE]), *near))
-    assert "is highest, but 3 of the 4 others cannot be told apart from it" in heading(
+    assert f"is {HIGHEST}, but none of the 3 others can be told apart from it" in heading(study_of((0.8, [ONE]), *near))
+    assert f"is {HIGHEST}, but 3 of the 4 others cannot be told apart from it" in heading(
         study_of((0.8, [ONE]), *near, (0.5, [10]))
     )
 
@@ -92,7 +93,7 @@ def test_other_settings_of_the_same_teachers_do_not_change_which_to_use() -> Non
 def test_labels_alone_as_good_as_the_best_teachers_are_in_the_heading() -> None:
     study = study_of((0.8, [ONE]), (0.79, []), (0.6, [OTHER]))
     assert heading(study).endswith(
-        "is highest, but the student on labels alone cannot be told apart from it: teachers are not shown to help"
+        f"is {HIGHEST}, but the student on labels alone cannot be told apart from it: teachers are not shown to help"
     )
 
 
@@ -111,7 +112,7 @@ def test_one_student_per_trial_leaves_luck_open() -> None:
     assert heading(study_of((0.9, [ONE]), (0.1, [OTHER]), std=None, seeds=1)).endswith("luck is not ruled out")
     alone = heading(study_of((0.9, []), (0.1, [OTHER]), std=None, seeds=1))
     assert alone == (
-        "No winner yet: labels alone are highest, by one student per trial: luck is not ruled out; teachers are not "
+        f"No winner yet: labels alone are {HIGHEST}, by one student per trial: luck is not ruled out; teachers are not "
         "shown to help"
     )
 
@@ -207,7 +208,7 @@ def test_best_of_many_has_to_be_ahead_by_more() -> None:
 
 def test_runs_without_answers_have_no_winner() -> None:
     study = with_answers(study_of((0.9, [ONE]), (0.1, [OTHER])), {})
-    assert heading(study).endswith("is highest, but how far chance moves it is not known")
+    assert heading(study).endswith(f"is {HIGHEST}, but how far chance moves it is not known")
     assert len(lead_of(study, study.trials[0]).rivals) == 1
 
 
@@ -228,4 +229,4 @@ def test_of_thousands_of_trials_the_best_and_those_on_labels_alone_are_compared(
 
 def test_trials_that_tie_are_no_winner() -> None:
     study = study_of((0.8, [ONE]), (0.8, [OTHER]), (0.5, []))
-    assert heading(study).endswith("is highest, in a tie with 1 other trial")
+    assert heading(study).endswith(f"is {HIGHEST}, in a tie with 1 other trial")
