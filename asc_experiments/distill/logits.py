@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from asc_experiments.base.errors import AscError
+
+
+@lru_cache(maxsize=4)
+def _rows(filenames: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """Clip ids and the row of each, once for all tables of the same clips: a corpus may have 230,350."""
+    return filenames, {name: row for row, name in enumerate(filenames)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +33,8 @@ class LogitTable:
     values: np.ndarray
 
     @cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(self.filenames)}
+    def _row_of(self) -> Mapping[str, int]:
+        return _rows(self.filenames)[1]
 
     def of(self, filenames: Sequence[str], whose: str, optional: Collection[str] = ()) -> np.ndarray:
         """The logits of these clips, in this order; ``(clips, scenes)`` float32.
@@ -77,6 +83,6 @@ class LogitTable:
         """
         try:
             with np.load(path, allow_pickle=False) as archive:
-                return cls(tuple(archive["filenames"].tolist()), archive["values"])
+                return cls(_rows(tuple(archive["filenames"].tolist()))[0], archive["values"])
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise AscError(path, f"holds no readable logits ({error})", "train the teacher again") from None

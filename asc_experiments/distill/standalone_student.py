@@ -71,8 +71,8 @@ def train_single_student(
     if ensemble is not None:
         for teacher in ensemble.teachers:
             check_learnable(teacher, bench)
-        ensemble.logits(bench.corpus.filenames, bench.held_out_clips)  # refuse missing clips before there is a run
-    key = student_identity(bench, recipe, soft_targets(bench, ensemble, settings))
+    targets = soft_targets(bench, ensemble, settings)  # refuses missing clips before there is a run
+    key = student_identity(bench, recipe, targets)
     experiment, tags = tracking.experiment(EXPERIMENT), {IDENTITY: key, SEED: str(recipe.seed)}
     with bench.lock(student_lock(key)):
         found = find_student(tracking, key)
@@ -84,7 +84,7 @@ def train_single_student(
             if ensemble is not None:
                 log_ensemble(bench, run, ensemble)
             if found is None:
-                return run.run_id, train_student(bench, recipe, run, ensemble, settings)
+                return run.run_id, train_student(bench, recipe, run, targets, identity=key)
             say(f"student {recipe.name}: a study trained it, in run {found.run_id}")
             found = with_further_scores(bench, found)
             log_found(bench, run, found)

@@ -44,9 +44,9 @@ def train_student(
     bench: TrainingContext,
     recipe: Recipe,
     run: Run,
-    ensemble: Ensemble | None = None,
-    distillation: Distillation | None = None,
+    targets: SoftTargets | None = None,
     on_validation: Callable[[int, Mapping[str, float]], None] | None = None,
+    identity: str | None = None,
 ) -> dict[str, float]:
     """Train a Student and log its network, logits and Scorecards into a run.
 
@@ -54,22 +54,19 @@ def train_student(
         bench: corpus, split and tracking server.
         recipe: the student's.
         run: where everything goes.
-        ensemble: the teachers; None trains on labels alone.
-        distillation: temperature and label weight; the published ones by default.
+        targets: of its teachers, see :func:`soft_targets`; None trains on labels alone.
         on_validation: called after every epoch; may raise to stop.
+        identity: its :func:`student_identity`, where it is known already.
 
     Returns:
         The metrics of its Scorecards.
 
     Raises:
-        AscError: if a teacher lacks logits of a clip.
         NotFiniteError: if the loss becomes infinite or not a number.
     """
-    distillation = distillation or Distillation()
-    targets = soft_targets(bench, ensemble, distillation)
     if targets is not None:
-        run.params(distillation.model_dump())
-    identity = student_identity(bench, recipe, targets)
+        run.params({"temperature": targets.temperature, "label_weight": targets.label_weight})
+    identity = identity or student_identity(bench, recipe, targets)
     trained = train_network(bench, recipe, run, f"student {recipe.name}", identity, targets, on_validation)
     model_id = log_network(run, trained.network)
     digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))

@@ -6,7 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any
+
+from cachetools import LRUCache, cached
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
@@ -31,6 +34,8 @@ from asc_experiments.training.recipe import check_augmentations
 KEY, LOGITS_DIGEST = TEACHER_KEY, "asc.logits_digest"
 RESPONSES = "asc.impulse_responses"
 LOGITS = "logits/logits.npz"
+_KEPT_BYTES = 256_000_000
+"""Logits that a process keeps in memory: those of 27 teachers on all clips of TAU22."""
 
 
 def name_on(name: str, train_split: str | None) -> str:
@@ -137,16 +142,26 @@ class Teacher:
 
     @cached_property
     def logits(self) -> LogitTable:
-        """Its logits on the clean clips, by clip id.
+        """Its logits on the clean clips, by clip id; read once per process, whoever asks.
 
         Raises:
             AscError: if the file is missing or damaged.
         """
-        with self.tracking.artifacts(self.record.run_id, LOGITS) as path:
-            if digest_file(path) != self.record.tags[LOGITS_DIGEST]:
-                where = f"teacher {self.key}"
-                raise AscError(where, "its logits are damaged", f"delete run {self.record.run_id} to train it again")
-            return LogitTable.load(path)
+        return _read_logits(self)
+
+
+@cached(
+    LRUCache(_KEPT_BYTES, getsizeof=lambda table: table.values.nbytes),
+    key=lambda teacher: teacher.record.tags[LOGITS_DIGEST],
+    lock=Lock(),
+)
+def _read_logits(teacher: Teacher) -> LogitTable:
+    """A Teacher's logits; kept by their digest, as every student of every trial asks for those of the same few."""
+    with teacher.tracking.artifacts(teacher.record.run_id, LOGITS) as path:
+        if digest_file(path) != teacher.record.tags[LOGITS_DIGEST]:
+            where = f"teacher {teacher.key}"
+            raise AscError(where, "its logits are damaged", f"delete run {teacher.record.run_id} to train it again")
+        return LogitTable.load(path)
 
 
 def _stored_recipe(record: RunRecord) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def tiny_student() -> Recipe:
 def train(bench: TrainingContext, ensemble: Ensemble | None, listener: Listener | None = None) -> str:
     """Train the tiny student in a run of its own; its id."""
     with bench.tracking.run(bench.tracking.experiment("students"), "student", "student") as run:
-        train_student(bench, tiny_student(), run, ensemble, Distillation(label_weight=0.3), listener)
+        targets = soft_targets(bench, ensemble, Distillation(label_weight=0.3))
+        train_student(bench, tiny_student(), run, targets, listener)
     return run.run_id
 
 

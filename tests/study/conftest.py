@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asc_experiments.distill import Distillation, Ensemble, LogitTable, TrainingContext
+from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.metrics import metric_names
 from asc_experiments.study.definition.study_file import read_study
@@ -17,7 +17,7 @@ from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.trials import MODEL_ID
-from asc_experiments.training import Recipe
+from asc_experiments.training import Recipe, SoftTargets
 from asc_experiments.training.network import complexity_of
 
 
@@ -88,9 +88,9 @@ def quick_students(monkeypatch: pytest.MonkeyPatch) -> QuickStudents:
         bench: TrainingContext,
         recipe: Recipe,
         run: Run,
-        ensemble: Ensemble | None = None,
-        distillation: Distillation | None = None,
+        targets: SoftTargets | None = None,
         on_validation: Callable[[int, Mapping[str, float]], None] | None = None,
+        identity: str | None = None,
     ) -> dict[str, float]:
         rate = recipe.optimisation.learning_rate
         quick.before(recipe)

@@ -170,7 +170,7 @@ def train_seed(bench: TrainingContext, job: SeedJob) -> SeedResult:
         if found is not None:
             return _found(bench, job, with_further_scores(bench, found), tags)
         with bench.tracking.run(job.experiment_id, _name(job), job.kind, tags, job.parent) as run:
-            train_student(bench, job.student, run, ensemble, job.distillation, job.reporter)
+            train_student(bench, job.student, run, targets, job.reporter, key)
     record = bench.tracking.get(run.run_id)
     return SeedResult(run.run_id, record.tags[MODEL_ID], job.student.seed, dict(record.metrics))
 

@@ -80,7 +80,7 @@ class Driver:
         self.executor = executor or InProcess()
         bank = TeacherBank(bench.tracking)
         check_study(self.space, bench, bank)
-        for recipe in self.space.recipes():
+        for recipe in self.space.recipes:
             bench.weights_for(recipe)  # fetched now, or refused before hours of training
         self.queue, self.asked = self.space.queue()
         self._lock = partial(study_lock, storage, bench.cache)

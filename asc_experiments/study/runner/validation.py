@@ -44,7 +44,7 @@ def check_study(space: SearchSpace, bench: TrainingContext, bank: TeacherBank) -
         for objective in space.study.objectives:
             if not objective.is_complexity:
                 _check_metric(space.study.name, objective, each)
-        for recipe in space.recipes():
+        for recipe in space.recipes:
             each.responses_for(recipe)
         for kind in space.kinds.values():
             for key in kind.keys:
@@ -84,7 +84,7 @@ def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: 
 
 def _packages(space: SearchSpace) -> dict[str, str]:
     """The packages of a study's architectures that are no part of the program, as ``pip install`` takes them."""
-    sources = {recipe.arch: ARCHITECTURES[recipe.arch].source for recipe in space.recipes()}
+    sources = {recipe.arch: ARCHITECTURES[recipe.arch].source for recipe in space.recipes}
     return {arch: source.requirement for arch, source in sources.items() if source is not None}
 
 
@@ -96,7 +96,7 @@ def refuse_changed(space: SearchSpace, bench: TrainingContext, storage: BaseStor
             earlier version.
     """
     file = space.study
-    digests = {found.digest for recipe in space.recipes() if (found := bench.responses_for(recipe))}
+    digests = {found.digest for recipe in space.recipes if (found := bench.responses_for(recipe))}
     wanted = {
         KEY_SCHEMA: str(SCHEMA),
         DEFINITION: file.definition_digest(),

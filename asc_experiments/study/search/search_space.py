@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from asc_experiments.base.errors import AscError, check_all, nearest
@@ -95,6 +95,7 @@ class SearchSpace:
         first_seed = student.seed if "seed" in self.study.student else None
         return TrialPlan(teachers, rule, student, distillation, train_split, first_seed)
 
+    @cached_property
     def cells(self) -> list[tuple[dict[str, Scalar], TrialPlan]]:
         """Every trial of a grid: its parameters and its plan, each plan once."""
         where = f"study '{self.study.name}'"
@@ -110,20 +111,21 @@ class SearchSpace:
         """
         if self.study.sampler != "grid":
             return [(number, dict(params)) for number, params in enumerate(self.study.enqueue)], self.study.asked
-        cells = [params for params, _ in self.cells()]
+        cells = [params for params, _ in self.cells]
         asked = min(self.study.trials or len(cells), len(cells))
         first = balanced_order(cells, asked)
         order = first + sorted(set(range(len(cells))) - set(first))
         return [(number, cells[number]) for number in order], asked
 
-    def recipes(self, where: str = "study") -> list[Recipe]:
+    @cached_property
+    def recipes(self) -> list[Recipe]:
         """A Recipe for every choice and both ends of every range: of the teachers, then of the student.
 
         Raises:
             AscError: naming the setting that no Recipe can be made of.
         """
-        made = [recipe for name in self.kinds for recipe in self._recipes_of(name, where)]
-        return made + self._students(where)
+        made = [recipe for name in self.kinds for recipe in self._recipes_of(name, "study")]
+        return made + self._students("study")
 
     def _recipes_of(self, name: str, where: str) -> list[Recipe]:
         """Those of one kind of teachers; none of a kind that is in the bank."""
@@ -155,7 +157,7 @@ class SearchSpace:
         given += [(figure.params, f"published '{figure.name}'") for figure in study.published]
         check_all(partial(self.plan_of, values, f"{where}: {place}") for values, place in given)
         if study.sampler == "grid":
-            self.cells()
+            _ = self.cells
 
     def _check_students(self, where: str) -> None:
         for student in self._students(where):

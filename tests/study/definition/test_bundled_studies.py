@@ -65,7 +65,7 @@ def test_file_is_valid_at_every_scale(path: Path, scale: str | None) -> None:
     search = space(path, scale)
     search.check(str(path))
     assert search.study.name.endswith(f"-{scale}" if scale else "")
-    uses_published_weights = any(recipe.pretrained != "none" for recipe in search.recipes())
+    uses_published_weights = any(recipe.pretrained != "none" for recipe in search.recipes)
     assert scale is None or not uses_published_weights, "a small study needs no download and no GPU"
     assert search.study.validation.fraction > 0 or search.study.objective.split == "test"
 
@@ -73,7 +73,7 @@ def test_file_is_valid_at_every_scale(path: Path, scale: str | None) -> None:
 @every_scale
 def test_grid_has_its_cells_and_no_other_study_is_one(path: Path, scale: str | None) -> None:
     search = space(path, scale)
-    cells = len(search.cells()) if search.study.sampler == "grid" else None
+    cells = len(search.cells) if search.study.sampler == "grid" else None
     assert cells == CELLS.get((path.stem, scale))
 
 
@@ -81,7 +81,7 @@ def test_grid_has_its_cells_and_no_other_study_is_one(path: Path, scale: str | N
 def test_published_figure_stands_beside_a_trial_that_is_run(path: Path, scale: str | None) -> None:
     search = space(path, scale)
     study = search.study
-    run = [plan for _, plan in search.cells()] if study.sampler == "grid" else _enqueued(search)
+    run = [plan for _, plan in search.cells] if study.sampler == "grid" else _enqueued(search)
     for figure in study.published:
         assert search.plan_of(figure.params, "published") in run, figure.name
         assert all(0 < value < 1 for value in figure.metrics.values())
@@ -107,7 +107,7 @@ def test_study_runs_to_its_end(
     assert len(compared.rows) == status.finished - compared.pooled, "trials of one cell are one row"
     params = [trial.params for trial in made.study.get_trials() if trial.state == TrialState.COMPLETE]
     if study.sampler == "grid":
-        cells = [params for params, _ in made.space.cells()]
+        cells = [params for params, _ in made.space.cells]
         assert sorted(map(repr, params)) == sorted(map(repr, cells)), "every cell ran exactly once"
     for given, run in zip(study.enqueue, params, strict=False):
         assert given.items() <= run.items(), "the file's own trials come first"

@@ -117,7 +117,7 @@ def test_planning_trains_and_writes_nothing(make: Callable[..., Planned]) -> Non
 
 def test_teachers_in_the_bank_are_counted(make: Callable[..., Planned], quick_pace: list[str]) -> None:
     made = make(sampler="grid")
-    teacher = next(plan for _, plan in made.driver().space.cells() if plan.teachers).teachers[0]
+    teacher = next(plan for _, plan in made.driver().space.cells if plan.teachers).teachers[0]
     assert isinstance(teacher, Recipe)
     TeacherBank(made.bench.tracking).get(teacher, made.bench)
     plan = made.plan()

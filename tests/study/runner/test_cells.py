@@ -287,7 +287,7 @@ def test_student_of_a_study_is_found_by_student_train(
     made.run()
     (student,) = children(made, trials(made)[0])
 
-    def trained(*_: object) -> None:
+    def trained(*_: object, **__: object) -> None:
         raise AssertionError("trained again")
 
     monkeypatch.setattr("asc_experiments.distill.standalone_student.train_student", trained)

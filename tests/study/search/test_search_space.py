@@ -191,7 +191,7 @@ def test_drawn_key_is_a_parameter_and_counts_once() -> None:
 
 def test_grid_of_counts_has_each_ensemble_once() -> None:
     search = pooled({"counts": {"cpm": [0, 1], "cpr": {"low": 0, "high": 2}}, "rule": "mean_logits"}, sampler="grid")
-    cells = search.cells()
+    cells = search.cells
     # labels alone is one cell; the others are searched at two temperatures, those with a CP-Mobile in two variants
     assert len(cells) == 1 + 2 * 2 + 2 * 2 * 3
     assert len({plan for _, plan in cells}) == len(cells)
@@ -199,7 +199,7 @@ def test_grid_of_counts_has_each_ensemble_once() -> None:
 
 
 def test_grid_leaves_out_cells_that_are_the_same_ensemble() -> None:
-    cells = pooled({"size": 2, "rule": "mean_logits", "pool": POOL[2:]}, sampler="grid", distillation={}).cells()
+    cells = pooled({"size": 2, "rule": "mean_logits", "pool": POOL[2:]}, sampler="grid", distillation={}).cells
     assert sorted(names(plan) for _, plan in cells) == [
         ["1f"],
         ["1f", "2e"],
