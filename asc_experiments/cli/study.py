@@ -159,6 +159,10 @@ def run_study(
         str | None, typer.Option(metavar="TIME", help="Begin no trial after this time: 90m, 12h, 2d or seconds.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try trials that failed once more.")] = False,
+    retry_deleted: Annotated[
+        bool,
+        typer.Option("--retry-deleted", help="Run trials again whose runs were deleted in the tracking server."),
+    ] = False,
     trials_of: TrialsOf = None,
     scale: Scale = None,
     train_split: TrainSplitFile = None,
@@ -186,7 +190,7 @@ def run_study(
             if executor is ExecutorKind.RAY
             else local_executor(workers)
         )
-        status = Driver(study, bench, storage, pool).run(seconds, retry_failed)
+        status = Driver(study, bench, storage, pool, retry_deleted).run(seconds, retry_failed)
     except (KeyboardInterrupt, SystemExit) as stop:  # Ctrl-C, SIGTERM
         typer.echo(f"stopped; the same command resumes with study '{study.name}'", err=True)
         raise typer.Exit(stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130) from None
@@ -260,7 +264,7 @@ def _read(
 @with_settings("workspace", "storage")
 @ends_soon
 def status(settings: Settings, name: Name, as_json: Json = False) -> None:
-    """How many trials were asked for, finished, pruned, failed, and are running."""
+    """How many trials were asked for, finished, pruned, failed, and are running, as Optuna's storage has it."""
     from asc_experiments.metrics import value_in_words
     from asc_experiments.study.storage.open_storage import load_study, open_storage
     from asc_experiments.study.storage.trial_status import study_status
@@ -271,7 +275,9 @@ def status(settings: Settings, name: Name, as_json: Json = False) -> None:
         return
     if facts["best_value"] is not None:
         facts["best_value"] = value_in_words(facts["metric"], facts["best_value"])
-    print_facts({key: fact for key, fact in facts.items() if fact is not None}, f"study {name}")
+    print_facts(
+        {key: fact for key, fact in facts.items() if fact is not None}, f"study {name}, as Optuna's storage has it"
+    )
 
 
 @app.command("watch", epilog="Example: asc study watch quickstart --every 2")

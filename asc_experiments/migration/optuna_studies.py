@@ -20,6 +20,7 @@ from pydantic import Field, JsonValue
 from asc_experiments.base.errors import AscError
 from asc_experiments.migration.records import Record, StudyName
 from asc_experiments.study.storage.trial_status import CORPUS, DEFINITION, DIRS, KEY_SCHEMA, OWNER, was_interrupted
+from asc_experiments.tracking.study_identity import STUDY_ID
 
 _SAME, _AHEAD, _BEHIND, _PARTED = "same", "ahead", "behind", "parted"
 _UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
@@ -144,6 +145,9 @@ class StudyImport:
             if known.get(key) != self.entry.user_attrs.get(key) and key in known:
                 raise AscError(where, f"is there already with other {what}", "import into another --storage")
         self._known = study.get_trials(deepcopy=False)
+        if self._known and known.get(STUDY_ID) != self.entry.user_attrs.get(STUDY_ID):
+            what = "is there already, begun anew: another study of that name"
+            raise AscError(where, what, "import into another --storage and --tracking-uri")
         verdicts = {_compared(here, ours) for here, ours in zip(self._known, self._trials, strict=False)}
         here_is_ahead = _AHEAD in verdicts or len(self._known) > len(self._trials)
         we_are_ahead = _BEHIND in verdicts or len(self._trials) > len(self._known)
@@ -152,7 +156,7 @@ class StudyImport:
             raise AscError(where, what, "import into another --storage and --tracking-uri")
         if we_are_ahead:
             refuse_running(study)
-        self._replaces = _BEHIND in verdicts
+        self._replaces = _BEHIND in verdicts or known.get(STUDY_ID) != self.entry.user_attrs.get(STUDY_ID)
 
 
 def _compared(here: FrozenTrial, ours: FrozenTrial) -> str:

@@ -75,9 +75,11 @@ def _headline(findings: Findings) -> Text:
 
 def _parts(findings: Findings) -> list[Table | Text]:
     """The answer in a sentence, what one must know before believing it, and the tables."""
-    from asc_experiments.report.sections.front import doubts
+    from asc_experiments.report.sections.front import doubts, nothing_yet
 
     doubted = [Text(f"- {doubt}") for doubt in doubts(findings, "on the page: --format html")]
+    if findings.answer is None:
+        return [_headline(findings), *doubted, Text(nothing_yet(findings))]
     said = [Text(line) for line in _said(findings)]
     return [_headline(findings), *doubted, *as_tables(findings.comparison), *said]
 

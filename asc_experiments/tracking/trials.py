@@ -15,6 +15,7 @@ from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
+from asc_experiments.tracking.study_identity import only_of, present_identity, runs_of_study
 
 STUDY, TRIAL = "asc.study", "asc.trial"
 TEACHER_KEY, TEACHERS, MODEL_ID = "asc.teacher", "asc.teachers", "asc.model_id"
@@ -108,8 +109,9 @@ def study_experiment(tracking: Tracking, study: str) -> str:
     """The experiment id of a study.
 
     Raises:
-        AscError: if the tracking server knows no study of that name.
+        AscError: if the tracking server knows no study of that name, or its experiment was deleted there.
     """
+    tracking.refuse_deleted(study)
     if not tracking.has_experiment(study):
         names = [name for name in tracking.experiments().values() if name not in ("Default", "teachers", "students")]
         hint = nearest(study, names) if names else "run one with `asc study run`"
@@ -117,13 +119,20 @@ def study_experiment(tracking: Tracking, study: str) -> str:
     return tracking.experiment(study)
 
 
-def finished_trials(tracking: Tracking, study: str) -> list[RunRecord]:
+def finished_trials(tracking: Tracking, study: str, identity: str | None = None) -> list[RunRecord]:
     """The finished trials of a study, in the order of their numbers.
+
+    Args:
+        tracking: the server.
+        study: the study's name.
+        identity: which of the studies of that name; the one that was run last by default.
 
     Raises:
         AscError: if the tracking server knows no study of that name.
     """
-    records = runs_of_kinds(tracking, study_experiment(tracking, study), [TRIAL_KIND])
+    experiment = study_experiment(tracking, study)
+    identity = present_identity(tracking, experiment) if identity is None else identity
+    records = only_of(identity, runs_of_kinds(tracking, experiment, [TRIAL_KIND]))
     return sorted((record for record in records if record.status == "FINISHED"), key=_number)
 
 
@@ -133,24 +142,25 @@ def best_finished_trial(tracking: Tracking, study: str) -> RunRecord:
     Raises:
         AscError: if the tracking server knows no study of that name, or no trial has finished.
     """
-    experiment = [study_experiment(tracking, study)]
-    candidates = tracking.search(experiment, f"{_FINISHED} AND tags.`{REPLICATED_AT}` != ''")
-    if not candidates and (some := tracking.search(experiment, _FINISHED, limit=1)):
+    experiment = study_experiment(tracking, study)
+    finished = _FINISHED + runs_of_study(present_identity(tracking, experiment))
+    candidates = tracking.search([experiment], f"{finished} AND tags.`{REPLICATED_AT}` != ''")
+    if not candidates and (some := tracking.search([experiment], finished, limit=1)):
         order = "DESC" if some[0].tags[DIRECTION] == "maximize" else "ASC"
-        candidates = _best_distinct(tracking, experiment[0], f"metrics.{OBJECTIVE_VALUE} {order}")
+        candidates = _best_distinct(tracking, experiment, finished, f"metrics.{OBJECTIVE_VALUE} {order}")
     return best_trial(sorted(candidates, key=_number), study)
 
 
-def _best_distinct(tracking: Tracking, experiment: str, order: str) -> list[RunRecord]:
+def _best_distinct(tracking: Tracking, experiment: str, finished: str, order: str) -> list[RunRecord]:
     """The best of the trials that stand for their cells, best first: so many that no better one is left out.
 
     A trial for which a later one of its cell stands may be the best of all, by luck.
     """
     limit = _EQUALS
     while True:
-        found = tracking.search([experiment], _FINISHED, limit, [order])
+        found = tracking.search([experiment], finished, limit, [order])
         cells = {record.tags[CELL] for record in found if CELL in record.tags}
-        queries = [f"{_FINISHED} AND tags.`{CELL}` = '{cell}'" for cell in cells]
+        queries = [f"{finished} AND tags.`{CELL}` = '{cell}'" for cell in cells]
         standing = distinct_trials([trial for query in queries for trial in tracking.search([experiment], query)])
         stands = {trial.run_id for trial in standing}
         best = [record for record in found if CELL not in record.tags or record.run_id in stands]
@@ -194,7 +204,8 @@ def best_trial(records: Sequence[RunRecord], study: str) -> RunRecord:
         AscError: if no trial has finished.
     """
     if not records:
-        raise AscError(f"study '{study}'", "has no finished trial", f"run `asc study status {study}`")
+        what = "has no finished trial in the tracking server"
+        raise AscError(f"study '{study}'", what, "`asc study run` resumes it, and says whether runs were deleted")
     sign = 1.0 if records[0].tags[DIRECTION] == "maximize" else -1.0
     replicated = last_replicated(records)
     value = REPLICATED if replicated else OBJECTIVE_VALUE
@@ -226,9 +237,10 @@ def adopt_student(tracking: Tracking, student: RunRecord, parent: str, tags: Map
     return True
 
 
-def students_of_cell(tracking: Tracking, experiment_id: str, cell: str) -> list[RunRecord]:
+def students_of_cell(tracking: Tracking, experiment_id: str, cell: str, identity: str) -> list[RunRecord]:
     """The finished students of a cell in a study, of whichever trial, each seed once, by seed."""
     query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{SEED_KIND}' AND tags.`{CELL}` = '{cell}'"
+    query += runs_of_study(identity)
     found: dict[int, RunRecord] = {}
     for record in tracking.search([experiment_id], query):
         seed = int(record.tags[SEED])

@@ -54,6 +54,7 @@ class Comparison:
         against: the metric that the objective was traded against, and its direction.
         clips: what the objective is measured on, in words; empty where an earlier version did not count.
         pooled: how many finished trials are told by a later one of the same settings.
+        left_out: how many finished trials are of other studies of that name, and not among the rows.
     """
 
     study: str
@@ -66,6 +67,7 @@ class Comparison:
     against: tuple[str, str] | None = None
     clips: str = ""
     pooled: int = 0
+    left_out: int = 0
 
     @property
     def students(self) -> tuple[dict[str, Any], ...]:
@@ -88,6 +90,7 @@ class Comparison:
             "against": self.against,
             "objective_clips": self.clips,
             "pooled": self.pooled,
+            "left_out": self.left_out,
             "rows": list(self.rows),
             "published": list(self.published),
         }
@@ -107,7 +110,7 @@ def compare_runs(study: StudyRuns) -> Comparison:
     published = json.loads(study.tags.get(PUBLISHED, "[]"))
     found = build_comparison(study.name, study.trials, list(study.teachers.values()), published, study.devices)
     clips = ObjectiveClips.from_tags(study.first)
-    return replace(found, clips="" if clips is None else clips.note, pooled=study.pooled)
+    return replace(found, clips="" if clips is None else clips.note, pooled=study.pooled, left_out=study.left_out)
 
 
 def build_comparison(

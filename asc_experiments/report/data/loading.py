@@ -19,6 +19,7 @@ from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.judgement import judge_trial
 from asc_experiments.tracking.registry.candidate import Candidate, Data
+from asc_experiments.tracking.study_identity import STUDY_ID, only_of, runs_of_study
 from asc_experiments.tracking.trials import (
     CELL,
     OBJECTIVE_VALUE,
@@ -46,25 +47,23 @@ def read_studies(tracking: Tracking, names: Sequence[str]) -> list[StudyRuns]:
     bank = {run.tags[TEACHER_KEY]: run for run in reversed(_finished(tracking, _TEACHERS, TEACHER_KEY))}
     singles = tuple(_finished(tracking, _STUDENTS, RECIPE))
     evidence = cache(partial(evidence_of, tracking))
-    studies = [
-        StudyRuns(
-            name,
-            tracking.experiment_tags(experiment),
-            tuple(_runs(tracking, experiment)),
-            bank,
-            singles,
-            evidence=evidence,
-            judge=partial(judge_trial, tracking),
-        )
-        for name, experiment in zip(dict.fromkeys(names), experiments, strict=True)
-    ]
-    return [replace(study, data=_data(tracking, study)) for study in studies]
+    studies = []
+    for name, experiment in zip(dict.fromkeys(names), experiments, strict=True):
+        tags = tracking.experiment_tags(experiment)
+        runs, left_out = _runs(tracking, experiment, tags.get(STUDY_ID, ""))
+        judge = partial(judge_trial, tracking)
+        study = StudyRuns(name, tags, tuple(runs), bank, singles, evidence=evidence, judge=judge, left_out=left_out)
+        studies.append(replace(study, data=_data(tracking, study)))
+    return studies
 
 
-def _runs(tracking: Tracking, experiment: str) -> list[RunRecord]:
-    """The runs of a study that a report needs."""
-    runs = runs_of_kinds(tracking, experiment, [TRIAL_KIND, REPLICATE_KIND])
-    seeds = f"tags.`{KIND}` = '{SEED_KIND}'"
+def _runs(tracking: Tracking, experiment: str, identity: str) -> tuple[list[RunRecord], int]:
+    """The runs of a study that a report needs, and how many finished trials are of others of its name."""
+    found = runs_of_kinds(tracking, experiment, [TRIAL_KIND, REPLICATE_KIND])
+    runs = only_of(identity, found)
+    others = [run for run in found if run.tags[KIND] == TRIAL_KIND and run.status == "FINISHED"]
+    left_out = len(others) - len(only_of(identity, others))
+    seeds = f"tags.`{KIND}` = '{SEED_KIND}'{runs_of_study(identity)}"
     runs += tracking.search([experiment], f"{seeds} AND attributes.status != 'FINISHED'")
     finished = [run for run in runs if run.status == "FINISHED" and run.tags.get(KIND) == TRIAL_KIND]
     finished = [run for run in finished if OBJECTIVE_VALUE in run.metrics]
@@ -73,7 +72,7 @@ def _runs(tracking: Tracking, experiment: str) -> list[RunRecord]:
         best = best_trial(finished, experiment)
         of_best = (CELL, best.tags[CELL]) if CELL in best.tags else (PARENT, best.run_id)
         query += f" AND tags.`{of_best[0]}` = '{of_best[1]}'"
-    return runs + [_with_exports(tracking, run) for run in tracking.search([experiment], query)]
+    return runs + [_with_exports(tracking, run) for run in tracking.search([experiment], query)], left_out
 
 
 def _with_exports(tracking: Tracking, student: RunRecord) -> RunRecord:

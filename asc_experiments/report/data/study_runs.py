@@ -75,6 +75,7 @@ class StudyRuns:
         data: what its networks were trained on and measured by.
         evidence: gives what the students of a run answered, when asked.
         judge: says whether a trial's students learned anything, and from whom, when asked.
+        left_out: how many finished trials its experiment has that are of other studies of its name, which are not here.
     """
 
     name: str
@@ -85,6 +86,7 @@ class StudyRuns:
     data: Data = field(default_factory=Data)
     evidence: ReadEvidence = _no_evidence
     judge: Judge = _not_judged
+    left_out: int = 0
 
     @cached_property
     def finished(self) -> tuple[RunRecord, ...]:

@@ -55,8 +55,7 @@ def answer_section(findings: Findings) -> Section:
     """The answer in words and numbers, how far to trust it, and the commands that ship it."""
     answer = findings.answer
     if answer is None:
-        ended = counted(len(findings.runs.pruned), "pruned", "pruned") + f", {len(findings.runs.failed)} failed"
-        return Section("answer", "No trial has finished", (f"There is nothing to report yet ({ended}).",))
+        return Section("answer", findings.heading, (nothing_yet(findings),), doubts(findings))
     blocks: list[Block] = [*_verdict(findings, answer)]
     if answer.has_learned:
         blocks += [_tiles(findings.runs, answer), _where(findings.runs, answer)]
@@ -75,10 +74,25 @@ def doubts(findings: Findings, values: str = "in tables below those of students 
         findings: of the study.
         values: where a reader finds the settings that differ.
     """
-    answer = findings.answer
+    answer, left_out = findings.answer, _left_out(findings.runs)
     if answer is None:
+        return left_out
+    return (*answer.caveats, *_better_teacher(findings.runs, answer), *_other_settings(findings, values), *left_out)
+
+
+def nothing_yet(findings: Findings) -> str:
+    """What there is where no trial has finished, and what to do where some had."""
+    ended = counted(len(findings.runs.pruned), "pruned", "pruned") + f", {len(findings.runs.failed)} failed"
+    rest = "Where trials had finished, `asc study run` says what became of them."
+    return f"There is nothing to report yet ({ended}). {rest}"
+
+
+def _left_out(runs: StudyRuns) -> tuple[str, ...]:
+    """That the experiment has finished trials of other studies of that name; nothing where it has none."""
+    if not runs.left_out:
         return ()
-    return (*answer.caveats, *_better_teacher(findings.runs, answer), *_other_settings(findings, values))
+    what = "of another study of this name (deleted in Optuna, or in another storage), or not known to Optuna"
+    return (f"Left out: {counted(runs.left_out, 'finished trial')} {what}.",)
 
 
 def _to_ship(findings: Findings, answer: Answer) -> list[Block]:

@@ -25,6 +25,7 @@ from asc_experiments.distill.known_students import (
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import KIND, PARENT, Stopped
+from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import (
     CELL,
     IDENTITY,
@@ -114,6 +115,7 @@ class SeedJob:
         logs_ensemble: whether this job also logs the Ensemble into the trial's run.
         reporter: hears of every epoch.
         cell: what the trial is but for its students' seeds.
+        identity: the study's; empty where an earlier version began it.
     """
 
     study: str
@@ -128,6 +130,7 @@ class SeedJob:
     logs_ensemble: bool = False
     reporter: Reporter | None = None
     cell: str = ""
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def train_seed(bench: TrainingContext, job: SeedJob) -> SeedResult:
     targets = soft_targets(bench, ensemble, job.distillation)
     key = student_identity(bench, job.student, targets)
     tags = {STUDY: job.study, TRIAL: str(job.trial), SEED: str(job.student.seed), IDENTITY: key}
-    tags |= {CELL: job.cell} if job.cell else {}
+    tags |= {name: value for name, value in ((CELL, job.cell), (STUDY_ID, job.identity)) if value}
     with bench.lock(student_lock(key)):
         found = find_student(bench.tracking, key)
         if found is not None:
@@ -199,7 +202,7 @@ def other_students(bench: TrainingContext, job: SeedJob, seeds: frozenset[int]) 
         seeds: the trial's own.
     """
     found = []
-    for record in students_of_cell(bench.tracking, job.experiment_id, job.cell):
+    for record in students_of_cell(bench.tracking, job.experiment_id, job.cell, job.identity):
         if int(record.tags[SEED]) in seeds:
             continue
         original = bench.tracking.get(record.tags[ORIGINAL]) if ORIGINAL in record.tags else record

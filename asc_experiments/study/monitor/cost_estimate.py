@@ -17,6 +17,7 @@ from asc_experiments.distill.teacher import name_on
 from asc_experiments.study.definition.parameter_range import Scalar
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.recovery import NUMBER_IN_FILE, own_trials, queued_numbers
+from asc_experiments.study.runner.stores import refuse_without_runs
 from asc_experiments.study.runner.validation import check_study, objective_clips, refuse_changed
 from asc_experiments.study.search.grid_subset import value_counts
 from asc_experiments.study.search.samplers import sampler
@@ -117,6 +118,7 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
     Raises:
         AscError: as running it would.
     """
+    refuse_without_runs(file.name, storage, bench.tracking)
     space, bank = SearchSpace(file), TeacherBank(bench.tracking)
     check_study(space, bench, bank)
     refuse_changed(space, bench, storage)

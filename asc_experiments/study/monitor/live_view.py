@@ -17,6 +17,7 @@ from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.run import KIND, OWNER
+from asc_experiments.tracking.study_identity import STUDY_ID, only_of, runs_of_study
 from asc_experiments.tracking.trials import (
     EPOCH,
     EPOCH_SECONDS,
@@ -153,12 +154,12 @@ class Watch:
 
     def _finished_since(self, own: str) -> list[RunRecord]:
         """The trials that have finished since the last look; at the first look all of them."""
-        now, last = time.time(), self._looked
+        now, last, identity = time.time(), self._looked, self._study.user_attrs.get(STUDY_ID, "")
         if last is None:
-            runs = runs_of_kinds(self._tracking, own, [TRIAL_KIND], tags_alone=True)
+            runs = only_of(identity, runs_of_kinds(self._tracking, own, [TRIAL_KIND], tags_alone=True))
             found = [run for run in runs if run.status == "FINISHED"]
         else:
-            query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'"
+            query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'{runs_of_study(identity)}"
             since = int(1_000 * (last - _CLOCKS_APART_S))
             found = self._tracking.search([own], f"{query} AND attributes.end_time > {since}")
         self._looked = now

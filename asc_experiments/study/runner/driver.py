@@ -35,6 +35,14 @@ from asc_experiments.study.runner.recovery import (
     withdraw,
 )
 from asc_experiments.study.runner.replication import replicate
+from asc_experiments.study.runner.stores import (
+    identity_in_optuna,
+    refuse_replaced,
+    refuse_without_runs,
+    settle_apart,
+    take_over,
+    unless_replaced,
+)
 from asc_experiments.study.runner.trial_runner import Steps, TrialContext, run_trial
 from asc_experiments.study.runner.validation import check_study, open_study
 from asc_experiments.study.search.samplers import sampler, set_constraints
@@ -60,10 +68,11 @@ class Driver:
         bench: corpus, split and tracking server; its split must be the study's.
         storage: where Optuna keeps the study.
         executor: what does the trainings: in this process, or in worker processes.
+        retry_deleted: whether finished trials whose runs were deleted in the tracking server are run again.
 
     Raises:
-        AscError: if the objective's metric does not exist on this corpus, or a study of that name was begun with
-            another definition or corpus.
+        AscError: if the objective's metric does not exist on this corpus, a study of that name was begun with
+            another definition or corpus, or its runs are not in the tracking server.
     """
 
     def __init__(
@@ -72,7 +81,9 @@ class Driver:
         bench: TrainingContext,
         storage: BaseStorage,
         executor: InProcess | WorkerPool | None = None,
+        retry_deleted: bool = False,
     ) -> None:
+        refuse_without_runs(file.name, storage, bench.tracking, retry_deleted)
         bench = replace(bench, locks=locks_of(storage))
         self.file = file
         self.bench = bench
@@ -87,9 +98,11 @@ class Driver:
         with in_one_line(file.name), self._lock(f"study-{file.name}"):
             self.study = open_study(self.space, self.asked, bench, storage)
         experiment_id = bench.tracking.experiment(file.name)
+        take_over(self.study, bench.tracking, experiment_id)
         if not study_status(self.study).finished:  # else the description says what was found before
             describe_study(file, self.study, bench, experiment_id)
-        self.context = TrialContext(file, bench, bank, experiment_id, self.executor)
+        self.context = TrialContext(file, bench, bank, experiment_id, self.executor, identity_in_optuna(self.study))
+        self._retry_deleted = retry_deleted
         self._active: list[ActiveTrial] = []
 
     def run(self, timeout: float | None = None, retry_failed: bool = False) -> StudyStatus:
@@ -104,13 +117,14 @@ class Driver:
         Raises:
             Outage: if the tracking server or the storage is away for longer than they are waited for, or a disk full.
         """
-        with in_one_line(self.file.name):
+        with in_one_line(self.file.name), unless_replaced(self.study, self.context.identity):
             return self._run(timeout, retry_failed)
 
     def _run(self, timeout: float | None, retry_failed: bool) -> StudyStatus:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock(f"study-{self.file.name}"):
             self._settle_lost()
+            settle_apart(self.study, self.bench.tracking, self.context.experiment_id, self._retry_deleted)
             enqueue(self.study, self.queue, self.asked)
             if self.file.sampler == "grid" and self.asked < len(self.queue):
                 left_out = f"{len(self.queue) - self.asked} of {len(self.queue)} cells"
@@ -172,6 +186,7 @@ class Driver:
     def _ask(self) -> Trial | None:
         """The next trial, owned by this process; None where the total is reached or others are working on the rest."""
         with self._lock(f"study-{self.file.name}"):
+            refuse_replaced(self.study, self.context.identity)
             status = study_status(self.study)
             if status.done + status.running >= self.asked:
                 return None
@@ -250,6 +265,7 @@ class Driver:
             if (outage := study_outage(error, self.file.name)) is not None:
                 raise outage from None
             self.bench.tracking.check_answers()  # else the next would fail as well: stop, and ask all again later
+            self.bench.tracking.check_experiment(self.context.experiment_id, self.file.name)
             tell(self.study, trial, state=TrialState.FAIL)
             _say_failed(trial.number, error)
         return True
@@ -271,7 +287,8 @@ class Driver:
                     except TakenOver as reason:
                         say(f"trial {each.trial.number}: {reason}")
         except Exception as error:  # the storage is gone: the next call asks them again
-            say(f"study {self.file.name}: what was active will be re-queued ({type(error).__name__})")
+            if not isinstance(error, KeyError):  # that is a study which was deleted meanwhile
+                say(f"study {self.file.name}: what was active will be re-queued ({type(error).__name__})")
         self._active.clear()
 
     def _settle(self, trial: Trial) -> None:

@@ -11,12 +11,14 @@ from asc_experiments.distill import TrainingContext
 from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.importances import parameter_importances
+from asc_experiments.study.runner.stores import identity_in_optuna
 from asc_experiments.study.runner.validation import objective_clips
 from asc_experiments.study.storage.trial_status import VERDICT, study_status
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
 from asc_experiments.tracking.judgement import StudyVerdict, verdict_on
 from asc_experiments.tracking.objective import ObjectiveClips
+from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import (
     DEVICE_GROUPS,
     DIFFERENCE,
@@ -40,13 +42,14 @@ _PARAMS = ("teachers", "ensemble_size", "student.size", "student.augment", "temp
 def describe_study(file: StudyFile, study: optuna.Study, bench: TrainingContext, experiment_id: str) -> None:
     """Write a study's description, published figures, importances and the columns of its page into its experiment."""
     tracking = bench.tracking
-    records = finished_trials(tracking, file.name)
+    identity = identity_in_optuna(study)
+    records = finished_trials(tracking, file.name, identity)
     tested = sorted(set(bench.corpus.device_of[bench.corpus.test_rows].tolist()))
     leading = (OBJECTIVE_VALUE, spread_of(OVERALL_ACCURACY)) if file.seeds > 1 else (OBJECTIVE_VALUE,)
     lowest_first = file.objective.direction == "minimize"
     tags = page_view(TRIAL_KIND, _PARAMS, tested, OBJECTIVE_VALUE, leading, lowest_first)
     tags[DEVICE_GROUPS] = json.dumps({device: bench.device_groups[device] for device in tested})
-    tags[SAMPLER] = file.sampler
+    tags[SAMPLER], tags[STUDY_ID] = file.sampler, identity
     measured = [found for objective in file.objectives if (found := objective_clips(objective, bench))]
     tags |= measured[0].tags()
     if file.published:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import optuna
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from asc_experiments.base.progress import say
 from asc_experiments.statistics.importances import Importances
+from asc_experiments.study.storage.trial_status import finished_with_runs
 
 FEWEST = 10
 """Finished trials that importances take."""
@@ -30,11 +31,7 @@ def parameter_importances(study: optuna.Study) -> Importances | None:
     those that all of these have and that vary. (Left to themselves, PED-ANOVA takes conditional parameters too
     and fANOVA does not.)
     """
-    finished = [
-        trial
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if math.isfinite(trial.values[0])
-    ]
+    finished = [trial for trial in finished_with_runs(study) if math.isfinite(trial.values[0])]
     if len(finished) < FEWEST or len({trial.values[0] for trial in finished}) < 2:
         return None
     chosen = [finished[place * len(finished) // _MOST] for place in range(_MOST)] if len(finished) > _MOST else finished

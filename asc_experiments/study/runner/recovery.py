@@ -124,7 +124,7 @@ def requeue(study: optuna.Study, trial: Trial) -> None:
     """
     if has_ended(trial):
         raise TakenOver
-    _queue_again(study, trial.number)
+    queue_again(study, trial.number)
     with unless_taken_over(trial):
         trial.set_user_attr(INTERRUPTED, True)
     tell(study, trial, state=TrialState.FAIL)
@@ -134,11 +134,12 @@ def ask_failed_again(study: optuna.Study) -> int:
     """Queue every failed trial once more; how many there were."""
     failed = [t for t in counted(study.get_trials(deepcopy=False)) if t.state == TrialState.FAIL]
     for trial in failed:
-        _queue_again(study, trial.number)
+        queue_again(study, trial.number)
     return len(failed)
 
 
-def _queue_again(study: optuna.Study, number: int) -> None:
+def queue_again(study: optuna.Study, number: int) -> None:
+    """Queue a trial's parameters again, with its seeds; the new trial supersedes it, whatever its state is."""
     trials = study.get_trials(deepcopy=False)
     frozen = trials[number]
     params = dict(frozen.system_attrs.get(_QUEUED_WITH, {})) | dict(frozen.params)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TrainingContext
@@ -28,7 +28,7 @@ from asc_experiments.study.runner.trial_result import every_logit, names_of_all
 from asc_experiments.study.runner.trial_runner import TrialContext, seed_job
 from asc_experiments.study.search.search_space import SearchSpace
 from asc_experiments.study.storage.failures import study_outage
-from asc_experiments.study.storage.trial_status import SEEDS, standing
+from asc_experiments.study.storage.trial_status import SEEDS, finished_with_runs, standing
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.decision import metric_on_test
 from asc_experiments.tracking.evidence import REPLICATES as REPLICATES_FILE
@@ -67,7 +67,8 @@ def replicate(study: optuna.Study, space: SearchSpace, context: TrialContext, re
     Raises:
         AscError: if the tracking server is gone.
     """
-    records = {int(record.tags[TRIAL]): record for record in finished_trials(context.bench.tracking, study.study_name)}
+    runs = finished_trials(context.bench.tracking, study.study_name, context.identity)
+    records = {int(record.tags[TRIAL]): record for record in runs}
     chosen = [trial for trial in candidates(study, replication.best) if trial.number in records]  # else: deleted
     if not chosen:
         return
@@ -96,7 +97,7 @@ def candidates(study: optuna.Study, best: int) -> list[FrozenTrial]:
     Of trials of one cell the latest stands for all, which has all students. Of trials of an earlier version with the
     same parameters it is the best.
     """
-    finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+    finished = finished_with_runs(study)
     if not finished:
         return []
     sign = 1.0 if study.directions[0] == StudyDirection.MAXIMIZE else -1.0
@@ -126,6 +127,7 @@ def _candidate(context: TrialContext, space: SearchSpace, trial: FrozenTrial, re
         student=plan.student.model_copy(update={"seed": own[0]}),
         distillation=plan.distillation,
         cell=record.tags.get(CELL, ""),
+        identity=context.identity,
     )
     return _Candidate(record, job, context.bench_of(plan))
 
@@ -147,7 +149,9 @@ def _log(context: TrialContext, finished: list[tuple[_Candidate, list[SeedResult
         for each, students in finished
     }
     chose_on_test = objective.split == "test"
-    among = len(finished_trials(bench.tracking, context.study.name)) if chose_on_test else len(finished)
+    among = (
+        len(finished_trials(bench.tracking, context.study.name, context.identity)) if chose_on_test else len(finished)
+    )
     when = str(time.time_ns())
     for each, students in finished:
         metrics = _means(objective, students)

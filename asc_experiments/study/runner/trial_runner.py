@@ -33,6 +33,7 @@ from asc_experiments.study.runner.trial_result import Conclusion, conclude
 from asc_experiments.study.runner.validation import objective_clips
 from asc_experiments.study.search.search_space import TrialPlan, Wanted
 from asc_experiments.tracking.objective import ObjectiveClips
+from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import (
     AGAIN_OF,
     AGAINST,
@@ -65,6 +66,7 @@ class TrialContext:
     bank: TeacherBank
     experiment_id: str
     executor: Executor
+    identity: str = ""
     _teachers: dict[tuple[Wanted, str], Future[str]] = field(default_factory=dict)
 
     @cached_property
@@ -147,6 +149,7 @@ def run_trial(
             student=plan.student,
             distillation=plan.distillation,
             cell=cell,
+            identity=context.identity,
         )
         first = first_seed(cell) if plan.first_seed is None else plan.first_seed
         own = yield from _students(context, bench, job, seeds.take(cell, first), reporter)
@@ -188,7 +191,7 @@ def _others(
 ) -> Steps[list[SeedResult]]:
     """The students of the trial's cell that other trials of the study trained."""
     seeds = frozenset(student.seed for student in own)
-    known = students_of_cell(bench.tracking, job.experiment_id, job.cell)
+    known = students_of_cell(bench.tracking, job.experiment_id, job.cell, job.identity)
     if all(int(record.tags[SEED]) in seeds for record in known):
         return []
     (found,) = yield from _all([context.executor.submit(other_students, bench, job, seeds)])
@@ -229,6 +232,8 @@ def _tags(context: TrialContext, number: int, params: Mapping[str, object]) -> d
         DIRECTION: objective.direction,
         SEARCHED: json.dumps(dict(params), sort_keys=True),
     }
+    if context.identity:
+        tags[STUDY_ID] = context.identity
     if context.measured is not None:
         tags |= context.measured.tags()
     return tags if study.against is None else tags | {AGAINST: study.against.logged_name}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import optuna
@@ -30,6 +31,7 @@ from asc_experiments.study.storage.trial_status import (
     SETTINGS,
 )
 from asc_experiments.tracking.objective import ObjectiveClips, count_objective
+from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_CLIPS, REFERENCE_DEVICE, TRAINING_CLIPS
 
 
@@ -70,6 +72,8 @@ def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: 
     told = {ASKED: asked, METRIC: file.objective.logged_name, SETTINGS: file.definition()}
     if packages := _packages(space):
         told[PACKAGES] = packages
+    if not study.get_trials(deepcopy=False):  # one that an earlier version began has none, and neither have its runs
+        told[STUDY_ID] = study.user_attrs.get(STUDY_ID) or uuid4().hex
     told[NUMBER_FORMAT] = study.user_attrs.get(NUMBER_FORMAT, bench.number_format)
     if told[NUMBER_FORMAT] != bench.number_format:
         began = f"was begun in {told[NUMBER_FORMAT]} and resumes in {bench.number_format}"

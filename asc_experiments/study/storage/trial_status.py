@@ -27,14 +27,17 @@ KEY_SCHEMA = "asc.key_schema"
 """Of the keys that a study's networks have: studies of another schema are read, and not continued."""
 OWNER, INTERRUPTED, AGAIN_OF = "asc.owner", "asc.interrupted", "asc.again_of"
 """``AGAIN_OF`` names the trial that a queued one re-queues: one line in the storage both queues and supersedes."""
+DELETED = "asc.deleted"
+"""The numbers of finished trials that had no run in the tracking server when `study run` last looked."""
 SEEDS = "asc.seeds"
 """The seeds of a trial's students; every attempt at it has the same."""
 
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """Counts of a study's trials. ``finished``, ``pruned`` and ``failed`` together make up ``asked`` in the end.
+    """Counts of a study's trials. ``finished``, ``deleted``, ``pruned`` and ``failed`` make up ``asked`` in the end.
 
+    ``deleted`` counts those that finished and whose runs were deleted in the tracking server, as `study run` last saw.
     ``interrupted`` counts attempts that were killed, stopped, or failed and tried once more; each was re-queued and
     is part of no other count.
     """
@@ -43,6 +46,7 @@ class StudyStatus:
     metric: str
     asked: int
     finished: int
+    deleted: int
     pruned: int
     failed: int
     running: int
@@ -56,7 +60,7 @@ class StudyStatus:
     @property
     def done(self) -> int:
         """How many of the asked trials need no more work."""
-        return self.finished + self.pruned + self.failed
+        return self.finished + self.deleted + self.pruned + self.failed
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -85,6 +89,17 @@ def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.number not in again and not was_interrupted(trial)]
 
 
+def finished_counted(study: optuna.Study) -> list[FrozenTrial]:
+    """The finished trials that count."""
+    return [trial for trial in counted(study.get_trials(deepcopy=False)) if trial.state == TrialState.COMPLETE]
+
+
+def finished_with_runs(study: optuna.Study) -> list[FrozenTrial]:
+    """The finished trials that count and whose runs were there when `study run` last looked."""
+    deleted = study.user_attrs.get(DELETED, [])
+    return [trial for trial in finished_counted(study) if trial.number not in deleted]
+
+
 def standing(complete: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Of finished trials those that stand for their cells, as ``distinct_trials`` has it of their runs."""
 
@@ -106,7 +121,9 @@ def study_status(study: optuna.Study) -> StudyStatus:
     """Count a study's trials."""
     trials = study.get_trials(deepcopy=False)
     counting = counted(trials)
-    complete = [trial for trial in counting if trial.state == TrialState.COMPLETE]
+    deleted = study.user_attrs.get(DELETED, [])
+    finished = [trial for trial in counting if trial.state == TrialState.COMPLETE]
+    complete = [trial for trial in finished if trial.number not in deleted]
     verdict = study.user_attrs.get(VERDICT, {})
     verdict = verdict if verdict.get("finished") == len(complete) else {}  # else: of fewer trials than there are now
     best = _best(study, complete) if verdict.get("has_learned", True) else None
@@ -115,6 +132,7 @@ def study_status(study: optuna.Study) -> StudyStatus:
         metric=study.user_attrs.get(METRIC, ""),
         asked=int(study.user_attrs.get(ASKED, 0)),
         finished=len(complete),
+        deleted=len(finished) - len(complete),
         pruned=sum(trial.state == TrialState.PRUNED for trial in counting),
         failed=sum(trial.state == TrialState.FAIL for trial in counting),
         running=sum(trial.state == TrialState.RUNNING for trial in counting),

@@ -9,6 +9,7 @@ import functools
 import logging
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from asc_experiments.base.errors import AscError
+from asc_experiments.base.errors import AscError, without_secrets
 from asc_experiments.base.outage import Failure, failure_of
 from asc_experiments.base.ownership import is_gone, this_driver, this_process
 
@@ -60,6 +61,9 @@ from asc_experiments.tracking.client.run import (
 
 LOST_FILES = "if the workspace was moved: asc workspace relocate; else delete the run, so that it is made again"
 _RUN_FOLDER = len(f"/{32 * '0'}/artifacts")
+_ACTIVE = "active"
+_SHARED = ("teachers", "students")
+"""Experiments that are no study's."""
 _OLDEST_FIRST = ["attributes.start_time ASC"]
 _QUIET = ("alembic", "mlflow.store.db.utils", "mlflow.models", "mlflow.pyfunc", "mlflow.utils", "mlflow.tracking")
 
@@ -136,6 +140,7 @@ class Tracking:
             AscError: if it was deleted in the tracking server.
         """
         found = self.client.get_experiment_by_name(name)
+        refuse_deleted(found, self.uri)
         if found is None:
             location = None
             if self._artifacts is not None:
@@ -146,8 +151,6 @@ class Tracking:
                 found = self.client.get_experiment_by_name(name)  # another process was quicker
                 if found is None:
                     raise
-        if found.lifecycle_stage != "active":
-            raise AscError(name, "this experiment was deleted in the tracking server", "restore it there")
         location = str(found.artifact_location)
         if self._artifacts and location.startswith("file:") and not location.startswith(self._artifacts.as_uri()):
             raise AscError(name, f"its files are in {location}", "if the workspace was moved: asc workspace relocate")
@@ -207,6 +210,10 @@ class Tracking:
         found = self.client.get_experiment(experiment_id)
         return whole(dict(found.tags), partial(_content_at, self.uri, str(found.artifact_location)))
 
+    def experiment_tag(self, experiment_id: str, key: str) -> str:
+        """One tag of an experiment, which is not too long for one; empty where it does not have it."""
+        return str(self.client.get_experiment(experiment_id).tags.get(key, ""))
+
     def tags_of_run(self, run_id: str, stored: Mapping[str, str]) -> Mapping[str, str]:
         """A run's tags as they were set, those too that are kept as files."""
         return whole(stored, partial(self._content, run_id))
@@ -218,7 +225,27 @@ class Tracking:
     def has_experiment(self, name: str) -> bool:
         """Whether there is an active experiment of that name."""
         found = self.client.get_experiment_by_name(name)
-        return found is not None and found.lifecycle_stage == "active"
+        return found is not None and found.lifecycle_stage == _ACTIVE
+
+    def refuse_deleted(self, name: str) -> None:
+        """Refuse to use an experiment that was deleted, as long as it can be restored.
+
+        Raises:
+            AscError: if the experiment of that name was deleted.
+        """
+        refuse_deleted(self.client.get_experiment_by_name(name), self.uri)
+
+    def check_experiment(self, experiment_id: str, name: str) -> None:
+        """Look whether an experiment that is written into is still there.
+
+        Raises:
+            AscError: if it was deleted meanwhile.
+        """
+        try:
+            refuse_deleted(self.client.get_experiment(experiment_id), self.uri)
+        except MlflowException:
+            what = "was deleted for good in the tracking server"
+            raise AscError(f"experiment '{name}'", what, "the same command says how to continue") from None
 
     @contextmanager
     def run(
@@ -306,6 +333,25 @@ class Tracking:
             except (MlflowException, OSError) as error:
                 raise unreadable(error, f"run {run_id}", f"artifact {path}", LOST_FILES) from None
             yield found
+
+
+def refuse_deleted(experiment: Experiment | None, uri: str) -> None:
+    """Refuse to use an experiment that was deleted.
+
+    Args:
+        experiment: it; None where there is none.
+        uri: of its tracking server.
+
+    Raises:
+        AscError: if it was deleted; it says how to restore it.
+    """
+    if experiment is None or experiment.lifecycle_stage == _ACTIVE:
+        return
+    name, number = experiment.name, experiment.experiment_id
+    remedy = "restore it with its runs: "
+    remedy += f"MLFLOW_TRACKING_URI={shlex.quote(without_secrets(uri))} mlflow experiments restore -x {number}"
+    remedy += "" if name in _SHARED else "; or give the study another name: --set name=…"
+    raise AscError(f"experiment '{name}'", "was deleted in the tracking server", remedy)
 
 
 def _content_at(uri: str, location: str, path: str) -> bytes:

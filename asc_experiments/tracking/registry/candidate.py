@@ -33,6 +33,7 @@ from asc_experiments.tracking.judgement import (
     what_was_learned,
     winner_of,
 )
+from asc_experiments.tracking.study_identity import identity_of
 from asc_experiments.tracking.trials import (
     CORPUS,
     HELD_OUT,
@@ -134,7 +135,7 @@ class Candidate:
     @cached_property
     def trials(self) -> list[RunRecord]:
         """The finished trials of its study that are compared: one a cell."""
-        return candidates_of(finished_trials(self.tracking, self.trial.tags[STUDY]))
+        return candidates_of(finished_trials(self.tracking, self.trial.tags[STUDY], identity_of(self.trial)))
 
     @cached_property
     def evidence(self) -> Evidence | None:

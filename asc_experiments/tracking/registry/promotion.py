@@ -17,6 +17,7 @@ from asc_experiments.statistics.wording import clips_in_words, counted, margin_i
 from asc_experiments.tracking.decision import Standing, standing
 from asc_experiments.tracking.judgement import is_counted_exactly
 from asc_experiments.tracking.registry.candidate import Candidate
+from asc_experiments.tracking.study_identity import identity_of
 from asc_experiments.tracking.trials import CELL, DIRECTION, OBJECTIVE, OBJECTIVE_VALUE, SPLIT, STUDY
 
 NO_ANSWERS = "keeps no answers by place (an older run); run its study again under another name, or use --replace"
@@ -63,7 +64,8 @@ def judge(ours: Standing, theirs: Standing) -> Verdict:
 
 def _judged(ours: Standing, our_table: Evidence, theirs: Standing, their_table: Evidence) -> Verdict:
     """The verdict on two trials that keep their students' answers."""
-    is_of_one_study = ours.trial.experiment_id == theirs.trial.experiment_id
+    experiments = ours.trial.experiment_id, theirs.trial.experiment_id
+    is_of_one_study = experiments[0] == experiments[1] and identity_of(ours.trial) == identity_of(theirs.trial)
     among = max(1, ours.picked_from - is_of_one_study)
     found = margin(our_table, their_table, ours.metric, among)
     values = [_reached(each, table, found.metric) for each, table in ((ours, our_table), (theirs, their_table))]

@@ -104,7 +104,7 @@ def test_second_look_asks_only_for_what_has_changed(
 
 
 def test_time_left_is_that_of_the_finished_trials_shared_by_those_active() -> None:
-    status = StudyStatus("s", "m", 10, 4, 0, 0, 2, 0, 1, 0.5)
+    status = StudyStatus("s", "m", 10, 4, 0, 0, 0, 2, 0, 1, 0.5)
     view = StudyView(status, (), teachers=2, uses=7, found=1, seconds_left=5_400.0)
     told = shown(view)
     assert "about 1.5 h left" in told
