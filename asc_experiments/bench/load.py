@@ -34,6 +34,7 @@ from asc_experiments.study.executors.local import InProcess
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEARCHED, SEED_KIND, TRIAL, finished_trials
 
@@ -134,7 +135,7 @@ def count(place: LoadedPlace, driver: Driver, workers: int = 1) -> dict[str, flo
     study = load_study(open_storage(place.root, place.storage), place.study)
     complete = {trial.number: trial.values[0] for trial in study.get_trials() if trial.state == TrialState.COMPLETE}
     trials = finished_trials(tracking, place.study)
-    seeds = tracking.search([experiment_id], f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{SEED_KIND}'")
+    seeds = tracking.search([experiment_id], where({KIND: SEED_KIND}, status="FINISHED"))
     assert isinstance(driver.executor, _Stubs)
     lost = _lost(tracking, trials, seeds, driver.executor.names, complete)
     cells = {run.tags[SEARCHED] for run in trials}

@@ -31,7 +31,8 @@ from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.storage.trial_status import ASKED
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.client.run import NOTE, PARENT
+from asc_experiments.tracking.client.queries import where
+from asc_experiments.tracking.client.run import KIND, NOTE, PARENT
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEED_KIND, TRIAL, TRIAL_KIND, finished_trials
 
 _REAL = 2
@@ -131,7 +132,7 @@ def _write(place: Place, numbers: Sequence[int]) -> None:
     """One of the processes: write these trials and their students as the first trial and its student are."""
     tracking = place.tracking()
     trial = finished_trials(tracking, place.study)[0]
-    query = f"tags.`{PARENT}` = '{trial.run_id}' AND tags.`asc.kind` = '{SEED_KIND}'"
+    query = where({PARENT: trial.run_id, KIND: SEED_KIND})
     (student,) = tracking.search([trial.experiment_id], query)
     for number in numbers:
         parent = _write_run(tracking, trial, TRIAL_KIND, number)

@@ -16,6 +16,7 @@ from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of, name_on
 from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.tracking import Run, RunRecord, Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
 from asc_experiments.tracking.ui.table_view import page_view
@@ -111,12 +112,12 @@ class TeacherBank:
 
     def find(self, key: str) -> Teacher | None:
         """The finished Teacher with exactly this key, or None."""
-        records = self.tracking.search([self.experiment_id], f"{_finished()} AND tags.`{KEY}` = '{key}'", limit=1)
+        records = self.tracking.search([self.experiment_id], where({KEY: key}, status="FINISHED"), limit=1)
         return Teacher.from_record(records[0], self.tracking) if records else None
 
     def records(self, key: str) -> list[RunRecord]:
         """Every finished run of the Teacher with exactly this key: one, unless two machines trained it at once."""
-        return self.tracking.search([self.experiment_id], f"{_finished()} AND tags.`{KEY}` = '{key}'")
+        return self.tracking.search([self.experiment_id], where({KEY: key}, status="FINISHED"))
 
     def named(self, key: str) -> Teacher:
         """The finished Teacher whose key begins like this.
@@ -126,7 +127,7 @@ class TeacherBank:
         """
         if not key.isalnum():
             raise AscError(f"teacher '{key}'", "is no key", "`asc teacher list` shows them")
-        records = self.tracking.search([self.experiment_id], f"{_finished()} AND tags.`{KEY}` LIKE '{key}%'")
+        records = self.tracking.search([self.experiment_id], where(begins={KEY: key}, status="FINISHED"))
         keys = {record.tags[KEY] for record in records}
         if len(keys) != 1:
             what = "does not exist" if not keys else f"is the beginning of {len(keys)} keys"
@@ -139,7 +140,7 @@ class TeacherBank:
         Args:
             or_absent: whether those are among them whose architecture is not installed.
         """
-        records = self.tracking.search([self.experiment_id], _finished())
+        records = self.tracking.search([self.experiment_id], where(status="FINISHED"))
         first = {record.tags[KEY]: record for record in reversed(records) if KEY in record.tags}
         teachers = []
         for record in reversed(first.values()):
@@ -223,7 +224,3 @@ def log_logits(run: Run, table: LogitTable, name: str = LOGITS) -> str:
 def _tested(bench: TrainingContext) -> list[str]:
     """The devices of the test fold."""
     return sorted(set(bench.corpus.device_of[bench.corpus.test_rows].tolist()))
-
-
-def _finished() -> str:
-    return "attributes.status = 'FINISHED'"

@@ -14,6 +14,7 @@ from asc_experiments.distill.train import log_corpus
 from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.metrics import METRICS, MetricKey
 from asc_experiments.tracking import Run, RunRecord, Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.registry.network_store import has_network
 from asc_experiments.tracking.trials import (
     CORPUS,
@@ -46,7 +47,7 @@ def find_student(tracking: Tracking, key: str) -> RunRecord | None:
 
     One whose network or logits are gone, or damaged, is not found: it is trained again.
     """
-    query = f"attributes.status = 'FINISHED' AND tags.`{IDENTITY}` = '{key}'"
+    query = where({IDENTITY: key}, status="FINISHED")
     records = tracking.search(list(tracking.experiments()), query)
     return next((record for record in records if ORIGINAL not in record.tags and is_whole(tracking, record)), None)
 

@@ -14,6 +14,7 @@ from asc_experiments.distill.known_students import find_student, log_found, scor
 from asc_experiments.distill.student import Distillation, log_ensemble, soft_targets, student_identity, train_student
 from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.trials import IDENTITY, ORIGINAL, SEED
 from asc_experiments.training import Recipe
 from asc_experiments.training.loop import check_learns_from_logits
@@ -99,5 +100,5 @@ def _known_here(tracking: Tracking, experiment: str, student: RunRecord) -> RunR
     """The run of a student among the single ones: that which trained it, or that which tells of it."""
     if student.experiment_id == experiment:
         return student
-    query = f"attributes.status = 'FINISHED' AND tags.`{ORIGINAL}` = '{student.run_id}'"
+    query = where({ORIGINAL: student.run_id}, status="FINISHED")
     return next(iter(tracking.search([experiment], query, limit=1)), None)

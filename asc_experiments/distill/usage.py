@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from asc_experiments.base.ownership import is_gone
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.client.queries import ANY, where
 from asc_experiments.tracking.client.run import KIND, OWNER
 from asc_experiments.tracking.trials import TEACHERS, keys_of
 
@@ -54,10 +55,10 @@ class Usage:
         """Ask the tracking server. A run whose process is dead counts as ended."""
         names = tracking.experiments()
         by_key: dict[str, list[Use]] = defaultdict(list)
-        for record in tracking.search(list(names), f"tags.`{TEACHERS}` LIKE '%'"):
+        for record in tracking.search(list(names), where({TEACHERS: ANY})):
             for key in keys_of(record):
                 by_key[key].append(_use(record, names))
-        running = tracking.search(list(names), "attributes.status = 'RUNNING'")
+        running = tracking.search(list(names), where(status="RUNNING"))
         waiting = [r for r in running if r.tags.get(KIND) in _LEARNERS and TEACHERS not in r.tags]
         undecided = [use for record in waiting if (use := _use(record, names)).is_active]
         return cls(by_key, tuple(undecided))

@@ -10,6 +10,7 @@ from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Distillation, Ensemble, TeacherBank, TrainingContext
 from asc_experiments.distill.student import soft_targets
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import PARENT
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.network_store import find_version
@@ -103,5 +104,5 @@ class Origin:
 
 
 def _active(tracking: Tracking, run_id: str) -> RunRecord | None:
-    found = tracking.search(list(tracking.experiments()), f"attributes.run_id = '{run_id}'", limit=1)
+    found = tracking.search(list(tracking.experiments()), where(run_id=run_id), limit=1)
     return found[0] if found else None

@@ -15,6 +15,7 @@ from asc_experiments.migration.archive import ArchiveWriter
 from asc_experiments.migration.records import ExperimentEntry, TrackingEntry
 from asc_experiments.migration.tracking_read import Source, is_active, model_entry
 from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.client.queries import ANY, where
 from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.trials import CORPUS, ORIGINAL, TEACHER_KEY, TEACHERS
 
@@ -143,7 +144,7 @@ class Export:
         tags = [self._tracking.tags_of_run(run.info.run_id, run.data.tags) for _, run in self._runs]
         wanted = {key for of_run in tags for key in _keys(of_run)}
         corpora = {run.data.tags[CORPUS] for _, run in self._runs if CORPUS in run.data.tags}
-        learners = self._tracking.search(list(self._tracking.experiments()), f"tags.`{TEACHERS}` LIKE '%'")
+        learners = self._tracking.search(list(self._tracking.experiments()), where({TEACHERS: ANY}))
         used = {key for record in learners for key in _keys(record.tags)}
         return [
             (experiment, run)

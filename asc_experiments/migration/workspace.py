@@ -22,6 +22,7 @@ from asc_experiments.migration.optuna_studies import StudyEntry, StudyImport, is
 from asc_experiments.migration.unpacking import Archive
 from asc_experiments.study.storage.open_storage import load_study, study_lock, study_names
 from asc_experiments.tracking import Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.trials import TRIAL_KIND, study_experiment
 
@@ -129,5 +130,5 @@ def _others(tracking: Tracking, known: Sequence[str]) -> list[str]:
     """The studies of a tracking server that the storage does not know."""
     apart = {*known, TEACHERS_EXPERIMENT, STUDENTS_EXPERIMENT}
     found = tracking.experiments()
-    records = tracking.search(list(found), f"tags.`{KIND}` = '{TRIAL_KIND}'")
+    records = tracking.search(list(found), where({KIND: TRIAL_KIND}))
     return sorted({found[record.experiment_id] for record in records} - apart)

@@ -17,6 +17,7 @@ from asc_experiments.statistics.chance import ONE_ANSWER
 from asc_experiments.statistics.settling import settling_in_words, what_settles
 from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words
 from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import RunRecord
 from asc_experiments.tracking.decision import Standing, compare_standings, standing
 from asc_experiments.tracking.evidence import evidence_of
@@ -204,8 +205,7 @@ def teachers_of(tracking: Tracking, trial: RunRecord) -> tuple[RunRecord, ...]:
     if not keys or not tracking.has_experiment("teachers"):
         return ()
     bank = [tracking.experiment("teachers")]
-    query = "attributes.status = 'FINISHED' AND tags.`{tag}` = '{key}'"
-    found = [tracking.search(bank, query.format(tag=TEACHER_KEY, key=key), limit=1) for key in keys]
+    found = [tracking.search(bank, where({TEACHER_KEY: key}, status="FINISHED"), limit=1) for key in keys]
     return tuple(records[0] for records in found if records)
 
 

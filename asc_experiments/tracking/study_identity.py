@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import PARENT, RunRecord
 
 STUDY_ID = "asc.study_id"
@@ -39,11 +40,6 @@ def make_present(tracking: Tracking, experiment_id: str, identity: str) -> bool:
     return before != identity
 
 
-def runs_of_study(identity: str) -> str:
-    """What an MLflow filter ends with that finds runs of this study alone."""
-    return f" AND tags.`{STUDY_ID}` = '{identity}'" if identity else f" AND tags.`{STUDY_ID}` IS NULL"
-
-
 def only_of(identity: str, runs: Iterable[RunRecord]) -> list[RunRecord]:
     """Those of the runs that are this study's."""
     return [run for run in runs if identity_of(run) == identity]
@@ -51,6 +47,6 @@ def only_of(identity: str, runs: Iterable[RunRecord]) -> list[RunRecord]:
 
 def set_aside(tracking: Tracking, run: RunRecord) -> None:
     """Have a trial's run, and its students, count for their study no more; they stay as they are otherwise."""
-    students = tracking.search([run.experiment_id], f"tags.`{PARENT}` = '{run.run_id}'")
+    students = tracking.search([run.experiment_id], where({PARENT: run.run_id}))
     for each in (*students, run):
         tracking.writer(each.run_id, each.experiment_id).tags({STUDY_ID: f"{_SET_ASIDE}{identity_of(run)}"})

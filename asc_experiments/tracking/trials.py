@@ -14,8 +14,9 @@ from typing import Any
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.queries import ANY, highest, lowest, where
 from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
-from asc_experiments.tracking.study_identity import only_of, present_identity, runs_of_study
+from asc_experiments.tracking.study_identity import STUDY_ID, only_of, present_identity
 
 STUDY, TRIAL = "asc.study", "asc.trial"
 TEACHER_KEY, TEACHERS, MODEL_ID = "asc.teacher", "asc.teachers", "asc.model_id"
@@ -72,7 +73,6 @@ _SEARCHED = "search."
 """What the names of a trial's parameters begin with that are Optuna's."""
 _EQUALS = 20
 """How many of the best trials are looked at for the earliest of equals."""
-_FINISHED = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'"
 LABELS_ALONE = {"teachers": "labels alone", "ensemble_size": 0}
 
 
@@ -143,24 +143,30 @@ def best_finished_trial(tracking: Tracking, study: str) -> RunRecord:
         AscError: if the tracking server knows no study of that name, or no trial has finished.
     """
     experiment = study_experiment(tracking, study)
-    finished = _FINISHED + runs_of_study(present_identity(tracking, experiment))
-    candidates = tracking.search([experiment], f"{finished} AND tags.`{REPLICATED_AT}` != ''")
-    if not candidates and (some := tracking.search([experiment], finished, limit=1)):
-        order = "DESC" if some[0].tags[DIRECTION] == "maximize" else "ASC"
-        candidates = _best_distinct(tracking, experiment, finished, f"metrics.{OBJECTIVE_VALUE} {order}")
+    own = {KIND: TRIAL_KIND, STUDY_ID: present_identity(tracking, experiment) or None}
+    candidates = tracking.search([experiment], where(own | {REPLICATED_AT: ANY}, status="FINISHED"))
+    if not candidates and (some := tracking.search([experiment], where(own, status="FINISHED"), limit=1)):
+        order = highest if some[0].tags[DIRECTION] == "maximize" else lowest
+        candidates = _best_distinct(tracking, experiment, own, order(OBJECTIVE_VALUE))
     return best_trial(sorted(candidates, key=_number), study)
 
 
-def _best_distinct(tracking: Tracking, experiment: str, finished: str, order: str) -> list[RunRecord]:
+def _best_distinct(tracking: Tracking, experiment: str, own: Mapping[str, str | None], order: str) -> list[RunRecord]:
     """The best of the trials that stand for their cells, best first: so many that no better one is left out.
 
     A trial for which a later one of its cell stands may be the best of all, by luck.
+
+    Args:
+        tracking: the server.
+        experiment: the study's.
+        own: tags of the study's trials.
+        order: of them, best first.
     """
     limit = _EQUALS
     while True:
-        found = tracking.search([experiment], finished, limit, [order])
+        found = tracking.search([experiment], where(own, status="FINISHED"), limit, [order])
         cells = {record.tags[CELL] for record in found if CELL in record.tags}
-        queries = [f"{finished} AND tags.`{CELL}` = '{cell}'" for cell in cells]
+        queries = [where({**own, CELL: cell}, status="FINISHED") for cell in cells]
         standing = distinct_trials([trial for query in queries for trial in tracking.search([experiment], query)])
         stands = {trial.run_id for trial in standing}
         best = [record for record in found if CELL not in record.tags or record.run_id in stands]
@@ -239,8 +245,7 @@ def adopt_student(tracking: Tracking, student: RunRecord, parent: str, tags: Map
 
 def students_of_cell(tracking: Tracking, experiment_id: str, cell: str, identity: str) -> list[RunRecord]:
     """The finished students of a cell in a study, of whichever trial, each seed once, by seed."""
-    query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{SEED_KIND}' AND tags.`{CELL}` = '{cell}'"
-    query += runs_of_study(identity)
+    query = where({KIND: SEED_KIND, CELL: cell, STUDY_ID: identity or None}, status="FINISHED")
     found: dict[int, RunRecord] = {}
     for record in tracking.search([experiment_id], query):
         seed = int(record.tags[SEED])

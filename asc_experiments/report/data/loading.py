@@ -15,11 +15,12 @@ from asc_experiments.report.data.exports import FOLDER
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.judgement import judge_trial
 from asc_experiments.tracking.registry.candidate import Candidate, Data
-from asc_experiments.tracking.study_identity import STUDY_ID, only_of, runs_of_study
+from asc_experiments.tracking.study_identity import STUDY_ID, only_of
 from asc_experiments.tracking.trials import (
     CELL,
     OBJECTIVE_VALUE,
@@ -63,15 +64,14 @@ def _runs(tracking: Tracking, experiment: str, identity: str) -> tuple[list[RunR
     runs = only_of(identity, found)
     others = [run for run in found if run.tags[KIND] == TRIAL_KIND and run.status == "FINISHED"]
     left_out = len(others) - len(only_of(identity, others))
-    seeds = f"tags.`{KIND}` = '{SEED_KIND}'{runs_of_study(identity)}"
-    runs += tracking.search([experiment], f"{seeds} AND attributes.status != 'FINISHED'")
+    seeds = {KIND: SEED_KIND, STUDY_ID: identity or None}
+    runs += tracking.search([experiment], where(seeds, status="!FINISHED"))
     finished = [run for run in runs if run.status == "FINISHED" and run.tags.get(KIND) == TRIAL_KIND]
     finished = [run for run in finished if OBJECTIVE_VALUE in run.metrics]
-    query = f"{seeds} AND attributes.status = 'FINISHED'"
     if finished and all(TRAINING_SECONDS in run.metrics for run in finished):
         best = best_trial(finished, experiment)
-        of_best = (CELL, best.tags[CELL]) if CELL in best.tags else (PARENT, best.run_id)
-        query += f" AND tags.`{of_best[0]}` = '{of_best[1]}'"
+        seeds |= {CELL: best.tags[CELL]} if CELL in best.tags else {PARENT: best.run_id}
+    query = where(seeds, status="FINISHED")
     return runs + [_with_exports(tracking, run) for run in tracking.search([experiment], query)], left_out
 
 
@@ -96,5 +96,5 @@ def _finished(tracking: Tracking, experiment: str, tag: str) -> list[RunRecord]:
     """The finished runs of an experiment that have a tag, oldest first; none where there is no such experiment."""
     if not tracking.has_experiment(experiment):
         return []
-    runs = tracking.search([tracking.experiment(experiment)], "attributes.status = 'FINISHED'")
+    runs = tracking.search([tracking.experiment(experiment)], where(status="FINISHED"))
     return [run for run in runs if tag in run.tags]

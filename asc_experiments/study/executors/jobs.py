@@ -24,6 +24,7 @@ from asc_experiments.distill.known_students import (
 )
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
 from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND, PARENT, Stopped
 from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import (
@@ -186,8 +187,8 @@ def _found(bench: TrainingContext, job: SeedJob, student: RunRecord, tags: dict[
         say(f"{what} was finished before the interruption")
         return SeedResult(student.run_id, student.tags[MODEL_ID], seed, dict(student.metrics))
     say(f"{what} was trained before, in run {student.run_id}")
-    known = f"tags.`{PARENT}` = '{job.parent}' AND tags.`{ORIGINAL}` = '{student.run_id}'"
-    if not tracking.search([job.experiment_id], f"attributes.status = 'FINISHED' AND {known}", limit=1):
+    known = where({PARENT: job.parent, ORIGINAL: student.run_id}, status="FINISHED")
+    if not tracking.search([job.experiment_id], known, limit=1):
         with tracking.run(job.experiment_id, _name(job), job.kind, tags, job.parent) as run:
             log_found(bench, run, student)
     return _without_training(student)

@@ -16,8 +16,9 @@ from asc_experiments.report.words import duration
 from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND, OWNER
-from asc_experiments.tracking.study_identity import STUDY_ID, only_of, runs_of_study
+from asc_experiments.tracking.study_identity import STUDY_ID, only_of
 from asc_experiments.tracking.trials import (
     EPOCH,
     EPOCH_SECONDS,
@@ -133,7 +134,7 @@ class Watch:
         status = study_status(self._study)
         own = study_experiment(tracking, self._study.study_name)
         bank = [tracking.experiment("teachers")] if tracking.has_experiment("teachers") else []
-        running = tracking.search([own, *bank], "attributes.status = 'RUNNING'")
+        running = tracking.search([own, *bank], where(status="RUNNING"))
         self._finished |= {trial.run_id: trial for trial in self._finished_since(own)}
         trials = list(self._finished.values())
         used = [key for trial in trials for key in keys_of(trial)]
@@ -159,9 +160,9 @@ class Watch:
             runs = only_of(identity, runs_of_kinds(self._tracking, own, [TRIAL_KIND], tags_alone=True))
             found = [run for run in runs if run.status == "FINISHED"]
         else:
-            query = f"attributes.status = 'FINISHED' AND tags.`{KIND}` = '{TRIAL_KIND}'{runs_of_study(identity)}"
+            own_trials = {KIND: TRIAL_KIND, STUDY_ID: identity or None}
             since = int(1_000 * (last - _CLOCKS_APART_S))
-            found = self._tracking.search([own], f"{query} AND attributes.end_time > {since}")
+            found = self._tracking.search([own], where(own_trials, status="FINISHED", ended_after=since))
         self._looked = now
         return found
 

@@ -22,6 +22,7 @@ from asc_experiments.study.storage.trial_status import (
     was_interrupted,
 )
 from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import DRIVER, ERROR, KIND, PARENT
 from asc_experiments.tracking.client.run import OWNER as RUN_OWNER
 from asc_experiments.tracking.trials import AGAINST_VALUE, CELL, OBJECTIVE_VALUE, REPLICATE_KIND, TRIAL, TRIAL_KIND
@@ -179,7 +180,7 @@ def own_trials(queue: Sequence[Queued], queued: Collection[int], asked: int) -> 
 
 def _ended_run(tracking: Tracking, experiment_id: str, trial: FrozenTrial) -> RunRecord | None:
     """The run of a trial that had finished, or been pruned, in the tracking server."""
-    for record in tracking.search([experiment_id], _runs_of(trial)):
+    for record in tracking.search([experiment_id], where(_runs_of(trial))):
         pruned = record.status == "KILLED" and record.tags.get(ERROR, "").startswith(PRUNED_NOTE)
         if pruned or (record.status == "FINISHED" and OBJECTIVE_VALUE in record.metrics):
             return record
@@ -191,13 +192,11 @@ def _end_runs(tracking: Tracking, experiment_id: str, trial: FrozenTrial) -> int
 
     On this host a sweep has done so. Of another host's processes only the heartbeats of their trials tell.
     """
-    begun = tracking.search([experiment_id], f"attributes.status = 'RUNNING' AND {_runs_of(trial)}")
+    begun = tracking.search([experiment_id], where(_runs_of(trial), status="RUNNING"))
     children = [
         child
         for run in begun
-        for child in tracking.search(
-            [experiment_id], f"attributes.status = 'RUNNING' AND tags.`{PARENT}` = '{run.run_id}'"
-        )
+        for child in tracking.search([experiment_id], where({PARENT: run.run_id}, status="RUNNING"))
     ]
     for run in children + begun:
         tracking.writer(run.run_id, experiment_id).end("KILLED", _LOST)
@@ -209,7 +208,7 @@ def end_lost_replicates(tracking: Tracking, experiment_id: str) -> int:
 
     No trial is RUNNING then whose heart would tell; but whoever trains replicates holds a lock, as the caller does now.
     """
-    query = f"attributes.status = 'RUNNING' AND tags.`{KIND}` = '{REPLICATE_KIND}'"
+    query = where({KIND: REPLICATE_KIND}, status="RUNNING")
     left = [run for run in tracking.search([experiment_id], query) if is_elsewhere(run.tags.get(RUN_OWNER))]
     for run in left:
         tracking.writer(run.run_id, experiment_id).end("KILLED", _LOST)
@@ -220,7 +219,6 @@ def _owner(trial: FrozenTrial) -> str:
     return str(trial.user_attrs.get(OWNER, ""))
 
 
-def _runs_of(trial: FrozenTrial) -> str:
-    """Finds a trial's run: begun by the trial's owner. (An older study of that name has trials of that number too.)"""
-    query = f"tags.`{KIND}` = '{TRIAL_KIND}' AND tags.`{TRIAL}` = '{trial.number}'"
-    return f"{query} AND tags.`{RUN_OWNER}` = '{trial.user_attrs.get(OWNER, '')}'"
+def _runs_of(trial: FrozenTrial) -> dict[str, str | None]:
+    """Tags of a trial's run: begun by the trial's owner. (Older studies of that name have that number too.)"""
+    return {KIND: TRIAL_KIND, TRIAL: str(trial.number), RUN_OWNER: trial.user_attrs.get(OWNER, "")}

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, column, select, ta
 from sqlalchemy.pool import NullPool
 
 from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.retry import patiently
 from asc_experiments.tracking.client.run import KIND, RunRecord
 
@@ -51,7 +52,7 @@ def runs_of_kinds(
         read = partial(_read, tracking.uri, int(experiment_id), list(kinds), tags_alone)
         runs: list[RunRecord] = patiently(read, tracking.uri)
         return [replace(run, tags=tracking.tags_of_run(run.run_id, run.tags)) for run in runs]
-    found = [run for kind in kinds for run in tracking.search([experiment_id], f"tags.`{KIND}` = '{kind}'")]
+    found = [run for kind in kinds for run in tracking.search([experiment_id], where({KIND: kind}))]
     return sorted(found, key=lambda run: run.start_time)
 
 

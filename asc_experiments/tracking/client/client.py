@@ -21,6 +21,7 @@ from typing import Any
 from asc_experiments.base.errors import AscError, without_secrets
 from asc_experiments.base.outage import Failure, failure_of
 from asc_experiments.base.ownership import is_gone, this_driver, this_process
+from asc_experiments.tracking.client.queries import where
 
 # Read by MLflow when it is imported: no telemetry, nothing of its own on standard output, and no tries of its own: it
 # is known here which calls may be made twice, and for how long a server is waited for.
@@ -299,7 +300,7 @@ class Tracking:
     def sweep(self) -> int:
         """End, as KILLED, every RUNNING run of ours whose process is dead; returns how many there were."""
         swept = 0
-        for record in self.search(list(self.experiments()), "attributes.status = 'RUNNING'"):
+        for record in self.search(list(self.experiments()), where(status="RUNNING")):
             if OWNER in record.tags and is_gone(record.tags[OWNER]):
                 self.writer(record.run_id, record.experiment_id).end("KILLED", "its process was killed")
                 swept += 1
@@ -313,7 +314,7 @@ class Tracking:
             process: its owner string.
             reason: why, for the runs.
         """
-        query = f"attributes.status = 'RUNNING' AND tags.`{tag}` = '{process}'"
+        query = where({tag: process}, status="RUNNING")
         left = self.search(list(self.experiments()), query)
         for run in left:
             self.writer(run.run_id, run.experiment_id).end("KILLED", reason)

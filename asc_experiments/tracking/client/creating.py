@@ -14,6 +14,8 @@ from uuid import uuid4
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from asc_experiments.tracking.client.queries import where
+
 BIRTH = "asc.birth"
 """The tag that no other run, logged model or registered version has."""
 OVERTAKEN = ("UNIQUE constraint failed", "duplicate key value")
@@ -22,17 +24,16 @@ _GONE = "RESOURCE_DOES_NOT_EXIST"
 
 
 def _run(client: MlflowClient, asked: Mapping[str, Any], birth: str) -> Any:
-    return client.search_runs([asked["experiment_id"]], f"tags.`{BIRTH}` = '{birth}'", max_results=1)
+    return client.search_runs([asked["experiment_id"]], where({BIRTH: birth}), max_results=1)
 
 
 def _logged_model(client: MlflowClient, asked: Mapping[str, Any], birth: str) -> Any:
-    query = f"tags.`{BIRTH}` = '{birth}'"
+    query = where({BIRTH: birth})
     return client.search_logged_models([asked["experiment_id"]], filter_string=query, max_results=1)
 
 
 def _model_version(client: MlflowClient, asked: Mapping[str, Any], birth: str) -> Any:
-    query = f"name = '{asked['name']}' and tags.`{BIRTH}` = '{birth}'"
-    return client.search_model_versions(query, max_results=1)
+    return client.search_model_versions(where({BIRTH: birth}, name=asked["name"]), max_results=1)
 
 
 _BY_BIRTH: dict[str, Callable[[MlflowClient, Mapping[str, Any], str], Any]] = {

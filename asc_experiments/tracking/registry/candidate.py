@@ -18,6 +18,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
 from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.judgement import (
@@ -219,7 +220,7 @@ class Candidate:
         """How many students the trial's means are of."""
         if STUDENTS in self.trial.metrics:
             return int(self.trial.metrics[STUDENTS])
-        query = f"attributes.status = 'FINISHED' AND tags.`{PARENT}` = '{self.trial.run_id}'"
+        query = where({PARENT: self.trial.run_id}, status="FINISHED")
         kinds = [r.tags.get(KIND) for r in self.tracking.search([self.trial.experiment_id], query)]
         return max(1, kinds.count(SEED_KIND))
 

@@ -21,6 +21,7 @@ from asc_experiments.base.locks import lock_path
 from asc_experiments.metrics import DG, MACRO_ACCURACY, OVERALL_ACCURACY, further_metrics
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.paging import PER_PAGE, every
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.gates import Gates, GatesFailedError, Measured, measure
 from asc_experiments.tracking.registry.model_card import CUT, FILE, About, description, model_card
@@ -209,7 +210,7 @@ class _Registration:
 
     def _same(self) -> list[int]:
         """The versions of this very student, the first one first."""
-        query = f"name = '{self.model}' and tags.`{MODEL_ID}` = '{self.candidate.model_id}'"
+        query = where({MODEL_ID: self.candidate.model_id}, name=self.model)
         search = self.candidate.tracking.client.search_model_versions
         found = every(lambda token: search(query, max_results=PER_PAGE, page_token=token))
         return sorted(int(version.version) for version in found)

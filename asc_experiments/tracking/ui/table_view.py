@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from asc_experiments.metrics import DG, METRICS, OVERALL_ACCURACY, accuracy_of
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
+from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND
 
 _KEY = "compare"
@@ -47,7 +48,7 @@ def page_view(
     columns[0:0] = [f"params.`{params[0]}`"]
     columns += [f"params.`{name}`" for name in params[1:]]
     state = {
-        "searchFilter": f"tags.`{KIND}` = '{kind}'",
+        "searchFilter": where({KIND: kind}),
         "orderByKey": f"metrics.`{order}`",
         "orderByAsc": lowest_first,
         "selectedColumns": columns,
