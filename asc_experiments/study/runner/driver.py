@@ -83,7 +83,8 @@ class Driver:
         executor: InProcess | WorkerPool | None = None,
         retry_deleted: bool = False,
     ) -> None:
-        refuse_without_runs(file.name, storage, bench.tracking, retry_deleted)
+        with in_one_line(file.name):
+            refuse_without_runs(file.name, storage, bench.tracking, retry_deleted)
         bench = replace(bench, locks=locks_of(storage))
         self.file = file
         self.bench = bench

@@ -15,6 +15,7 @@ from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.storage.trial_status import VERDICT, StudyStatus
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client import bulk_read as many
+from asc_experiments.tracking.study_identity import STUDY_ID, present_identity
 from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, STUDY, TEACHER_KEY, TEACHERS, TRIAL, finished_trials
 from tests.study.conftest import Answers
 
@@ -96,7 +97,8 @@ def test_second_look_asks_only_for_what_has_changed(
     monkeypatch.setattr(tracking.now, "search_runs", note)
     assert watch.look() == first
     assert (tables, answered) == ([], [])
-    with tracking.run(own, "trial 2", "trial", {STUDY: "tiny", TRIAL: "2", TEACHERS: "k2,k3"}):
+    tags = {STUDY: "tiny", STUDY_ID: present_identity(tracking, own), TRIAL: "2", TEACHERS: "k2,k3"}
+    with tracking.run(own, "trial 2", "trial", tags):
         pass
     again = watch.look()
     assert (tables, answered) == ([], ["trial 2"])

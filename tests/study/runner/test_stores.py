@@ -10,8 +10,10 @@ import optuna
 import pytest
 import yaml
 from mlflow.entities import ViewType
+from sqlalchemy.exc import OperationalError
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.outage import Outage
 from asc_experiments.distill import TrainingContext
 from asc_experiments.migration.workspace import export_workspace, import_workspace
 from asc_experiments.report.data.loading import read_studies
@@ -384,6 +386,15 @@ def test_study_that_moves_keeps_its_identity(make: Make, tmp_path: Path, new_dat
     (runs,) = read_studies(Tracking.open(away), ["tiny"])
     assert (numbers(list(runs.trials)), runs.left_out) == ([0, 1], 3)
     assert identity_in_optuna(load_study(open_storage(away, None), "tiny")) == runs.tags[STUDY_ID]
+
+
+def test_storage_that_is_away_when_a_study_is_opened_is_one_line(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(storage: object) -> list[str]:
+        raise OperationalError("SELECT", {}, Exception("the database is shutting down"))
+
+    monkeypatch.setattr("asc_experiments.study.runner.stores.study_names", away)
+    with pytest.raises(Outage, match="study 'tiny': its storage does not answer"):
+        make()
 
 
 def test_commands_say_what_was_deleted_in_a_line(
