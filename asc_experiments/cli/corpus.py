@@ -24,11 +24,12 @@ def synth(
     folder: Folder,
     clips_per_scene: Annotated[int, typer.Option(help="Training and test clips of each scene.")] = 60,
     seed: Annotated[int, typer.Option(help="Decides every sample.", min=0)] = 0,
+    label_noise: Annotated[float, typer.Option(help="Part of the training clips whose labels are wrong.")] = 0.0,
 ) -> None:
     """Write a synthetic corpus: ten scenes, nine devices, three of them never trained on."""
     from asc_experiments.corpus.synth import synthesise
 
-    clips = synthesise(folder, clips_per_scene, seed)
+    clips = synthesise(folder, clips_per_scene, seed, label_noise)
     typer.echo(f"wrote {clips} clips to {folder}; next: {settings.next('corpus', 'check', folder)}")
 
 

@@ -2,8 +2,8 @@
 
 Ten scenes that overlap but can be learned, nine devices of which three (s4, s5, s6) are never trained on, a real gap
 between seen and unseen devices, several locations per scene, lists of a part of the training clips as in DCASE 2024,
-and a folder ``dirs`` of impulse responses for DIR that are none of the nine devices. Made of shaped noise and simple
-events: for trying the software, not for publishing.
+wrong labels where they are asked for, and a folder ``dirs`` of impulse responses for DIR that are none of the nine
+devices. Made of shaped noise and simple events: for trying the software, not for publishing.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ SCENES = (
 TRAINED_DEVICES = ("a", "b", "c", "s1", "s2", "s3")
 UNSEEN_DEVICES = ("s4", "s5", "s6")
 MIN_CLIPS_PER_SCENE = 20
+MOST_LABEL_NOISE = 0.5
+"""Of the training clips: with more wrong labels there would be little to learn."""
 
 PERCENTS = (5, 10, 25, 50, 100)
 """Of the training clips, in the lists ``evaluation_setup/split5.csv`` and so on, as DCASE 2024 has them."""
@@ -39,6 +41,8 @@ _N_DIRS = 12
 _REFERENCE_SHARE = 0.6
 _TRAIN_SHARE = 0.65
 _TRAIN_LOCATIONS, _TEST_LOCATIONS = 6, 3
+_MANY_CLIPS, _CLIPS_PER_TEST_LOCATION = 60, 4
+"""With more clips per scene than so many there are more test locations, one for so many test clips."""
 _LEVEL = 0.06
 _FREQUENCIES = np.fft.rfftfreq(RATE, 1 / RATE)
 _OCTAVES = np.log2(np.maximum(_FREQUENCIES, 20.0) / 20.0)
@@ -55,27 +59,32 @@ class _Scene:
     event_hz: float
 
 
-def synthesise(folder: Path, clips_per_scene: int = 60, seed: int = 0) -> int:
+def synthesise(folder: Path, clips_per_scene: int = 60, seed: int = 0, label_noise: float = 0.0) -> int:
     """Write the synthetic corpus.
 
     Args:
         folder: where to; must not exist yet, or be empty.
         clips_per_scene: training and test clips of each scene together, at least 20.
         seed: decides every sample.
+        label_noise: what part of each scene's training clips sound like another scene, 0 to 0.5: their labels are
+            wrong. Test clips have right ones.
 
     Returns:
         The number of clips written.
 
     Raises:
-        AscError: if the folder is in use or too few clips are asked for.
+        AscError: if the folder is in use, too few clips are asked for, or too many wrong labels.
     """
+    if not 0 <= label_noise <= MOST_LABEL_NOISE:
+        what = f"{label_noise:g} is no part of the training clips that may have wrong labels"
+        raise AscError("--label-noise", what, f"give a number from 0 to {MOST_LABEL_NOISE}")
     if clips_per_scene < MIN_CLIPS_PER_SCENE:
         what = f"{clips_per_scene} is too few to cover nine devices"
         raise AscError("--clips-per-scene", what, f"ask for {MIN_CLIPS_PER_SCENE} or more")
     with new_folder(folder) as partial:
         (partial / "audio").mkdir()
         (partial / "dirs").mkdir()
-        clips = _write_audio(partial, clips_per_scene, seed)
+        clips = _write_audio(partial, clips_per_scene, seed, label_noise)
         write_tables(partial, clips)
         train = [(clip.filename, clip.scene) for clip in clips if clip.fold == TRAIN]
         for percent in PERCENTS:
@@ -83,7 +92,7 @@ def synthesise(folder: Path, clips_per_scene: int = 60, seed: int = 0) -> int:
     return len(clips)
 
 
-def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[Clip]:
+def _write_audio(folder: Path, clips_per_scene: int, seed: int, label_noise: float) -> list[Clip]:
     rng = np.random.default_rng([seed, 1])
     scenes = _scenes(np.random.default_rng([seed, 2]))
     device_rng = np.random.default_rng([seed, 3])
@@ -93,11 +102,13 @@ def _write_audio(folder: Path, clips_per_scene: int, seed: int) -> list[Clip]:
         soundfile.write(folder / "dirs" / f"synthetic_{number:02d}.wav", response, RATE, subtype="PCM_24")
     clips: list[Clip] = []
     with progress(len(SCENES) * clips_per_scene, "synthesising", "clips") as advance:
-        for index, (name, scene) in enumerate(zip(SCENES, scenes, strict=True)):
-            places = [rng.normal(0, 2.5, 8) for _ in range(_TRAIN_LOCATIONS + _TEST_LOCATIONS)]
-            for number, (device, place, trained) in enumerate(_plan(clips_per_scene, index)):
-                samples = _clip(rng, scene, places[place], devices[device])
-                location = 1000 + 20 * index + place
+        for index, name in enumerate(SCENES):
+            places = [rng.normal(0, 2.5, 8) for _ in range(_TRAIN_LOCATIONS + _test_locations(clips_per_scene))]
+            plan = _plan(clips_per_scene, index)
+            heard = _heard(np.random.default_rng([seed, 4, index]), index, plan, label_noise)
+            for number, (device, place, trained) in enumerate(plan):
+                samples = _clip(rng, scenes[heard[number]], places[place], devices[device])
+                location = 1000 + max(20, len(places)) * index + place
                 filename = f"audio/{name}-synthville-{location}-{number // 10}-{number % 10}-{device}.wav"
                 soundfile.write(folder / filename, samples, RATE, subtype="PCM_16")
                 clips.append(Clip(filename, name, f"synthville-{location}", device, TRAIN if trained else TEST))
@@ -116,8 +127,24 @@ def _plan(clips_per_scene: int, scene: int) -> list[tuple[str, int, bool]]:
     every = TRAINED_DEVICES + UNSEEN_DEVICES
     for number in range(clips_per_scene - n_train):
         device = every[(number + scene) % len(every)]  # shifted, so that even a small corpus tests all nine
-        plan.append((device, _TRAIN_LOCATIONS + number % _TEST_LOCATIONS, False))
+        plan.append((device, _TRAIN_LOCATIONS + number % _test_locations(clips_per_scene), False))
     return plan
+
+
+def _heard(rng: np.random.Generator, scene: int, plan: list[tuple[str, int, bool]], label_noise: float) -> list[int]:
+    """Which scene each clip of a plan sounds like: another one in so large a part of the training clips."""
+    trained = [number for number, (_, _, is_trained) in enumerate(plan) if is_trained]
+    heard = [scene] * len(plan)
+    for number in rng.permutation(trained)[: round(label_noise * len(trained))]:
+        heard[number] = (scene + int(rng.integers(1, len(SCENES)))) % len(SCENES)
+    return heard
+
+
+def _test_locations(clips_per_scene: int) -> int:
+    """How many of each scene: more in a large corpus, because differences are told from chance over places."""
+    if clips_per_scene <= _MANY_CLIPS:
+        return _TEST_LOCATIONS
+    return round((1 - _TRAIN_SHARE) * clips_per_scene) // _CLIPS_PER_TEST_LOCATION
 
 
 def _scenes(rng: np.random.Generator) -> list[_Scene]:

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import Corpus, prepare
 from asc_experiments.corpus.impulse_responses import load_impulse_responses
-from asc_experiments.corpus.synth import synthesise
+from asc_experiments.corpus.synth import _heard, _plan, synthesise
 from asc_experiments.models import LogMel
 
 
@@ -71,3 +71,32 @@ def test_scenes_can_be_learned_and_unseen_devices_are_harder(tmp_path: Path) -> 
     assert correct[~unseen].mean() > 0.6, "ten scenes: chance is 0.1"
     assert correct[~unseen].mean() < 0.98, "the scenes overlap"
     assert correct[unseen].mean() < correct[~unseen].mean() - 0.15, "unseen devices are harder"
+
+
+def test_so_large_a_part_of_training_clips_sound_like_another_scene_and_no_test_clip_does() -> None:
+    plan = _plan(40, 3)
+    heard = _heard(np.random.default_rng(0), 3, plan, 0.25)
+    wrong = [is_trained for (_, _, is_trained), scene in zip(plan, heard, strict=True) if scene != 3]
+    assert wrong == [True] * 6, "a quarter of 26"
+
+
+def test_wrong_labels_change_what_is_heard_and_no_table(synth_corpus: Path, tmp_path: Path) -> None:
+    synthesise(tmp_path / "noisy", 20, 0, label_noise=0.3)
+    right, noisy = content(synth_corpus), content(tmp_path / "noisy")
+    assert noisy.keys() == right.keys()
+    assert noisy != right
+    assert all(name.startswith("audio/") for name in right if noisy[name] != right[name])
+
+
+@pytest.mark.parametrize("part", [-0.1, 0.6, float("nan")])
+def test_impossible_parts_of_wrong_labels_are_refused(tmp_path: Path, part: float) -> None:
+    with pytest.raises(AscError, match="--label-noise"):
+        synthesise(tmp_path / "x", 20, label_noise=part)
+    assert not (tmp_path / "x").exists()
+
+
+def test_large_corpora_have_more_test_places(tmp_path: Path) -> None:
+    for clips, places in ((60, 3), (80, 7)):
+        plan = _plan(clips, 0)
+        assert len({place for _, place, is_trained in plan if not is_trained}) == places
+        assert len({place for _, place, is_trained in plan if is_trained}) == 6

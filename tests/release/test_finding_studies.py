@@ -34,7 +34,7 @@ def test_file_that_is_there_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").mkdir()
     own = tmp_path / "studies" / "quickstart.yaml"
-    own.write_text((FOLDER / "quickstart.yaml").read_text().replace("trials: 4", "trials: 7", 1))
+    own.write_text((FOLDER / "quickstart.yaml").read_text().replace("trials: 2", "trials: 7", 1))
     assert read_study(Path("studies/quickstart.yaml")).trials == 7
 
 
