@@ -180,11 +180,13 @@ def predict(
     """Say of sound files of any length and sampling rate which scene they are; exit code 2 if one cannot be read."""
     from asc_experiments.base.progress import progress, say
     from asc_experiments.tracking.registry.network_store import fetch_network
-    from asc_experiments.training.inference import classify_files, find_sound_files
+    from asc_experiments.training.inference import classify_files, find_sound_files, left_out
 
     if as_json:
         format = Format.jsonl
-    files = find_sound_files(paths)
+    files, others = find_sound_files(paths)
+    if others:
+        say(left_out(others))
     network = fetch_network(settings.tracking(), model_uri)
     broken = 0
     with (

@@ -209,7 +209,7 @@ class TrainingContext:
         if not recipe.needs_impulse_responses:
             return None
         if self.responses is None:
-            raise AscError(recipe.name, "DIR needs impulse responses", "give --dirs a folder of WAV files with them")
+            raise AscError(recipe.name, "DIR needs impulse responses", "give --dirs a folder of sound files with them")
         return self.responses
 
     def _check_augmentation(self, recipe: Recipe) -> None:

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.corpus.audio import SAMPLE_RATE, read_mono, resample
+from asc_experiments.corpus.audio import SAMPLE_RATE, SOUND_SUFFIXES, at_full_scale, is_sound, read_mono, resample
 from asc_experiments.training.network import SceneNetwork
 
 T = TypeVar("T")
-SOUND_SUFFIXES = (".wav", ".flac", ".ogg")
 _WINDOWS_AT_A_TIME = 16
 """Fastest on a CPU: of fewer each costs half as much again, and more do not fit into its cache."""
+_NAMED = 5
 _LOWEST_RATE = 100
 """In Hz. What claims less is no recording of sound, and would take hundreds of times its size at 32 kHz."""
 
@@ -48,23 +48,36 @@ class _Sound:
     error: str = ""
 
 
-def find_sound_files(paths: Sequence[Path]) -> list[Path]:
+def find_sound_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """The files named, and those below the folders named, sorted.
+
+    Returns:
+        The sound files; and what lies in the folders beside them and is none by its name.
 
     Raises:
         AscError: if a path does not exist or nothing is found.
     """
     found: list[Path] = []
+    others: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES and p.is_file())
+            for file in sorted(file for file in path.rglob("*") if file.is_file()):
+                (found if is_sound(file) else others).append(file)
         elif path.is_file():
             found.append(path)
         else:
             raise AscError(path, "no such file or folder", "give sound files or folders of them")
     if not found:
-        raise AscError(paths[0], "holds no sound files", f"valid endings: {', '.join(SOUND_SUFFIXES)}")
-    return found
+        there = f" ({left_out(others)})" if others else ""
+        raise AscError(paths[0], f"holds no sound files{there}", f"valid endings: {', '.join(SOUND_SUFFIXES)}")
+    return found, others
+
+
+def left_out(files: Sequence[Path]) -> str:
+    """What is said of files that are no sound files by their names."""
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    named = ", ".join(map(str, files[:_NAMED]))
+    return f"left out, no sound files by their names: {named}{more}"
 
 
 def classify_files(network: SceneNetwork, paths: Iterable[Path]) -> Iterator[Prediction]:
@@ -134,8 +147,8 @@ def heard_windows(samples: np.ndarray, rate: int) -> np.ndarray:
         raise ValueError("holds samples that are not finite (NaN or infinite)")
     if rate < _LOWEST_RATE:
         raise ValueError(f"has a sampling rate of {rate} Hz; sound has {_LOWEST_RATE} Hz or more")
-    resampled = resample(samples, rate)
-    return windows(resampled if len(resampled) else samples[:1])  # a few samples at a high rate
+    resampled = at_full_scale(resample(samples, rate))
+    return windows(resampled if len(resampled) else at_full_scale(samples[:1]))  # a few samples at a high rate
 
 
 def windows(samples: np.ndarray, length: int = SAMPLE_RATE) -> np.ndarray:

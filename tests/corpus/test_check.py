@@ -65,7 +65,7 @@ def with_nan() -> np.ndarray:
         (missing_clip, "no such file"),
         (folder_for_a_clip, "cannot be read"),
         (cut_clip(0), "0 bytes"),
-        (cut_clip(30), "not a readable WAV"),
+        (cut_clip(30), "not a readable sound file"),
         (cut_clip(20_001), "truncated"),
         (replace_clip(np.stack([NOISE, NOISE], axis=1)), "has 2 channels"),
         (replace_clip(NOISE[:8_000], rate=8_000), "8000 Hz"),
@@ -89,7 +89,19 @@ def test_clip_of_another_length_is_a_problem(corpus_copy: Path) -> None:
     soundfile.write(corpus_copy / filename, NOISE[: RATE // 2], RATE)
     _, problems = check_corpus(corpus_copy)
     assert [problem.where for problem in problems] == [filename]
-    assert problems[0].what == "lasts 0.500 s, the first clip 1.000 s"
+    assert problems[0].what.startswith("lasts 0.500 s (16,000 samples at 32 kHz), 199 of 200 clips 1.000 s (32,000")
+
+
+def test_clips_above_full_scale_are_warned_of_once(corpus_copy: Path) -> None:
+    """A 32-bit recorder's clips are cut in the store, and in prediction alike."""
+    names = Corpus.open(corpus_copy).filenames
+    for name, peak in ((names[3], 1.5), (names[120], 4.0)):
+        soundfile.write(corpus_copy / name, NOISE / np.abs(NOISE).max() * peak, RATE, subtype="FLOAT")
+    facts, problems = check_corpus(corpus_copy)
+    assert problems == []
+    (warning,) = facts["warnings"]
+    assert f"{names[120]}: 2 of 200 clips go above full scale, the loudest to 4 times of it" in warning
+    assert "in training and in prediction alike" in warning
 
 
 def test_faults_of_tables_and_of_clips_are_listed_together(corpus_copy: Path) -> None:

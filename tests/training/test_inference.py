@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.training import SceneNetwork, load_network, make_recipe, save_network
-from asc_experiments.training.inference import classify, classify_files, find_sound_files, windows
+from asc_experiments.training.inference import classify, classify_files, find_sound_files, left_out, windows
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_broken_file_is_named_and_the_next_follows(network: SceneNetwork, tmp_pa
     soundfile.write(tmp_path / "aa.wav", np.array([0.1, np.nan]), 32_000, subtype="FLOAT")
     soundfile.write(tmp_path / "ab.wav", np.zeros(0), 32_000)
     soundfile.write(tmp_path / "b.flac", np.full((4_000, 2), 0.1), 8_000)
-    found = list(classify_files(network, find_sound_files([tmp_path])))
+    found = list(classify_files(network, find_sound_files([tmp_path])[0]))
     assert [prediction.path.name for prediction in found] == ["a.wav", "aa.wav", "ab.wav", "b.flac"]
     assert "not a readable sound file" in found[0].error
     assert [prediction.error for prediction in found[1:3]] == [
@@ -128,6 +128,22 @@ def test_files_are_read_as_they_are_needed(network: SceneNetwork, tmp_path: Path
     for path in paths[20:]:
         soundfile.write(path, np.full(32_000, 0.1), 32_000)
     assert not any(prediction.error for prediction in found)
+
+
+def test_whatever_libsndfile_reads_is_found_and_the_rest_is_named(network: SceneNetwork, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48_000)
+    for name in ("a.WAV", "b.mp3", "c.aiff", "d.au", "e.ogg"):
+        soundfile.write(tmp_path / name, noise, 48_000)
+    (tmp_path / "cover.jpg").write_bytes(b"picture")
+    (tmp_path / "voice.m4a").write_bytes(b"sound of another kind")
+    found, others = find_sound_files([tmp_path])
+    assert [path.name for path in found] == ["a.WAV", "b.mp3", "c.aiff", "d.au", "e.ogg"]
+    assert left_out(others).endswith(f": {tmp_path / 'cover.jpg'}, {tmp_path / 'voice.m4a'}")
+    assert [prediction.error for prediction in classify_files(network, found)] == [""] * 5
+
+
+def test_many_files_left_out_are_counted() -> None:
+    assert left_out([Path(f"{n}.txt") for n in range(8)]).endswith(": 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 3 more")
 
 
 def test_nothing_to_classify_is_a_clear_error(tmp_path: Path) -> None:
