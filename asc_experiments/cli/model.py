@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _GATES = "Gates"
 ModelUri = Annotated[
-    str, typer.Argument(metavar="MODEL_URI", help="models:/NAME@ALIAS, models:/NAME/VERSION or models:/MODEL_ID.")
+    str,
+    typer.Argument(
+        metavar="MODEL_URI", help="models:/NAME@ALIAS, models:/NAME/VERSION or …/latest, or models:/MODEL_ID."
+    ),
 ]
 
 

@@ -34,10 +34,12 @@ from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.tracking.client.connection import (
+    check_address,
     default_tracking_uri,
     globally,
     initialising,
     make_folder,
+    own_address,
     probe,
     unreachable,
 )
@@ -91,9 +93,11 @@ class Tracking:
         Raises:
             AscError: if the server does not answer or the workspace cannot be written.
         """
-        local = uri is None or uri == default_tracking_uri(workspace)
+        local = uri is None or uri == own_address(workspace)
         uri = uri or default_tracking_uri(workspace)
         patience()  # refuse a setting that is none
+        if not local:
+            check_address(uri)
         probe(uri)  # others are waited for; whoever begins is told at once
         if local:
             make_folder(workspace / "mlruns")
