@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, TrainSplitFile, print_facts, print_json, with_settings
+from asc_experiments.cli.options import Json, Settings, TrainSplitFile, echo, print_facts, print_json, with_settings
 
 app = typer.Typer(
     help="Make, fetch, import, check and prepare corpora.",
@@ -29,7 +29,7 @@ def synth(
     from asc_experiments.corpus.synth import synthesise
 
     clips = synthesise(folder, clips_per_scene, seed)
-    typer.echo(f"wrote {clips} clips to {folder}; next: {settings.next('corpus', 'check', folder)}")
+    echo(f"wrote {clips} clips to {folder}; next: {settings.next('corpus', 'check', folder)}")
 
 
 @app.command(epilog="Example: asc corpus fetch tau2022-mobile /data/tau2022")
@@ -47,7 +47,7 @@ def fetch(
     from asc_experiments.corpus.fetch import fetch_corpus, published_corpus
 
     corpus = fetch_corpus(published_corpus(name), folder, settings.cache, mirror, keep_archives)
-    typer.echo(f"{corpus.n_meta} clips are in {folder}; next: {settings.next('corpus', 'check', folder)}")
+    echo(f"{corpus.n_meta} clips are in {folder}; next: {settings.next('corpus', 'check', folder)}")
 
 
 @app.command(
@@ -108,8 +108,8 @@ def import_recordings(
         facts = import_corpus(order).facts()
     except ProblemsError as error:
         for problem in error.problems:
-            typer.echo(f"problem: {problem.line()}", err=True)
-        typer.echo(f"{len(error.problems)} problems in {source}; nothing was written", err=True)
+            echo(f"problem: {problem.line()}", err=True)
+        echo(f"{len(error.problems)} problems in {source}; nothing was written", err=True)
         raise typer.Exit(2) from None
     if as_json:
         print_json(facts)
@@ -119,7 +119,7 @@ def import_recordings(
     places = {"places": _folds(facts["places"], "places")}
     counts = {"recordings": facts["recordings"], "clips": _folds(facts["folds"])}
     print_facts(counts | places | told | left_out, str(folder))
-    typer.echo(f"next: {settings.next('corpus', 'check', folder)}")
+    echo(f"next: {settings.next('corpus', 'check', folder)}")
 
 
 @app.command(epilog="Example: asc corpus check /data/TAU-urban-acoustic-scenes-2022-mobile-development")
@@ -136,14 +136,14 @@ def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None
         devices = {f"device {name}": _device(about) for name, about in facts.pop("devices").items()}
         print_facts(facts | devices, str(folder))
         for warning in warnings:
-            typer.echo(f"warning: {warning}", err=True)
+            echo(f"warning: {warning}", err=True)
     for problem in problems:
-        typer.echo(f"problem: {problem.line()}", err=True)
+        echo(f"problem: {problem.line()}", err=True)
     if problems:
-        typer.echo(f"{len(problems)} problems in {folder}", err=True)
+        echo(f"{len(problems)} problems in {folder}", err=True)
         raise typer.Exit(2)
     if not as_json:
-        typer.echo(f"{folder} is in order")
+        echo(f"{folder} is in order")
 
 
 @app.command(epilog="Example: asc corpus prepare demo_corpus")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, ends_soon, print_facts, print_json, with_settings
+from asc_experiments.cli.options import Json, Settings, echo, ends_soon, print_facts, print_json, with_settings
 from asc_experiments.cli.predictions import Format, open_writer
 from asc_experiments.cli.study import Name
 
@@ -20,7 +20,7 @@ _GATES = "Gates"
 ModelUri = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL_URI", help="models:/NAME@ALIAS, models:/NAME/VERSION or …/latest, or models:/MODEL_ID."
+        metavar="MODEL_URI", help="models:/NAME@ALIAS, models:/NAME/VERSION (or latest) or models:/MODEL_ID."
     ),
 ]
 
@@ -127,8 +127,8 @@ def register(
     _show_measured(found.measured, "the network that is shipped, on the test fold", found.warning)
     if found.alias != alias:
         command = settings.next("register", name, "--model", model, "--replace")
-        typer.echo(f"{command} makes version {found.version} champion")
-    typer.echo(f"next: {settings.next('predict', found.uri, 'FOLDER')}")
+        echo(f"{command} makes version {found.version} champion")
+    echo(f"next: {settings.next('predict', found.uri, 'FOLDER')}")
 
 
 def _facts(measured: Measured) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _show_measured(measured: tuple[Measured, ...], title: str, warning: str) -> 
     picked_from = max(each.picked_from for each in measured)
     heading = "95 % interval" if picked_from < 2 else "interval *"
     if warning:
-        typer.echo(warning)
+        echo(warning)
     table = Table(title=title, title_justify="left")
     for column in ("", "this network", heading, "trial: mean ± std", "limit", ""):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
@@ -161,10 +161,10 @@ def _show_measured(measured: tuple[Measured, ...], title: str, warning: str) -> 
         table.add_row(each.name, each.shown(each.value), each.interval, mean, each.limit_shown, verdict)
     show(table)
     if picked_from > 1:
-        typer.echo(f"* {interval_in_words(picked_from)}")
+        echo(f"* {interval_in_words(picked_from)}")
     for each in measured:
         if each.basis:
-            typer.echo(f"{each.name}: {each.basis}")
+            echo(f"{each.name}: {each.basis}")
 
 
 @with_settings("workspace", "tracking_uri")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from asc_experiments.base.errors import one_line, written_out
 from asc_experiments.base.files import whole_file
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def line(format: Format, scenes: tuple[str, ...], prediction: Prediction) -> str
     name = str(prediction.path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if format is Format.table:
         width = max(map(len, scenes))
-        return f"{prediction.scene:<{width}}  {prediction.probability:5.3f}  {name}\n"
+        return f"{prediction.scene:<{width}}  {prediction.probability:5.3f}  {one_line(name)}\n"
     said = prediction.distribution or {}
     distribution = {scene: round(said[scene], _DIGITS) for scene in scenes}
     probability = round(prediction.probability, _DIGITS)
@@ -81,10 +82,13 @@ def _csv_line(values: list[object] | list[str]) -> str:
 
 
 def _standard_output() -> Callable[[str], None]:
-    """A progress bar draws what goes to ``sys.stdout`` above itself, even where that is a file: it is held before."""
+    """A progress bar draws what goes to ``sys.stdout`` above itself, even where that is a file: it is held before.
+
+    Programs get names as they are, a terminal what does not steer it.
+    """
     stream = sys.stdout
     if stream.isatty():
-        return lambda text: typer.echo(text, nl=False)
+        return lambda text: typer.echo(written_out(text), nl=False)
 
     def write(text: str) -> None:
         stream.write(text)
