@@ -101,15 +101,16 @@ def import_recordings(
     """
     from asc_experiments.base.durations import parse_duration
     from asc_experiments.base.errors import ProblemsError
+    from asc_experiments.base.problems import in_a_screen
     from asc_experiments.corpus.importing import Order, import_corpus
 
     order = Order(source, folder, layout, parse_duration(clip, "--clip"), device_from, place_from, split, seed)
     try:
         facts = import_corpus(order).facts()
     except ProblemsError as error:
-        for problem in error.problems:
-            echo(f"problem: {problem.line()}", err=True)
-        echo(f"{len(error.problems)} problems in {source}; nothing was written", err=True)
+        for line in in_a_screen(error.problems):
+            echo(line, err=True)
+        echo(f"{_problems(len(error.problems))} in {source}; nothing was written", err=True)
         raise typer.Exit(2) from None
     if as_json:
         print_json(facts)
@@ -125,7 +126,8 @@ def import_recordings(
 @app.command(epilog="Example: asc corpus check /data/TAU-urban-acoustic-scenes-2022-mobile-development")
 @with_settings()
 def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None, as_json: Json = False) -> None:
-    """Validate tables and audio, and list every problem with its file and its remedy."""
+    """Validate tables and audio, and list the problems with their files and remedies; many of a kind are counted."""
+    from asc_experiments.base.problems import in_a_screen
     from asc_experiments.corpus.check import check_corpus
 
     facts, problems = check_corpus(folder, train_split)
@@ -137,10 +139,12 @@ def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None
         print_facts(facts | devices, str(folder))
         for warning in warnings:
             echo(f"warning: {warning}", err=True)
-    for problem in problems:
-        echo(f"problem: {problem.line()}", err=True)
     if problems:
-        echo(f"{len(problems)} problems in {folder}", err=True)
+        told = in_a_screen(problems)
+        for line in told:
+            echo(line, err=True)
+        each = "" if len(told) == len(problems) else "; --json lists each"
+        echo(f"{_problems(len(problems))} in {folder}{each}", err=True)
         raise typer.Exit(2)
     if not as_json:
         echo(f"{folder} is in order")
@@ -160,6 +164,10 @@ def prepare(settings: Settings, folder: Folder, as_json: Json = False) -> None:
         print_json(facts)
     else:
         print_facts(facts, str(folder))
+
+
+def _problems(count: int) -> str:
+    return f"{count:,} problem{'' if count == 1 else 's'}"
 
 
 def _folds(counts: dict[str, int], what: str = "clips") -> str:

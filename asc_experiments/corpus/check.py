@@ -10,7 +10,7 @@ from typing import Any
 from asc_experiments.base.errors import AscError, Problem
 from asc_experiments.base.progress import progress
 from asc_experiments.corpus.decoding import Decoded, decode_all, uneven
-from asc_experiments.corpus.index import Corpus, read_index
+from asc_experiments.corpus.index import Corpus, misplaced, read_index
 from asc_experiments.corpus.train_split import read_train_split
 
 _PLACES_NAMED = 5
@@ -30,6 +30,8 @@ def check_corpus(root: Path, train_split: Path | None = None) -> tuple[dict[str,
     corpus, problems = read_index(root)
     if corpus is None:
         return {}, problems
+    if (elsewhere := misplaced(corpus)) is not None:  # which the index tells of; a line per clip would bury it
+        return corpus_facts(corpus), problems if elsewhere in problems else [*problems, elsewhere]
     decoded = []
     with progress(len(corpus.clips), "checking", "clips") as advance:
         for clip in decode_all(corpus.root, corpus.filenames):

@@ -24,6 +24,7 @@ T = TypeVar("T")
 _WINDOWS_AT_A_TIME = 16
 """Fastest on a CPU: of fewer each costs half as much again, and more do not fit into its cache."""
 _NAMED = 5
+_TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".yaml", ".yml")
 _LOWEST_RATE = 100
 """In Hz. What claims less is no recording of sound, and would take hundreds of times its size at 32 kHz."""
 
@@ -63,6 +64,8 @@ def find_sound_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
         if path.is_dir():
             for file in sorted(file for file in path.rglob("*") if file.is_file()):
                 (found if is_sound(file) else others).append(file)
+        elif path.suffix.lower() in _TABLES and path.is_file():
+            raise AscError(path, "is a table, and no sound", "give the sound files that it lists, or their folder")
         elif path.is_file():
             found.append(path)
         else:

@@ -151,3 +151,9 @@ def test_nothing_to_classify_is_a_clear_error(tmp_path: Path) -> None:
         find_sound_files([tmp_path])
     with pytest.raises(AscError, match="no such file or folder"):
         find_sound_files([tmp_path / "nowhere"])
+
+
+def test_a_table_is_not_read_as_a_sound(tmp_path: Path) -> None:
+    (tmp_path / "fold1_test.csv").write_text("filename\naudio/a.wav\n")
+    with pytest.raises(AscError, match="is a table, and no sound; give the sound files that it lists"):
+        find_sound_files([tmp_path / "fold1_test.csv"])
