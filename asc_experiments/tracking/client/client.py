@@ -16,8 +16,10 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.base.files import absolute
 from asc_experiments.base.outage import Failure, failure_of
 from asc_experiments.base.ownership import is_gone, this_driver, this_process
 
@@ -102,7 +104,7 @@ class Tracking:
         if local:
             make_folder(workspace / "mlruns")
         keeps_artifacts = uri.startswith(("http://", "https://"))
-        artifacts = None if keeps_artifacts else (workspace / "mlruns" / "artifacts").absolute()
+        artifacts = None if keeps_artifacts else absolute(workspace / "mlruns" / "artifacts")
         with initialising(workspace if local else None):
             try:
                 tracking = cls(uri, artifacts)
@@ -153,7 +155,7 @@ class Tracking:
         if found.lifecycle_stage != "active":
             raise AscError(name, "this experiment was deleted in the tracking server", "restore it there")
         location = str(found.artifact_location)
-        if self._artifacts and location.startswith("file:") and not location.startswith(self._artifacts.as_uri()):
+        if self._artifacts and location.startswith("file:") and not _is_below(location, self._artifacts):
             raise AscError(name, f"its files are in {location}", "if the workspace was moved: asc workspace relocate")
         return str(found.experiment_id)
 
@@ -310,6 +312,13 @@ class Tracking:
             except (MlflowException, OSError) as error:
                 raise unreadable(error, f"run {run_id}", f"artifact {path}", LOST_FILES) from None
             yield found
+
+
+def _is_below(location: str, folder: Path) -> bool:
+    """Whether an address of files leads into a folder, by whatever links either is named."""
+    if location.startswith(folder.as_uri()):
+        return True
+    return Path(unquote(urlsplit(location).path)).resolve().is_relative_to(folder.resolve())
 
 
 def _content_at(uri: str, location: str, path: str) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from asc_experiments.base.errors import AscError, without_secrets
+from asc_experiments.base.files import absolute
 from asc_experiments.base.outage import outage_of
 
 _PROBE_TIMEOUT_S = 5.0
@@ -26,7 +27,7 @@ _WRITE = "http(s)://HOST:PORT, sqlite:///FILE or postgresql+psycopg://HOST/DATAB
 
 def own_address(workspace: Path) -> str:
     """The address of the database in a workspace, whether or not it leads there."""
-    return f"sqlite:///{(workspace / 'mlruns' / 'mlflow.db').absolute()}"
+    return f"sqlite:///{absolute(workspace / 'mlruns' / 'mlflow.db')}"
 
 
 def default_tracking_uri(workspace: Path) -> str:
@@ -42,7 +43,7 @@ def default_tracking_uri(workspace: Path) -> str:
 
         if make_url(uri).database != path:
             what = "has a '?', or a '%' with two digits, in its path, where the address of a database means another one"
-            raise AscError(workspace.absolute(), what, "rename the folder, or give another --workspace")
+            raise AscError(absolute(workspace), what, "rename the folder, or give another --workspace")
     return uri
 
 
