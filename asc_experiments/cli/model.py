@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asc_experiments.tracking.registry.gates import Measured
 
 _GATES = "Gates"
+_SHORTEST_STEP_S = 0.01
 ModelUri = Annotated[
     str,
     typer.Argument(
@@ -178,34 +179,54 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
     ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="An answer, with its times, per second of sound begun every TIME, say 1s."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Say of sound files of any length and sampling rate which scene they are; exit code 2 if one cannot be read."""
     from asc_experiments.base.progress import progress, say
     from asc_experiments.tracking.registry.network_store import fetch_network
-    from asc_experiments.training.inference import classify_files, find_sound_files, left_out
+    from asc_experiments.training.inference import classify_along, classify_files, find_sound_files, left_out
 
     if as_json:
         format = Format.jsonl
+    step = None if every is None else _step(every)
     files, others = find_sound_files(paths)
     if others:
         say(left_out(others))
     network = fetch_network(settings.tracking(), model_uri)
     broken = 0
     with (
-        open_writer(format, network.scenes, output) as write,
+        open_writer(format, network.scenes, output, timed=step is not None) as write,
         progress(len(files), "predicting", "files") as advance,
     ):
-        for found in classify_files(network, files):
+        for found in classify_files(network, files) if step is None else classify_along(network, files, step):
             if found.error:
                 broken += 1
                 say(f"error: {found.path}: {found.error}")
             else:
                 write(found)
-            advance()
+            advance(int(found.is_last))
     if broken:
         say(f"{broken} of {len(files)} files could not be read")
         raise typer.Exit(2)
+
+
+def _step(text: str) -> float:
+    """The seconds from one window to the next.
+
+    Raises:
+        AscError: if that is none.
+    """
+    from asc_experiments.base.durations import parse_duration
+    from asc_experiments.base.errors import AscError
+
+    seconds = parse_duration(text, "--every")
+    if seconds < _SHORTEST_STEP_S:
+        raise AscError(f"--every {text}", f"is less than {_SHORTEST_STEP_S:g} s", "give, for example, 1s")
+    return seconds
 
 
 @with_settings("workspace", "tracking_uri")

@@ -7,7 +7,7 @@ probabilities over windows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,13 +31,26 @@ _LOWEST_RATE = 100
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of one file: a scene with its probability and the full distribution, or an error."""
+    """What a network says of one file, or of a window of it: a scene with its probability, or an error.
+
+    Attributes:
+        path: of the file.
+        scene: the most probable one.
+        probability: its probability.
+        distribution: that of every scene.
+        error: what is wrong with the file; empty where nothing is.
+        begin, end: of the window, in seconds from the beginning of the file; None where it is about all of it.
+        is_last: whether no other of the same file follows.
+    """
 
     path: Path
     scene: str = ""
     probability: float = 0.0
     distribution: dict[str, float] | None = None
     error: str = ""
+    begin: float | None = None
+    end: float | None = None
+    is_last: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +111,48 @@ def classify_files(network: SceneNetwork, paths: Iterable[Path]) -> Iterator[Pre
             if sound.error:
                 yield Prediction(sound.path, error=sound.error)
                 continue
-            probabilities = next(said)
-            best = int(probabilities.argmax())
-            distribution = dict(zip(network.scenes, map(float, probabilities), strict=True))
-            yield Prediction(sound.path, network.scenes[best], float(probabilities[best]), distribution)
+            yield _prediction(network, sound.path, next(said))
+
+
+def classify_along(network: SceneNetwork, paths: Iterable[Path], every: float) -> Iterator[Prediction]:
+    """Classify windows of one second of each file, begun at equal distances; as :func:`classify_files` otherwise.
+
+    A file that does not end with a window has one more, which reaches back from its end; a shorter one than a second
+    is one window, repeated.
+
+    Args:
+        network: in evaluation mode.
+        paths: of sound files.
+        every: seconds from the beginning of a window to that of the next.
+    """
+    logits_of = network.folded()
+    for path in paths:
+        samples, error = _heard(path)
+        if error:
+            yield Prediction(path, error=error)
+            continue
+        begins = _begins(len(samples), round(every * SAMPLE_RATE))
+        for first in range(0, len(begins), _WINDOWS_AT_A_TIME):
+            batch = begins[first : first + _WINDOWS_AT_A_TIME]
+            cut = np.concatenate([windows(samples[begin : begin + SAMPLE_RATE]) for begin in batch])
+            for begin, probabilities in zip(batch, scene_probabilities(logits_of, cut), strict=True):
+                end = min(begin + SAMPLE_RATE, len(samples))
+                said = _prediction(network, path, probabilities)
+                last = begin == begins[-1]
+                yield replace(said, begin=begin / SAMPLE_RATE, end=end / SAMPLE_RATE, is_last=last)
+
+
+def _begins(samples: int, step: int) -> list[int]:
+    """Where windows of a second begin, in samples."""
+    last = max(0, samples - SAMPLE_RATE)
+    begins = list(range(0, last + 1, max(1, step)))
+    return begins if begins[-1] == last else [*begins, last]
+
+
+def _prediction(network: SceneNetwork, path: Path, probabilities: np.ndarray) -> Prediction:
+    best = int(probabilities.argmax())
+    distribution = dict(zip(network.scenes, map(float, probabilities), strict=True))
+    return Prediction(path, network.scenes[best], float(probabilities[best]), distribution)
 
 
 def classify(network: SceneNetwork, samples: np.ndarray) -> np.ndarray:
@@ -135,7 +186,12 @@ def scene_probabilities(logits_of: Callable[[Tensor], Tensor], waveforms: np.nda
 
 
 def heard_windows(samples: np.ndarray, rate: int) -> np.ndarray:
-    """What a network hears of a recording: ``(windows, 32000)`` float32 at 32 kHz.
+    """What a network hears of a recording: ``(windows, 32000)`` float32 at 32 kHz; see :func:`heard`."""
+    return windows(heard(samples, rate))
+
+
+def heard(samples: np.ndarray, rate: int) -> np.ndarray:
+    """A recording as a network hears it: ``(samples,)`` float32 at 32 kHz, at most at full scale.
 
     Args:
         samples: ``(samples,)`` float32 in [-1, 1], of any length above zero.
@@ -151,7 +207,7 @@ def heard_windows(samples: np.ndarray, rate: int) -> np.ndarray:
     if rate < _LOWEST_RATE:
         raise ValueError(f"has a sampling rate of {rate} Hz; sound has {_LOWEST_RATE} Hz or more")
     resampled = at_full_scale(resample(samples, rate))
-    return windows(resampled if len(resampled) else at_full_scale(samples[:1]))  # a few samples at a high rate
+    return resampled if len(resampled) else at_full_scale(samples[:1])  # a few samples at a high rate
 
 
 def windows(samples: np.ndarray, length: int = SAMPLE_RATE) -> np.ndarray:
@@ -188,12 +244,18 @@ def in_groups(items: Iterable[T], windows_of: Callable[[T], np.ndarray]) -> Iter
 
 
 def _read(path: Path) -> _Sound:
-    none = np.empty((0, SAMPLE_RATE), dtype=np.float32)
+    samples, error = _heard(path)
+    return _Sound(path, np.empty((0, SAMPLE_RATE), dtype=np.float32) if error else windows(samples), error)
+
+
+def _heard(path: Path) -> tuple[np.ndarray, str]:
+    """A file as a network hears it, and what is wrong with it; no samples where something is."""
     try:
-        return _Sound(path, heard_windows(*read_mono(path.read_bytes())))
+        return heard(*read_mono(path.read_bytes())), ""
     except soundfile.LibsndfileError as error:
-        return _Sound(path, none, f"not a readable sound file ({error.error_string.rstrip('.')})")
+        wrong = f"not a readable sound file ({error.error_string.rstrip('.')})"
     except OSError as error:
-        return _Sound(path, none, f"cannot be read ({error.strerror})")
+        wrong = f"cannot be read ({error.strerror})"
     except ValueError as error:
-        return _Sound(path, none, str(error))
+        wrong = str(error)
+    return np.empty(0, dtype=np.float32), wrong

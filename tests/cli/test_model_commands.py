@@ -298,3 +298,26 @@ def test_names_of_folders_do_not_steer_a_terminal(asc: Callable, tmp_path: Path)
         done = asc(*command, tmp_path / f"{EVIL}{suffix}")
         assert "\x1b" not in done.out + done.err
         assert len((done.out + done.err).splitlines()) <= 2, done.out + done.err
+
+
+def test_an_answer_per_window_has_its_times_in_every_format(
+    asc: Callable, model: tuple[str, ...], recordings: Path
+) -> None:
+    loud = recordings / "b, loud.wav"  # two and a half seconds
+    rows = list(csv.DictReader(io.StringIO(asc(*model, loud, "--every", "1s", "--format", "csv").out, newline="")))
+    assert [(row["begin"], row["end"]) for row in rows] == [("0.0", "1.0"), ("1.0", "2.0"), ("1.5", "2.5")]
+    assert all(row["file"] == str(loud) for row in rows)
+    told = [json.loads(line) for line in asc(*model, recordings, "--every", "1s", "--json").out.splitlines()]
+    assert [(each["begin"], each["end"]) for each in told] == [(0, 0.3), (0, 1), (1, 2), (1.5, 2.5), (0, 1)]
+    lines = asc(*model, loud, "--every", "2s").out.splitlines()
+    assert [line.split("s ")[0].split() for line in lines] == [["0.00", "–", "1.00"], ["1.50", "–", "2.50"]]
+    whole = next(csv.reader(io.StringIO(asc(*model, loud, "--format", "csv").out, newline="")))
+    assert "begin" not in whole
+
+
+@pytest.mark.parametrize("every", ["0s", "0.001", "often"])
+def test_a_step_that_is_none_is_one_line(asc: Callable, model: tuple[str, ...], recordings: Path, every: str) -> None:
+    done = asc(*model, recordings, "--every", every)
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert f"--every {every}" in done.err

@@ -14,7 +14,14 @@ from safetensors.torch import load_file
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.training import SceneNetwork, load_network, make_recipe, save_network
-from asc_experiments.training.inference import classify, classify_files, find_sound_files, left_out, windows
+from asc_experiments.training.inference import (
+    classify,
+    classify_along,
+    classify_files,
+    find_sound_files,
+    left_out,
+    windows,
+)
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +164,38 @@ def test_a_table_is_not_read_as_a_sound(tmp_path: Path) -> None:
     (tmp_path / "fold1_test.csv").write_text("filename\naudio/a.wav\n")
     with pytest.raises(AscError, match="is a table, and no sound; give the sound files that it lists"):
         find_sound_files([tmp_path / "fold1_test.csv"])
+
+
+@pytest.mark.parametrize(
+    ("samples", "every", "begins"),
+    [
+        (96_000, 1.0, [0, 32_000, 64_000]),
+        (100_000, 1.0, [0, 32_000, 64_000, 68_000]),  # the last one reaches back
+        (64_000, 0.25, [0, 8_000, 16_000, 24_000, 32_000]),
+        (96_000, 2.0, [0, 64_000]),
+        (32_000, 1.0, [0]),
+        (100, 1.0, [0]),
+    ],
+)
+def test_windows_of_a_file_are_told_with_their_times(
+    network: SceneNetwork, tmp_path: Path, samples: int, every: float, begins: list[int]
+) -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", sound, 32_000, subtype="FLOAT")
+    found = list(classify_along(network, [tmp_path / "a.wav"], every))
+    assert [prediction.begin for prediction in found] == [begin / 32_000 for begin in begins]
+    assert [prediction.end for prediction in found] == [min(begin + 32_000, samples) / 32_000 for begin in begins]
+    assert [prediction.is_last for prediction in found] == [False] * (len(begins) - 1) + [True]
+    for prediction, begin in zip(found, begins, strict=True):
+        expected = classify(network, sound[begin : begin + 32_000])
+        assert prediction.distribution is not None
+        np.testing.assert_allclose(list(prediction.distribution.values()), expected, atol=1e-6)
+
+
+def test_a_broken_file_among_windows_is_named_and_the_next_follows(network: SceneNetwork, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"not a sound")
+    soundfile.write(tmp_path / "b.wav", np.full(64_000, 0.1), 32_000)
+    broken, first, second = classify_along(network, [tmp_path / "a.wav", tmp_path / "b.wav"], 1.0)
+    assert "not a readable sound file" in broken.error
+    assert broken.is_last
+    assert (first.begin, second.begin) == (0.0, 1.0)
