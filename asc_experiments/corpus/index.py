@@ -36,6 +36,8 @@ HELD_OUT_GROUP = "held_out"
 """The group of training devices that a split holds out: heard nowhere in training, and yet chosen by."""
 
 _NAME = re.compile(r"\w[\w .:-]{0,63}")
+_SCENE_NAME = re.compile(r"(?=.{1,64}$)\w[\w .:-]*(/\w[\w .:-]*)*")
+"""TUT's corpora have ``cafe/restaurant``."""
 _LONGEST_REFERENCE = 100
 _LOOKED_FOR = 8
 
@@ -302,8 +304,9 @@ def _check_clips(table: str, clips: list[Clip], problems: list[Problem]) -> list
 
 def check_names(where: str, kind: str, names: Iterable[str], problems: list[Problem]) -> None:
     """Add a problem for each name that cannot be part of a metric's."""
-    remedy = "use letters, digits, blanks and . : _ -"
-    wrong = sorted({name for name in names if not _NAME.fullmatch(name)})
+    rule, further = (_SCENE_NAME, " and / between words") if kind == "scene" else (_NAME, "")
+    remedy = f"use letters, digits, blanks and . : _ -{further}"
+    wrong = sorted({name for name in names if not rule.fullmatch(name)})
     problems += [Problem(where, f"{kind} {name!r} is no name", remedy) for name in wrong]
 
 

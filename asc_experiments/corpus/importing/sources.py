@@ -15,6 +15,7 @@ from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.corpus.audio import is_sound
 from asc_experiments.corpus.index import check_names, read_clips
 from asc_experiments.corpus.reader import TEST, TRAIN, UNUSED, Clip, corpus_readers
+from asc_experiments.corpus.readers.tau import in_a_name
 from asc_experiments.corpus.tables import Row, check_unique, read_table
 
 CLASS_FOLDERS, CSV = "class-folders", "csv"
@@ -145,7 +146,7 @@ def _of_reader(order: Order, problems: list[Problem]) -> list[Recording]:
 def _segment(clip: Clip) -> str:
     """What stands in a file's name between scene and place and the device, as in TAU20; empty in another form."""
     name = clip.filename.rpartition("/")[2]
-    begin, end = f"{clip.scene}-{clip.place}-", f"-{clip.device}.wav"
+    begin, end = f"{in_a_name(clip.scene)}-{clip.place}-", f"-{clip.device}.wav"
     inner = name[len(begin) : -len(end)] if name.startswith(begin) and name.endswith(end) else ""
     return inner if inner.isalnum() else ""
 

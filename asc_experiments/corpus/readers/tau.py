@@ -77,10 +77,15 @@ def tau_clip(filename: str, scene: str, place: str, device: str, fold: str = UNU
 def recording_of(filename: str, scene: str, place: str, device: str) -> tuple[str, int]:
     """The recording that a name in TAU22's form tells, and which second of it; an empty one in another form."""
     folder, _, name = filename.rpartition("/")
-    begin, end = f"{scene}-{place}-", f"-{device}.wav"
+    begin, end = f"{in_a_name(scene)}-{place}-", f"-{device}.wav"
     inner = name[len(begin) : -len(end)] if name.startswith(begin) and name.endswith(end) else ""
     match = _SEGMENT_AND_SECOND.fullmatch(inner)
     return (f"{folder}/{match[1]}", int(match[2])) if match else ("", 0)
+
+
+def in_a_name(scene: str) -> str:
+    """A scene as part of a file's name, which a ``/`` would end."""
+    return scene.replace("/", "_")
 
 
 def write_tables(folder: Path, clips: Sequence[Clip]) -> None:
