@@ -206,7 +206,8 @@ def _show_prune(verdicts: list[Verdict], left: list[Leftover], freed: int, delet
     for heading in ("key", "teacher", "", "why"):
         table.add_column(heading, no_wrap=heading != "why")
     for v in verdicts:
-        table.add_row(v.teacher.key, v.teacher.name, "goes" if v.goes else "stays", v.reason)
+        absent = f" ({v.teacher.absent} is not installed)" if v.teacher.absent else ""
+        table.add_row(v.teacher.key, v.teacher.name + absent, "goes" if v.goes else "stays", v.reason)
     show(table)
     for leftover in left:
         echo(f"checkpoint {leftover.path.name}: {leftover.days:.1f} days old, {leftover.size / _MB:.1f} MB")
