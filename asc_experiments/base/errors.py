@@ -136,6 +136,11 @@ def written_out(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
+def one_line(text: str) -> str:
+    """A text with escapes in place of what would steer a terminal or end the line: names of files hold anything."""
+    return text if text.isprintable() else written_out(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint that names the valid spelling nearest to ``name``, or lists all of them."""
     names = sorted(set(valid))

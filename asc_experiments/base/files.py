@@ -14,6 +14,11 @@ from asc_experiments.base.errors import AscError
 _REMEDY = "give another file: -o FILE"
 
 
+def absolute(path: Path) -> Path:
+    """A path from the root, without ``..``: what is stored of a folder does not depend on where it was named from."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Callable[[bytes], None]]:
     """Write a file beside its place and move it there at the end of a block that went well; else nothing stays.

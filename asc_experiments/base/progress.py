@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from asc_experiments.base.errors import written_out
+from asc_experiments.base.errors import one_line, written_out
 from asc_experiments.base.tables import fitted, needed_width
 
 
@@ -112,7 +112,7 @@ def _whole(table: Table) -> Group:
 
 def say(text: str) -> None:
     """Print a line of running commentary (to standard error, so that ``--json`` stays clean)."""
-    errors.print(text)
+    errors.print(one_line(text))
 
 
 @contextmanager

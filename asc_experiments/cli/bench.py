@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Json, print_facts, print_json
+from asc_experiments.cli.options import Json, echo, print_facts, print_json
 
 app = typer.Typer(
     help="Measure this program on this machine, beside a baseline that does the same.",
@@ -59,7 +59,7 @@ def everything(
             show(table_of(lines, heading(suite.machine, suite.device)))
         if profile:
             for operation, share in costliest(suite.distillation_epoch(), suite.device):
-                typer.echo(f"{share:6.1%} of a student's epoch: {operation}", err=as_json)
+                echo(f"{share:6.1%} of a student's epoch: {operation}", err=as_json)
 
 
 @app.command(epilog="Example: asc bench driver --trials 200")

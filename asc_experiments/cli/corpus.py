@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, TrainSplitFile, print_facts, print_json, with_settings
+from asc_experiments.cli.options import Json, Settings, TrainSplitFile, echo, print_facts, print_json, with_settings
 
 app = typer.Typer(
     help="Make, fetch, import, check and prepare corpora.",
@@ -30,7 +30,7 @@ def synth(
     from asc_experiments.corpus.synth import synthesise
 
     clips = synthesise(folder, clips_per_scene, seed, label_noise)
-    typer.echo(f"wrote {clips} clips to {folder}; next: {settings.next('corpus', 'check', folder)}")
+    echo(f"wrote {clips} clips to {folder}; next: {settings.next('corpus', 'check', folder)}")
 
 
 @app.command(epilog="Example: asc corpus fetch tau2022-mobile /data/tau2022")
@@ -48,7 +48,7 @@ def fetch(
     from asc_experiments.corpus.fetch import fetch_corpus, published_corpus
 
     corpus = fetch_corpus(published_corpus(name), folder, settings.cache, mirror, keep_archives)
-    typer.echo(f"{corpus.n_meta} clips are in {folder}; next: {settings.next('corpus', 'check', folder)}")
+    echo(f"{corpus.n_meta} clips are in {folder}; next: {settings.next('corpus', 'check', folder)}")
 
 
 @app.command(
@@ -102,15 +102,16 @@ def import_recordings(
     """
     from asc_experiments.base.durations import parse_duration
     from asc_experiments.base.errors import ProblemsError
+    from asc_experiments.base.problems import in_a_screen
     from asc_experiments.corpus.importing import Order, import_corpus
 
     order = Order(source, folder, layout, parse_duration(clip, "--clip"), device_from, place_from, split, seed)
     try:
         facts = import_corpus(order).facts()
     except ProblemsError as error:
-        for problem in error.problems:
-            typer.echo(f"problem: {problem.line()}", err=True)
-        typer.echo(f"{len(error.problems)} problems in {source}; nothing was written", err=True)
+        for line in in_a_screen(error.problems):
+            echo(line, err=True)
+        echo(f"{_problems(len(error.problems))} in {source}; nothing was written", err=True)
         raise typer.Exit(2) from None
     if as_json:
         print_json(facts)
@@ -120,13 +121,14 @@ def import_recordings(
     places = {"places": _folds(facts["places"], "places")}
     counts = {"recordings": facts["recordings"], "clips": _folds(facts["folds"])}
     print_facts(counts | places | told | left_out, str(folder))
-    typer.echo(f"next: {settings.next('corpus', 'check', folder)}")
+    echo(f"next: {settings.next('corpus', 'check', folder)}")
 
 
 @app.command(epilog="Example: asc corpus check /data/TAU-urban-acoustic-scenes-2022-mobile-development")
 @with_settings()
 def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None, as_json: Json = False) -> None:
-    """Validate tables and audio, and list every problem with its file and its remedy."""
+    """Validate tables and audio, and list the problems with their files and remedies; many of a kind are counted."""
+    from asc_experiments.base.problems import in_a_screen
     from asc_experiments.corpus.check import check_corpus
 
     facts, problems = check_corpus(folder, train_split)
@@ -137,14 +139,16 @@ def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None
         devices = {f"device {name}": _device(about) for name, about in facts.pop("devices").items()}
         print_facts(facts | devices, str(folder))
         for warning in warnings:
-            typer.echo(f"warning: {warning}", err=True)
-    for problem in problems:
-        typer.echo(f"problem: {problem.line()}", err=True)
+            echo(f"warning: {warning}", err=True)
     if problems:
-        typer.echo(f"{len(problems)} problems in {folder}", err=True)
+        told = in_a_screen(problems)
+        for line in told:
+            echo(line, err=True)
+        each = "" if len(told) == len(problems) else "; --json lists each"
+        echo(f"{_problems(len(problems))} in {folder}{each}", err=True)
         raise typer.Exit(2)
     if not as_json:
-        typer.echo(f"{folder} is in order")
+        echo(f"{folder} is in order")
 
 
 @app.command(epilog="Example: asc corpus prepare demo_corpus")
@@ -161,6 +165,10 @@ def prepare(settings: Settings, folder: Folder, as_json: Json = False) -> None:
         print_json(facts)
     else:
         print_facts(facts, str(folder))
+
+
+def _problems(count: int) -> str:
+    return f"{count:,} problem{'' if count == 1 else 's'}"
 
 
 def _folds(counts: dict[str, int], what: str = "clips") -> str:

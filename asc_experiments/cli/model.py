@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, ends_soon, print_facts, print_json, with_settings
+from asc_experiments.cli.options import Json, Settings, echo, ends_soon, print_facts, print_json, with_settings
 from asc_experiments.cli.predictions import Format, open_writer
 from asc_experiments.cli.study import Name
 
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from asc_experiments.tracking.registry.gates import Measured
 
 _GATES = "Gates"
+_SHORTEST_STEP_S = 0.01
 ModelUri = Annotated[
-    str, typer.Argument(metavar="MODEL_URI", help="models:/NAME@ALIAS, models:/NAME/VERSION or models:/MODEL_ID.")
+    str,
+    typer.Argument(
+        metavar="MODEL_URI", help="models:/NAME@ALIAS, models:/NAME/VERSION (or latest) or models:/MODEL_ID."
+    ),
 ]
 
 
@@ -124,8 +128,8 @@ def register(
     _show_measured(found.measured, "the network that is shipped, on the test fold", found.warning)
     if found.alias != alias:
         command = settings.next("register", name, "--model", model, "--replace")
-        typer.echo(f"{command} makes version {found.version} champion")
-    typer.echo(f"next: {settings.next('predict', found.uri, 'FOLDER')}")
+        echo(f"{command} makes version {found.version} champion")
+    echo(f"next: {settings.next('predict', found.uri, 'FOLDER')}")
 
 
 def _facts(measured: Measured) -> dict[str, Any]:
@@ -148,7 +152,7 @@ def _show_measured(measured: tuple[Measured, ...], title: str, warning: str) -> 
     picked_from = max(each.picked_from for each in measured)
     heading = "95 % interval" if picked_from < 2 else "interval *"
     if warning:
-        typer.echo(warning)
+        echo(warning)
     table = Table(title=title, title_justify="left")
     for column in ("", "this network", heading, "trial: mean ± std", "limit", ""):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
@@ -158,10 +162,10 @@ def _show_measured(measured: tuple[Measured, ...], title: str, warning: str) -> 
         table.add_row(each.name, each.shown(each.value), each.interval, mean, each.limit_shown, verdict)
     show(table)
     if picked_from > 1:
-        typer.echo(f"* {interval_in_words(picked_from)}")
+        echo(f"* {interval_in_words(picked_from)}")
     for each in measured:
         if each.basis:
-            typer.echo(f"{each.name}: {each.basis}")
+            echo(f"{each.name}: {each.basis}")
 
 
 @with_settings("workspace", "tracking_uri")
@@ -175,32 +179,54 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
     ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="An answer, with its times, per second of sound begun every TIME, say 1s."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Say of sound files of any length and sampling rate which scene they are; exit code 2 if one cannot be read."""
     from asc_experiments.base.progress import progress, say
     from asc_experiments.tracking.registry.network_store import fetch_network
-    from asc_experiments.training.inference import classify_files, find_sound_files
+    from asc_experiments.training.inference import classify_along, classify_files, find_sound_files, left_out
 
     if as_json:
         format = Format.jsonl
-    files = find_sound_files(paths)
+    step = None if every is None else _step(every)
+    files, others = find_sound_files(paths)
+    if others:
+        say(left_out(others))
     network = fetch_network(settings.tracking(), model_uri)
     broken = 0
     with (
-        open_writer(format, network.scenes, output) as write,
+        open_writer(format, network.scenes, output, timed=step is not None) as write,
         progress(len(files), "predicting", "files") as advance,
     ):
-        for found in classify_files(network, files):
+        for found in classify_files(network, files) if step is None else classify_along(network, files, step):
             if found.error:
                 broken += 1
                 say(f"error: {found.path}: {found.error}")
             else:
                 write(found)
-            advance()
+            advance(int(found.is_last))
     if broken:
         say(f"{broken} of {len(files)} files could not be read")
         raise typer.Exit(2)
+
+
+def _step(text: str) -> float:
+    """The seconds from one window to the next.
+
+    Raises:
+        AscError: if that is none.
+    """
+    from asc_experiments.base.durations import parse_duration
+    from asc_experiments.base.errors import AscError
+
+    seconds = parse_duration(text, "--every")
+    if seconds < _SHORTEST_STEP_S:
+        raise AscError(f"--every {text}", f"is less than {_SHORTEST_STEP_S:g} s", "give, for example, 1s")
+    return seconds
 
 
 @with_settings("workspace", "tracking_uri")

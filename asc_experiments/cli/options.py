@@ -259,6 +259,13 @@ def ends_soon(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+def echo(text: str, err: bool = False) -> None:
+    """Print one line; the paths and names in it may hold what would steer a terminal."""
+    from asc_experiments.base.errors import one_line
+
+    typer.echo(one_line(text), err=err)
+
+
 def print_json(facts: Any) -> None:
     """Print facts as JSON on standard output."""
     typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
@@ -268,9 +275,10 @@ def print_facts(facts: dict[str, Any], title: str) -> None:
     """Print facts as an aligned two-column table."""
     from rich.table import Table
 
+    from asc_experiments.base.errors import one_line
     from asc_experiments.base.progress import show
 
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(title=one_line(title), title_justify="left", show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in facts.items():

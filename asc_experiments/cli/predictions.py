@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from asc_experiments.base.errors import one_line, written_out
 from asc_experiments.base.files import whole_file
 
 if TYPE_CHECKING:
     from asc_experiments.training.inference import Prediction
 
 _DIGITS = 6
+_TIMES = ("begin", "end")
 
 
 class Format(StrEnum):
@@ -31,30 +33,39 @@ class Format(StrEnum):
 
 
 @contextmanager
-def open_writer(format: Format, scenes: tuple[str, ...], output: Path | None) -> Iterator[Callable[[Prediction], None]]:
+def open_writer(
+    format: Format, scenes: tuple[str, ...], output: Path | None, timed: bool = False
+) -> Iterator[Callable[[Prediction], None]]:
     """Write predictions to standard output, or into a file that appears whole or not at all.
 
     Args:
         format: how.
         scenes: in the order of the columns.
         output: the file; None is standard output.
+        timed: whether each prediction is of a window, with its times.
 
     Raises:
         AscError: if the file cannot be written.
     """
     if output is None:
         write = _standard_output()
-        write(heading(format, scenes))
+        write(heading(format, scenes, timed))
         yield lambda prediction: write(line(format, scenes, prediction))
         return
     with whole_file(output) as write_bytes:
-        write_bytes(heading(format, scenes).encode())
+        write_bytes(heading(format, scenes, timed).encode())
         yield lambda prediction: write_bytes(line(format, scenes, prediction).encode())
 
 
-def heading(format: Format, scenes: tuple[str, ...]) -> str:
+def heading(format: Format, scenes: tuple[str, ...], timed: bool = False) -> str:
     """What stands above the lines: the columns of CSV, nothing elsewhere."""
-    columns = ["file", "scene", "probability", *(f"probability/{scene}" for scene in scenes)]
+    columns = [
+        "file",
+        *(_TIMES if timed else ()),
+        "scene",
+        "probability",
+        *(f"probability/{scene}" for scene in scenes),
+    ]
     return _csv_line(columns) if format is Format.csv else ""
 
 
@@ -64,14 +75,17 @@ def line(format: Format, scenes: tuple[str, ...], prediction: Prediction) -> str
     name = str(prediction.path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if format is Format.table:
         width = max(map(len, scenes))
-        return f"{prediction.scene:<{width}}  {prediction.probability:5.3f}  {name}\n"
-    said = prediction.distribution or {}
-    distribution = {scene: round(said[scene], _DIGITS) for scene in scenes}
+        times = "" if prediction.begin is None else f"{prediction.begin:9.2f} –{prediction.end:9.2f} s  "
+        return f"{times}{prediction.scene:<{width}}  {prediction.probability:5.3f}  {one_line(name)}\n"
+    probabilities = prediction.distribution or {}
+    distribution = {scene: round(probabilities[scene], _DIGITS) for scene in scenes}
     probability = round(prediction.probability, _DIGITS)
+    begin, end = prediction.begin, prediction.end
+    timed = {} if begin is None or end is None else {"begin": round(begin, _DIGITS), "end": round(end, _DIGITS)}
     if format is Format.csv:
-        return _csv_line([name, prediction.scene, probability, *distribution.values()])
-    facts = {"file": name, "scene": prediction.scene, "probability": probability, "distribution": distribution}
-    return json.dumps(facts) + "\n"
+        return _csv_line([name, *timed.values(), prediction.scene, probability, *distribution.values()])
+    said = {"scene": prediction.scene, "probability": probability, "distribution": distribution}
+    return json.dumps({"file": name, **timed, **said}) + "\n"
 
 
 def _csv_line(values: list[object] | list[str]) -> str:
@@ -81,10 +95,13 @@ def _csv_line(values: list[object] | list[str]) -> str:
 
 
 def _standard_output() -> Callable[[str], None]:
-    """A progress bar draws what goes to ``sys.stdout`` above itself, even where that is a file: it is held before."""
+    """A progress bar draws what goes to ``sys.stdout`` above itself, even where that is a file: it is held before.
+
+    Programs get names as they are, a terminal what does not steer it.
+    """
     stream = sys.stdout
     if stream.isatty():
-        return lambda text: typer.echo(text, nl=False)
+        return lambda text: typer.echo(written_out(text), nl=False)
 
     def write(text: str) -> None:
         stream.write(text)

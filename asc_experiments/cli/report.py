@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, ends_soon, with_settings
+from asc_experiments.cli.options import Json, Settings, echo, ends_soon, with_settings
 from asc_experiments.report.render.formats import Format, default_file, format_of
 
 Names = Annotated[
@@ -53,7 +53,7 @@ def report(
     if output is not None:
         with whole_file(output) as write:
             write(render(find(settings.tracking(), names), wanted).encode())
-        typer.echo(output)
+        echo(str(output))
         return
     findings = find(settings.tracking(), names)
     if wanted is Format.table:

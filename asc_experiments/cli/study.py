@@ -14,6 +14,7 @@ from asc_experiments.cli.options import (
     Json,
     Settings,
     TrainSplitFile,
+    echo,
     ends_soon,
     print_facts,
     print_json,
@@ -137,7 +138,7 @@ def new(
     except AscError:
         file.unlink()
         raise
-    typer.echo(f"wrote {file}; next: {settings.next('study', 'plan', file, '--corpus', 'DIR')}")
+    echo(f"wrote {file}; next: {settings.next('study', 'plan', file, '--corpus', 'DIR')}")
 
 
 @app.command("run", epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus --trials 4 --workers 2")
@@ -192,14 +193,14 @@ def run_study(
         )
         status = Driver(study, bench, storage, pool, retry_deleted).run(seconds, retry_failed)
     except (KeyboardInterrupt, SystemExit) as stop:  # Ctrl-C, SIGTERM
-        typer.echo(f"stopped; the same command resumes with study '{study.name}'", err=True)
+        echo(f"stopped; the same command resumes with study '{study.name}'", err=True)
         raise typer.Exit(stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130) from None
     if as_json:
         print_json(status.facts())
     else:
         print_facts(status.facts(), f"study {status.name}")
         for words in (["report", status.name, "--format", "html"], ["register", status.name], ["ui"]):
-            typer.echo(f"next: {settings.next(*words)}")
+            echo(f"next: {settings.next(*words)}")
     if status.failed:
         raise typer.Exit(1)
 
@@ -235,7 +236,7 @@ def plan(
     given = {"--trials": trials, "--trials-of": trials_of, "--scale": scale, "--train-split": train_split}
     words = [word for option, value in given.items() if value for word in (option, value)]
     words += [word for each in assignments or [] for word in ("--set", each)]
-    typer.echo(f"next: {settings.next('study', 'run', file, '--corpus', corpus, *words)}")
+    echo(f"next: {settings.next('study', 'run', file, '--corpus', corpus, *words)}")
 
 
 def _read(
@@ -308,7 +309,7 @@ def watch(
         status = watching.look().status
         typer.echo(ended_in_words(status))
         if status.done >= status.asked:
-            typer.echo(f"next: {settings.next('report', name)}")
+            echo(f"next: {settings.next('report', name)}")
 
 
 @app.command("list", epilog="Example: asc study list")

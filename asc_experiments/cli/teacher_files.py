@@ -17,6 +17,7 @@ from asc_experiments.cli.options import (
     Seed,
     Settings,
     Validation,
+    echo,
     print_json,
     with_settings,
 )
@@ -57,7 +58,7 @@ def export(
     if as_json:
         print_json(teacher_facts(teacher) | {"folder": str(output)})
     else:
-        typer.echo(f"teacher {teacher.key} {teacher.name} is in {output}; next, elsewhere: asc teacher import {output}")
+        echo(f"teacher {teacher.key} {teacher.name} is in {output}; next, elsewhere: asc teacher import {output}")
 
 
 @with_settings("workspace", "tracking_uri", "dirs")
@@ -205,10 +206,11 @@ def _show_prune(verdicts: list[Verdict], left: list[Leftover], freed: int, delet
     for heading in ("key", "teacher", "", "why"):
         table.add_column(heading, no_wrap=heading != "why")
     for v in verdicts:
-        table.add_row(v.teacher.key, v.teacher.name, "goes" if v.goes else "stays", v.reason)
+        absent = f" ({v.teacher.absent} is not installed)" if v.teacher.absent else ""
+        table.add_row(v.teacher.key, v.teacher.name + absent, "goes" if v.goes else "stays", v.reason)
     show(table)
     for leftover in left:
-        typer.echo(f"checkpoint {leftover.path.name}: {leftover.days:.1f} days old, {leftover.size / _MB:.1f} MB")
-    typer.echo(f"{freed / _MB:.1f} MB of the cache {'are' if deleted else 'would be'} freed")
+        echo(f"checkpoint {leftover.path.name}: {leftover.days:.1f} days old, {leftover.size / _MB:.1f} MB")
+    echo(f"{freed / _MB:.1f} MB of the cache {'are' if deleted else 'would be'} freed")
     if not deleted and (going or left):
         typer.echo("nothing was deleted; the same command with --yes does it")

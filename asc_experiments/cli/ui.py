@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Settings, with_settings
+from asc_experiments.cli.options import Settings, echo, with_settings
 
 
 def add_to(root: typer.Typer) -> None:
@@ -57,7 +57,7 @@ def ui(
         links |= {name: f"{mlflow}/{page}" for name, page in pages(tracking).items()}
         width = max(map(len, links))
         for name, link in links.items():
-            typer.echo(f"{name:<{width}}  {link}")
+            echo(f"{name:<{width}}  {link}")
         typer.echo("Ctrl-C stops both")
         with suppress(KeyboardInterrupt):  # that is how it ends
             if server is None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Json, Settings, print_facts, print_json, with_settings
+from asc_experiments.cli.options import Json, Settings, echo, print_facts, print_json, with_settings
 
 app = typer.Typer(
     help="Move a workspace, or studies between workspaces and servers.",
@@ -42,11 +42,11 @@ def relocate(
         print_json({"before": done.before, "after": done.after, "rewritten": not dry_run, "paths": done.counts})
         return
     if not done.total:
-        typer.echo(f"nothing to do: every path leads into {done.after}")
+        echo(f"nothing to do: every path leads into {done.after}")
         return
     counts = ", ".join(f"{number} in {table}" for table, number in done.counts.items())
-    typer.echo(f"{done.total} paths {'would be ' if dry_run else ''}rewritten ({counts})")
-    typer.echo(f"from {', '.join(done.before)} to {done.after}")
+    echo(f"{done.total} paths {'would be ' if dry_run else ''}rewritten ({counts})")
+    echo(f"from {', '.join(done.before)} to {done.after}")
 
 
 @app.command("export", epilog="Example: asc workspace export quickstart.tar --study quickstart")
@@ -75,7 +75,7 @@ def export(
         print_json(facts | {"file": str(path)})
         return
     print_facts(facts | {"size": f"{facts['size'] / _MB:.1f} MB"}, f"exported to {path}")
-    typer.echo(f"next, elsewhere: asc workspace import {path.name}")
+    echo(f"next, elsewhere: asc workspace import {path.name}")
 
 
 @app.command("import", epilog="Example: asc workspace import quickstart.tar --tracking-uri http://127.0.0.1:5000")
@@ -98,4 +98,4 @@ def import_(
         print_json(facts | {"file": str(path)})
         return
     print_facts(facts, f"imported from {path}")
-    typer.echo("next: " + "; ".join(settings.next("report", name) for name in facts["studies"][:3]))
+    echo("next: " + "; ".join(settings.next("report", name) for name in facts["studies"][:3]))

@@ -12,8 +12,9 @@ import os
 import struct
 import threading
 import wave
-from pathlib import Path
-from typing import cast
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 import soundfile
@@ -28,6 +29,19 @@ SAMPLE_RATE = 32_000
 MOST_SAMPLES, MOST_SAMPLES_OF_A_CLIP = 1 << 30, 1 << 26
 """What is decoded at most: nine hours at 32 kHz (4 GB as float32), of a clip half an hour."""
 _MOST_BYTES_OF_A_CLIP = 1 << 29
+SOUND_SUFFIXES = (
+    ".wav", ".wave", ".bwf", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc", ".au", ".snd",
+    ".caf", ".w64", ".rf64", ".voc", ".sph", ".nist", ".sf",
+)  # fmt: skip
+"""How the names of files end that libsndfile reads and that hold nothing but sound."""
+FULL_SCALE = 32767 / 32768
+"""The loudest sample of 16 bits; the lowest is -1."""
+_UNKNOWN_FRAMES = (1 << 63) - 1
+"""What libsndfile says of a FLAC file whose encoder wrote into a pipe, and did not know how long it would be."""
+_UNKNOWN_BYTES = 0x7FFF0000
+"""From here on a WAV header's size says that its writer did not know it: sox writes 0x7FFFF000 into a pipe, arecord
+0x80000000, ffmpeg 0xFFFFFFFF. A file that really is so large is no clip."""
+_FRAMES_AT_A_TIME = 1 << 16
 _of_thread = threading.local()
 
 
@@ -42,26 +56,83 @@ class _Bytes(io.BytesIO):
             return super().seek(0)
 
 
+class OpenSound(soundfile.SoundFile):
+    """A sound file that is read from its beginning to its end, also where its header does not say how long it is."""
+
+    def __init__(self, file: Path | BinaryIO) -> None:
+        super().__init__(file)
+        self.is_endless = self.frames == _UNKNOWN_FRAMES
+
+    def seekable(self) -> bool:
+        """Not where the end is unknown: soundfile would look for it, and libsndfile fails there."""
+        return not self.__dict__.get("is_endless") and bool(super().seekable())
+
+    def count_frames(self) -> int:
+        """How many there are, which has to be read where the header does not say it; nothing is left to read then."""
+        if not self.is_endless:
+            return int(self.frames)
+        counted = 0
+        while block := len(self.read(_FRAMES_AT_A_TIME, dtype="float32", always_2d=True)):
+            counted += block
+        return counted
+
+
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """Samples ``(frames, channels)`` float32, the sampling rate in Hz, and how many frames the header promised."""
+
+    samples: np.ndarray
+    rate: int
+    promised: int
+
+
+def _decode(data: bytes, most: int) -> _Decoded:
+    """Decode a sound file from memory.
+
+    Args:
+        data: the file.
+        most: how many samples, of all channels together or resampled to 32 kHz, are decoded.
+
+    Raises:
+        soundfile.LibsndfileError: if the bytes are no sound file.
+        OSError: if it claims to be longer, or is.
+    """
+    with OpenSound(_Bytes(data)) as file:
+        rate, channels = file.samplerate, file.channels
+        limit = min(most // max(1, channels), most * max(1, rate) // SAMPLE_RATE)
+        frames = 0 if file.is_endless else file.frames
+        if frames > limit:
+            raise OSError(errno.EFBIG, f"claims to hold {frames:,} samples at {rate} Hz, which is too long")
+        if not file.is_endless:
+            samples = file.read(dtype="float32", always_2d=True)
+            return _Decoded(samples, rate, promised_frames(data, frames))
+        blocks = []
+        while len(block := file.read(_FRAMES_AT_A_TIME, dtype="float32", always_2d=True)):
+            blocks.append(block)
+            frames += len(block)
+            if frames > limit:
+                raise OSError(errno.EFBIG, f"holds more than {limit:,} samples at {rate} Hz, which is too long")
+        return _Decoded(np.concatenate(blocks or [np.empty((0, channels), np.float32)]), rate, frames)
+
+
+def is_sound(path: PurePath) -> bool:
+    """Whether a file is a sound file by its name; hidden ones are not: other systems keep notes in ``._clip.wav``."""
+    return path.name.lower().endswith(SOUND_SUFFIXES) and not path.name.startswith(".")
+
+
 def read_mono(data: bytes) -> tuple[np.ndarray, int]:
     """Decode a sound file from memory and average its channels.
 
     Returns:
-        Samples ``(samples,)`` float32 in [-1, 1] and the sampling rate in Hz.
+        Samples ``(samples,)`` float32, as a rule in [-1, 1], and the sampling rate in Hz.
 
     Raises:
         soundfile.LibsndfileError: if the bytes are no sound file.
         OSError: if it claims to be longer than :data:`MOST_SAMPLES`, as it is or at 32 kHz.
     """
-    info = soundfile.info(_Bytes(data))
-    if max(_claimed(info), info.frames * SAMPLE_RATE // max(1, info.samplerate)) > MOST_SAMPLES:
-        raise OSError(errno.EFBIG, f"claims {info.frames:,} samples at {info.samplerate} Hz, which is too long")
-    samples, rate = soundfile.read(_Bytes(data), dtype="float32", always_2d=True)
-    return samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0], rate
-
-
-def _claimed(info: soundfile._SoundFileInfo) -> int:
-    """How many samples a header says there are, in all channels."""
-    return int(info.frames) * int(info.channels)
+    decoded = _decode(data, MOST_SAMPLES)
+    samples = decoded.samples
+    return samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0], decoded.rate
 
 
 def resample(samples: np.ndarray, rate: int, target: int = SAMPLE_RATE) -> np.ndarray:
@@ -89,54 +160,83 @@ def _resampler(rate: int, target: int) -> soxr.ResampleStream:
     return cast(soxr.ResampleStream, made[rate, target])
 
 
+def at_full_scale(samples: np.ndarray) -> np.ndarray:
+    """Samples as 16 bits can hold them, float32: what is louder is cut, in prediction as in a corpus's clips.
+
+    Recorders of 32-bit floats go above full scale, and so does resampling, a little.
+    """
+    return np.clip(samples, -1.0, FULL_SCALE)
+
+
 def to_int16(samples: np.ndarray) -> np.ndarray:
-    """Float samples in [-1, 1] as int16; louder ones are clipped."""
+    """Float samples in [-1, 1] as int16; louder ones are cut at full scale, as :func:`at_full_scale` does."""
     return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
 
 
-def inspect_clip(data: bytes, where: str) -> tuple[np.ndarray | None, Problem | None]:
+class Inspected(NamedTuple):
+    """A corpus clip that was decoded.
+
+    Attributes:
+        samples: ``(samples,)`` int16 at 32 kHz, or None where something is wrong.
+        problem: what is wrong, or None.
+        peak: the largest absolute sample of the file, where 1 is full scale; 1 where it cannot be more.
+    """
+
+    samples: np.ndarray | None
+    problem: Problem | None
+    peak: float = 1.0
+
+
+def inspect_clip(data: bytes, where: str) -> Inspected:
     """Decode a corpus clip to 32 kHz int16, or say what is wrong with it.
 
     Args:
         data: the file's bytes.
         where: the file's name, for the problem.
-
-    Returns:
-        ``(samples,)`` int16 at 32 kHz and None, or None and the problem.
     """
 
-    def problem(what: str, remedy: str) -> tuple[None, Problem]:
-        return None, Problem(where, what, remedy)
+    def problem(what: str, remedy: str) -> Inspected:
+        return Inspected(None, Problem(where, what, remedy))
 
     if not data:
         return problem("the file is empty (0 bytes)", "restore it from the original recordings")
     plain = _plain_clip(data)
     if plain is not None:
-        return to_int16(resample(*plain)), None
-    try:
-        info = soundfile.info(_Bytes(data))
-        if _claimed(info) > MOST_SAMPLES_OF_A_CLIP:
-            return problem(f"claims to hold {info.frames:,} samples", "cut the recording into clips")
-        samples, rate = soundfile.read(_Bytes(data), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        return problem(f"not a readable WAV file ({error.error_string})", "restore it from the original recordings")
-    promised = promised_frames(data, info)
-    if samples.shape[0] < promised:
-        what = f"truncated: the header promises {promised} samples, {samples.shape[0]} are there"
-        return problem(what, "restore it from the original recordings")
-    if samples.shape[0] == 0:
-        return problem("holds no samples", "restore it from the original recordings")
-    if samples.shape[1] != 1:
-        return problem(f"has {samples.shape[1]} channels", "mix it down to mono")
-    if rate < SAMPLE_RATE:
-        what = f"is sampled at {rate} Hz, below the {SAMPLE_RATE} Hz that the frontends need"
-        return problem(what, "use the original recording")
-    mono = samples[:, 0]
-    if not np.isfinite(mono).all():
-        return problem("holds samples that are not finite (NaN or infinite)", "record or export it again")
-    if not mono.any():
-        return problem("is silent: every sample is zero", "remove it from the corpus's tables")
-    return to_int16(resample(mono, rate)), None
+        mono, rate, peak = *plain, 1.0
+    else:
+        try:
+            decoded = _decode(data, MOST_SAMPLES_OF_A_CLIP)
+        except OSError as error:
+            return problem(str(error.strerror), "cut the recording into clips")
+        except soundfile.LibsndfileError as error:
+            what = f"not a readable sound file ({error.error_string})"
+            return problem(what, "restore it from the original recordings")
+        if wrong := _wrong_with(decoded):
+            return problem(*wrong)
+        mono, rate = decoded.samples[:, 0], decoded.rate
+        peak = max(float(mono.max()), -float(mono.min()))
+        if not np.isfinite(peak):
+            return problem("holds samples that are not finite (NaN or infinite)", "record or export it again")
+    samples = to_int16(resample(mono, rate))
+    if not samples.any():
+        return problem("is silent: every sample is zero at 16 bits", "remove it from the corpus's tables")
+    return Inspected(samples, None, peak)
+
+
+def _wrong_with(decoded: _Decoded) -> tuple[str, str] | None:
+    """What keeps a file from being a clip, by its length, channels and sampling rate, and the remedy."""
+    frames, channels = decoded.samples.shape
+    if frames < decoded.promised:
+        what = f"truncated: the header promises {decoded.promised} samples, {frames} are there"
+        return what, "restore it from the original recordings"
+    if frames == 0:
+        return "holds no samples", "restore it from the original recordings"
+    if channels != 1:
+        return f"has {channels} channels", "mix it down to mono"
+    if decoded.rate < SAMPLE_RATE:
+        what = f"is sampled at {decoded.rate} Hz, below the {SAMPLE_RATE} Hz that the frontends need"
+        return what, "use the original recording"
+    return None
 
 
 def _plain_clip(data: bytes) -> tuple[np.ndarray, int] | None:
@@ -157,44 +257,57 @@ def _plain_clip(data: bytes) -> tuple[np.ndarray, int] | None:
     return samples.astype(np.float32) / np.float32(32768), rate
 
 
-def promised_frames(data: bytes, info: soundfile._SoundFileInfo) -> int:
-    """The number of samples a WAV header claims; libsndfile silently reports what is really there."""
+def promised_frames(data: bytes, there: int) -> int:
+    """The number of samples a WAV header claims; libsndfile silently reports what is really there.
+
+    Args:
+        data: the file, or its beginning.
+        there: how many libsndfile finds, which is the answer where the header claims none.
+    """
     if data[:4] != b"RIFF":
-        return int(info.frames)
+        return there
     at, frame_bytes = 12, 0
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         if name == b"fmt ":
             frame_bytes = int.from_bytes(data[at + 20 : at + 22], "little")
         elif name == b"data":
-            unknown = size in (0, 0xFFFFFFFF) or frame_bytes == 0  # written by a stream that did not know
-            return int(info.frames) if unknown else size // frame_bytes
+            unknown = size == 0 or size >= _UNKNOWN_BYTES or frame_bytes == 0
+            return there if unknown else size // frame_bytes
         at += 8 + size + size % 2
-    return int(info.frames)
+    return there
 
 
-def read_clip(root: Path, filename: str) -> tuple[np.ndarray | None, Problem | None, str]:
-    """Read and decode one clip of a corpus.
+class ReadClip(NamedTuple):
+    """A corpus clip that was read: as :class:`Inspected`, and the digest of the file's bytes."""
 
-    Returns:
-        What :func:`inspect_clip` returns, and the digest of the file's bytes.
-    """
+    samples: np.ndarray | None
+    problem: Problem | None
+    digest: str
+    peak: float = 1.0
+
+
+def read_clip(root: Path, filename: str) -> ReadClip:
+    """Read and decode one clip of a corpus; see :func:`inspect_clip`."""
+
+    def broken(what: str, remedy: str) -> ReadClip:
+        return ReadClip(None, Problem(filename, what, remedy), "")
+
     try:
         path = os.path.join(root, filename)
         if problem := unfit(root, filename):
-            return None, problem, ""
+            return ReadClip(None, problem, "")
         with open(path, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size > _MOST_BYTES_OF_A_CLIP:
-                return None, Problem(filename, f"is {size / 1e6:,.0f} MB large", "cut the recording into clips"), ""
+                return broken(f"is {size / 1e6:,.0f} MB large", "cut the recording into clips")
             data = file.readall()
     except FileNotFoundError:
-        remedy = "restore it, or remove it from the corpus's tables"
-        return None, Problem(filename, f"no such file in {root}", remedy), ""
+        return broken(f"no such file in {root}", "restore it, or remove it from the corpus's tables")
     except OSError as error:
-        return None, Problem(filename, f"cannot be read ({error.strerror})", "check the file and its permissions"), ""
-    samples, problem = inspect_clip(data, filename)
-    return samples, problem, digest_sound(data)
+        return broken(f"cannot be read ({error.strerror})", "check the file and its permissions")
+    samples, wrong, peak = inspect_clip(data, filename)
+    return ReadClip(samples, wrong, digest_sound(data), peak)
 
 
 def unfit(root: Path, filename: str) -> Problem | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from asc_experiments.base.errors import AscError, Problem
 from asc_experiments.base.progress import progress
-from asc_experiments.corpus.decoding import decode_all
-from asc_experiments.corpus.index import Corpus, read_index
+from asc_experiments.corpus.decoding import Decoded, decode_all, uneven
+from asc_experiments.corpus.index import Corpus, misplaced, read_index
 from asc_experiments.corpus.train_split import read_train_split
 
 _PLACES_NAMED = 5
@@ -29,18 +30,36 @@ def check_corpus(root: Path, train_split: Path | None = None) -> tuple[dict[str,
     corpus, problems = read_index(root)
     if corpus is None:
         return {}, problems
+    if (elsewhere := misplaced(corpus)) is not None:  # which the index tells of; a line per clip would bury it
+        return corpus_facts(corpus), problems if elsewhere in problems else [*problems, elsewhere]
+    decoded = []
     with progress(len(corpus.clips), "checking", "clips") as advance:
         for clip in decode_all(corpus.root, corpus.filenames):
-            if clip.problem:
-                problems.append(clip.problem)
+            decoded.append(clip)
             advance()
+    problems += [clip.problem for clip in decoded if clip.problem] + uneven(corpus.filenames, decoded)
+    facts = corpus_facts(corpus)
+    if loud := _above_full_scale(corpus, decoded):
+        facts["warnings"].append(loud.line())
     listed = {}
     if train_split is not None:
         try:
             listed = _facts_of_list(corpus, train_split)
         except AscError as error:
             problems.append(Problem(error.where, error.what, error.remedy))
-    return corpus_facts(corpus) | listed, problems
+    return facts | listed, problems
+
+
+def _above_full_scale(corpus: Corpus, decoded: Sequence[Decoded]) -> Problem | None:
+    """What is to be said of clips that are louder than 16 bits can hold."""
+    loud = [(clip.peak, name) for clip, name in zip(decoded, corpus.filenames, strict=True) if clip.peak > 1]
+    if not loud:
+        return None
+    peak, name = max(loud)
+    some = "1 clip goes" if len(loud) == 1 else f"{len(loud)} of {len(decoded)} clips go"
+    what = f"{some} above full scale, the loudest to {peak:.3g} times of it"
+    remedy = "what is above is cut, in training and in prediction alike; to keep it, divide all clips by one number"
+    return Problem(name, what, remedy)
 
 
 def _facts_of_list(corpus: Corpus, path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -34,12 +34,14 @@ class Decoded:
     Attributes:
         samples: at 32 kHz; zero where the clip is broken.
         digest: of the file.
-        problem: what is wrong with it, or None.
+        problem: what is wrong with it by itself, or None; how long the others are, :func:`uneven` says.
+        peak: the largest absolute sample of the file, where 1 is full scale; 1 where it cannot be more.
     """
 
     samples: int
     digest: str
     problem: Problem | None
+    peak: float = 1.0
 
 
 def decode_all(
@@ -49,7 +51,7 @@ def decode_all(
     workers: int | None = None,
     in_processes: bool | None = None,
 ) -> Iterator[Decoded]:
-    """Decode and resample every clip, in order; all have to last as long as the first one that is whole.
+    """Decode and resample every clip, in order; written are those that last as long as the first one that is whole.
 
     Args:
         root: the corpus's folder.
@@ -104,15 +106,37 @@ def _decode(
     """
     decoded = []
     for row, name in enumerate(names, first_row):
-        samples, problem, digest = read_clip(root, name)
+        samples, problem, digest, peak = read_clip(root, name)
         count = 0 if samples is None else len(samples)
         length = length or count
-        if samples is not None and count != length:
-            problem = _length_problem(name, count, length)
-        elif samples is not None and into is not None:
+        if samples is not None and into is not None and count == length:
             _write(into, samples, 2 * length * row)
-        decoded.append(Decoded(count, digest, problem))
+        decoded.append(Decoded(count, digest, problem, peak))
     return decoded, length
+
+
+def uneven(names: Sequence[str], decoded: Sequence[Decoded]) -> list[Problem]:
+    """The clips that do not last as long as most do: all clips of a corpus have one length.
+
+    Args:
+        names: the clips' files.
+        decoded: what is known of each.
+    """
+    lengths = Counter(clip.samples for clip in decoded if clip.problem is None)
+    if len(lengths) < 2:
+        return []
+    (usual, count), *_ = lengths.most_common(1)
+    others = f"{count} of {lengths.total()} clips {_lasting(usual)}"
+    remedy = "cut or drop it: all clips of a corpus have one length (asc corpus import cuts recordings)"
+    return [
+        Problem(name, f"lasts {_lasting(clip.samples)}, {others}", remedy)
+        for name, clip in zip(names, decoded, strict=True)
+        if clip.problem is None and clip.samples != usual
+    ]
+
+
+def _lasting(samples: int) -> str:
+    return f"{samples / SAMPLE_RATE:.3f} s ({samples:,} samples at 32 kHz)"
 
 
 def _write(path: Path, samples: np.ndarray, at: int) -> None:
@@ -124,11 +148,6 @@ def _write(path: Path, samples: np.ndarray, at: int) -> None:
             left, at = left[written:], at + written
     finally:
         os.close(file)
-
-
-def _length_problem(filename: str, samples: int, expected: int) -> Problem:
-    what = f"lasts {samples / SAMPLE_RATE:.3f} s, the first clip {expected / SAMPLE_RATE:.3f} s"
-    return Problem(filename, what, "cut or drop it: all clips of a corpus have one length")
 
 
 def _pool(workers: int, in_processes: bool) -> Executor:

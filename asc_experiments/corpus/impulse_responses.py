@@ -1,7 +1,7 @@
 """Device impulse responses (DIRs): recordings of how microphones colour sound, for DIR augmentation.
 
-Any folder of WAV files serves; the authors of DIR use MicIRP ("Device-Robust Acoustic Scene Classification via Impulse
-Response Augmentation", EUSIPCO 2023).
+Any folder of sound files serves; the authors of DIR use MicIRP ("Device-Robust Acoustic Scene Classification via
+Impulse Response Augmentation", EUSIPCO 2023).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import soundfile
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file, digest_json
-from asc_experiments.corpus.audio import read_mono, resample
+from asc_experiments.corpus.audio import is_sound, read_mono, resample
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +31,14 @@ class ImpulseResponses:
 
 
 def load_impulse_responses(folder: Path) -> ImpulseResponses:
-    """Read every WAV file of a folder, in the order of their names, at 32 kHz.
+    """Read every sound file of a folder, in the order of their names, at 32 kHz; files of other kinds may lie there.
 
     Raises:
         AscError: if the folder is missing or empty, or a file is no readable sound.
     """
-    paths = sorted(folder.glob("*.wav")) if folder.is_dir() else []
+    paths = sorted(path for path in folder.iterdir() if is_sound(path)) if folder.is_dir() else []
     if not paths:
-        raise AscError(folder, "no WAV files with impulse responses there", "give --dirs a folder of them")
+        raise AscError(folder, "no sound files with impulse responses there", "give --dirs a folder of them")
     signals = [_load(path) for path in paths]
     responses = np.zeros((len(signals), max(len(signal) for signal in signals)), dtype=np.float32)
     for row, signal in zip(responses, signals, strict=True):

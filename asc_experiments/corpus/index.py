@@ -11,6 +11,7 @@ Scenes and devices are whatever the reader says. Only clips of the fold are used
 from __future__ import annotations
 
 import csv
+import functools
 import os
 import re
 from collections import Counter
@@ -35,7 +36,10 @@ HELD_OUT_GROUP = "held_out"
 """The group of training devices that a split holds out: heard nowhere in training, and yet chosen by."""
 
 _NAME = re.compile(r"\w[\w .:-]{0,63}")
+_SCENE_NAME = re.compile(r"(?=.{1,64}$)\w[\w .:-]*(/\w[\w .:-]*)*")
+"""TUT's corpora have ``cafe/restaurant``."""
 _LONGEST_REFERENCE = 100
+_LOOKED_FOR = 8
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,61 @@ def read_index(root: Path) -> tuple[Corpus | None, list[Problem]]:
     _check_folds(tables, training, testing, problems)
     reference = _read_reference(root, {clip.device for clip in training}, problems)
     meta_rows = (*rows[TRAIN], *rows[TEST])
-    return Corpus(root, (*training, *testing), len(training), len(clips), meta_rows, reference, tables), problems
+    corpus = Corpus(root, (*training, *testing), len(training), len(clips), meta_rows, reference, tables)
+    if (elsewhere := misplaced(corpus)) is not None:
+        problems.append(elsewhere)
+    return corpus, problems
+
+
+def misplaced(corpus: Corpus) -> Problem | None:
+    """What is wrong where all clips are named in a way in which they do not lie there: without their folder, say.
+
+    A few are looked for, and None is said where one of them is in its place or cannot be found in another.
+    """
+    names = corpus.filenames[:: max(1, len(corpus.filenames) // _LOOKED_FOR)]
+    if not names or any(os.path.lexists(corpus.root / name) for name in names):
+        return None
+    found = [_lies_at(corpus.root, name) for name in names]
+    name, there = names[0], found[0]
+    if there is None or None in found:
+        return None
+    if there.endswith(f"/{name}"):
+        remedy = f"write {there.removesuffix(name)} before each filename"
+    elif name.endswith(f"/{there}"):
+        remedy = f"write each filename without {name.removesuffix(there)}"
+    else:
+        remedy = f"write {there}, and the others alike: letters count as large or small"
+    return Problem(corpus.tables.clips, f"no clip lies where it says: {name} is {there} in {corpus.root}", remedy)
+
+
+def _lies_at(root: Path, name: str) -> str | None:
+    """Where a file lies that is named without a folder, with one too many, or in other letters; None where nowhere."""
+    folders = ("", *sorted(entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False)))
+    for folder in folders:
+        for rest in (name, name.rpartition("/")[2]):
+            path = PurePosixPath(folder, rest)
+            if (found := _in_any_letters(root, path.parts)) is not None:
+                return found
+    return None
+
+
+def _in_any_letters(root: Path, parts: tuple[str, ...]) -> str | None:
+    found: list[str] = []
+    for part in parts:
+        there = _names_in(root.joinpath(*found))
+        if part.casefold() not in there:
+            return None
+        found.append(part if part in there.values() else there[part.casefold()])
+    return "/".join(found)
+
+
+@functools.lru_cache(maxsize=8)
+def _names_in(folder: Path) -> dict[str, str]:
+    """The files of a folder by their names in small letters."""
+    try:
+        return {name.casefold(): name for name in os.listdir(folder)}
+    except OSError:
+        return {}
 
 
 def read_clips(root: Path, reader: CorpusReader) -> tuple[list[Clip], list[Problem]]:
@@ -251,8 +309,9 @@ def _check_clips(table: str, clips: list[Clip], problems: list[Problem]) -> list
 
 def check_names(where: str, kind: str, names: Iterable[str], problems: list[Problem]) -> None:
     """Add a problem for each name that cannot be part of a metric's."""
-    remedy = "use letters, digits, blanks and . : _ -"
-    wrong = sorted({name for name in names if not _NAME.fullmatch(name)})
+    rule, further = (_SCENE_NAME, " and / between words") if kind == "scene" else (_NAME, "")
+    remedy = f"use letters, digits, blanks and . : _ -{further}"
+    wrong = sorted({name for name in names if not rule.fullmatch(name)})
     problems += [Problem(where, f"{kind} {name!r} is no name", remedy) for name in wrong]
 
 

@@ -30,7 +30,7 @@ from asc_experiments.base.locks import lock_path
 from asc_experiments.base.ownership import this_boot
 from asc_experiments.base.progress import progress, say
 from asc_experiments.corpus.audio import SAMPLE_RATE
-from asc_experiments.corpus.decoding import Decoded, decode_all
+from asc_experiments.corpus.decoding import Decoded, decode_all, uneven
 from asc_experiments.corpus.index import Corpus
 from asc_experiments.corpus.readers.tau import recording_of
 
@@ -92,7 +92,8 @@ def _build(corpus: Corpus, cache: Path, workers: int | None) -> list[str]:
             for clip in decode_all(corpus.root, corpus.filenames, partial / _DATA, workers):
                 decoded.append(clip)
                 advance()
-        if problems := [clip.problem for clip in decoded if clip.problem]:
+        problems = [clip.problem for clip in decoded if clip.problem] + uneven(corpus.filenames, decoded)
+        if problems:
             raise ProblemsError(problems, f"asc corpus check {corpus.root}")
         digests, samples = [clip.digest for clip in decoded], decoded[0].samples
         checksum = checksum_file(partial / _DATA)

@@ -11,6 +11,7 @@ from asc_experiments.base.errors import Problem
 from asc_experiments.corpus.audio import unfit
 
 Row = dict[str, str]
+_SCENE = "scene_label"
 _SEPARATED = {"\t": "tab-", ",": "comma-", ";": "semicolon-"}
 
 
@@ -37,14 +38,11 @@ def read_table(
             reader = csv.DictReader(file, delimiter=delimiter, strict=True)
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
-                what = f"column {', '.join(missing)} is missing"
-                problems.append(
-                    Problem(
-                        name,
-                        what,
-                        f"the table is {_SEPARATED.get(delimiter, '')}separated with a header: " + " ".join(columns),
-                    )
-                )
+                kind = _SEPARATED.get(delimiter, "")
+                remedy = f"the table is {kind}separated with a header: " + " ".join(columns)
+                if missing == [_SCENE] and len(columns) > 1:
+                    remedy += "; a list without scenes is no fold: asc predict MODEL_URI FOLDER hears its clips"
+                problems.append(Problem(name, f"column {', '.join(missing)} is missing", remedy))
                 return None
             rows = list(reader)
     except FileNotFoundError:

@@ -119,8 +119,12 @@ class TeacherBank:
         """Every finished run of the Teacher with exactly this key: one, unless two machines trained it at once."""
         return self.tracking.search([self.experiment_id], where({KEY: key}, status="FINISHED"))
 
-    def named(self, key: str) -> Teacher:
+    def named(self, key: str, or_absent: bool = False) -> Teacher:
         """The finished Teacher whose key begins like this.
+
+        Args:
+            key: the beginning of one.
+            or_absent: whether its architecture need not be installed.
 
         Raises:
             AscError: if there is none, or more than one.
@@ -132,7 +136,7 @@ class TeacherBank:
         if len(keys) != 1:
             what = "does not exist" if not keys else f"is the beginning of {len(keys)} keys"
             raise AscError(f"teacher '{key}'", what, "`asc teacher list` shows them")
-        return Teacher.from_record(records[0], self.tracking)
+        return Teacher.from_record(records[0], self.tracking, or_absent)
 
     def all(self, or_absent: bool = False) -> list[Teacher]:
         """Every finished Teacher, oldest first, each key once.

@@ -58,8 +58,9 @@ def judge(bank: TeacherBank, wish: Wish) -> list[Verdict]:
     Raises:
         AscError: if a key does not exist.
     """
-    keep = {bank.named(key).key for key in wish.keep}
-    teachers = [bank.named(key) for key in dict.fromkeys(wish.keys)] if wish.keys else bank.all()
+    keep = {bank.named(key, or_absent=True).key for key in wish.keep}
+    named = [bank.named(key, or_absent=True) for key in dict.fromkeys(wish.keys)]
+    teachers = named if wish.keys else bank.all(or_absent=True)
     usage = Usage.read(bank.tracking)
     return [_verdict(teacher, wish, keep, usage) for teacher in teachers]
 
@@ -70,7 +71,7 @@ def prune(bank: TeacherBank, verdicts: Sequence[Verdict]) -> None:
         if verdict.goes:
             for record in bank.records(verdict.teacher.key):
                 bank.tracking.delete(record.run_id)
-                model_id = Teacher.from_record(record, bank.tracking).model_id
+                model_id = Teacher.from_record(record, bank.tracking, or_absent=True).model_id
                 if model_id:
                     delete_network(bank.tracking, model_id)
 

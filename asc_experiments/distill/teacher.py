@@ -89,7 +89,7 @@ class Teacher:
             check_augmentations(_stored_recipe(record), where)
             if absent:
                 what = f"is of architecture '{absent}', which is not installed"
-                raise AscError(where, what, "install the package that it is from") from None
+                raise AscError(where, what, _package_of(record, tracking)) from None
             raise AscError(where, "was written by another version", "train it again") from None
         return cls(record.tags[KEY], recipe, split, record, tracking, absent)
 
@@ -162,6 +162,19 @@ def _read_logits(teacher: Teacher) -> LogitTable:
             where = f"teacher {teacher.key}"
             raise AscError(where, "its logits are damaged", f"delete run {teacher.record.run_id} to train it again")
         return LogitTable.load(path)
+
+
+def _package_of(record: RunRecord, tracking: Tracking) -> str:
+    """Which package a teacher's architecture is from: its stored network knows."""
+    if model_id := record.tags.get(MODEL_ID):
+        from asc_experiments.tracking.registry.network_store import fetch_network
+
+        try:
+            fetch_network(tracking, f"models:/{model_id}")
+        except AscError as error:
+            if error.remedy.startswith("pip install "):
+                return error.remedy
+    return "install the package that it is from"
 
 
 def _stored_recipe(record: RunRecord) -> dict[str, Any]:

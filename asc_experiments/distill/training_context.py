@@ -21,12 +21,14 @@ from asc_experiments.base.liveness import lock_folder
 from asc_experiments.base.locks import Locks, lock_path
 from asc_experiments.base.ownership import show_life_in
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepare, split_training_fold
+from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
 from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_FILE
 from asc_experiments.corpus.segments import Segments, find_segments
 from asc_experiments.corpus.train_split import WHOLE_FOLD, TrainSplit, read_train_split
 from asc_experiments.distill.keys import Conditions
 from asc_experiments.metrics import METRICS, measure
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import Tracking
 from asc_experiments.training import (
@@ -203,14 +205,28 @@ class TrainingContext:
         """The impulse responses that a Recipe trains with, or None where it has no DIR.
 
         Raises:
-            AscError: if it needs some and there are none, or an augmentation of it cannot act.
+            AscError: if it needs some and there are none, or an augmentation of it cannot act, or its network cannot
+                take clips of this length.
         """
+        self._check_length(recipe)
         self._check_augmentation(recipe)
         if not recipe.needs_impulse_responses:
             return None
         if self.responses is None:
-            raise AscError(recipe.name, "DIR needs impulse responses", "give --dirs a folder of WAV files with them")
+            raise AscError(recipe.name, "DIR needs impulse responses", "give --dirs a folder of sound files with them")
         return self.responses
+
+    def _check_length(self, recipe: Recipe) -> None:
+        """Refuse clips that are too short or too long for a network, before anything is trained.
+
+        Raises:
+            AscError: if they are.
+        """
+        samples = int(self.store.waveforms.shape[1])
+        if limit := ARCHITECTURES[recipe.arch].limit(samples):
+            lasting = f"those of {self.corpus.root} last {samples / SAMPLE_RATE:g} s"
+            remedy = "cut them with asc corpus import, or take another architecture"
+            raise AscError(recipe.name, f"{recipe.arch} takes clips of {limit}, and {lasting}", remedy)
 
     def _check_augmentation(self, recipe: Recipe) -> None:
         """Refuse an augmentation that would leave every clip as it is.

@@ -18,7 +18,7 @@ from urllib.request import url2pathname
 import psutil
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.base.files import whole_file
+from asc_experiments.base.files import absolute, whole_file
 from asc_experiments.base.ownership import is_gone
 from asc_experiments.tracking.client.run import OWNER
 
@@ -91,14 +91,14 @@ def relocate(workspace: Path, dry_run: bool = False) -> Relocated:
     Raises:
         AscError: if there is no database, or something is using it.
     """
-    database = workspace.absolute() / "mlruns" / "mlflow.db"
+    database = absolute(workspace) / "mlruns" / "mlflow.db"
     if not database.is_file():
         raise AscError(database, "no such file", "give the workspace that was moved: --workspace DIR")
     refuse_used(database)
     try:
         with _transaction(database, dry_run) as connection:
             _refuse_running(connection, workspace)
-            done = _rewrite(connection, workspace.absolute())
+            done = _rewrite(connection, absolute(workspace))
             files = _rewrite_models(database.parent, dry_run)
     except OSError as error:
         raise AscError(workspace, f"cannot be written ({error.strerror})", "give it back its permissions") from None
@@ -177,7 +177,7 @@ def _rewrite_models(mlruns: Path, dry_run: bool) -> int:
     """Have every stored model's description say where it lies; how many did not. (Nothing loads by it.)"""
     count = 0
     for path in sorted(mlruns.glob(f"artifacts/*/models/*/artifacts/{_MODEL}")):
-        text, line = path.read_bytes(), f"artifact_path: {path.parent.absolute().as_uri()}".encode()
+        text, line = path.read_bytes(), f"artifact_path: {absolute(path.parent).as_uri()}".encode()
         new = _LOCATED.sub(line.replace(b"\\", b"\\\\"), text)
         if new == text:
             continue

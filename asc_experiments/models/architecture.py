@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _TAKEN = ("seed", "augment", "size", "origin", "epochs", "batch_size", "learning_rate")
+_RATE = 32_000
 GROUP = "asc_experiments.architectures"
 """The entry points that name modules of architectures."""
 
@@ -52,6 +53,7 @@ class Architecture(ABC):
             network waits for products (transformers), not where it waits for memory (convolutions).
         evaluation_clips: clips that a thread takes through the network at a time on a CPU: as many as its cache holds.
         quantisable: whether ``asc export --int8`` knows how to quantise it: convolutions, batch norm and ReLU.
+        most_frames: of log-mels that its networks take, where they take no more; 0 for any number.
         size_settings: names of the settings that decide shapes of tensors, for the advice where weights do not fit.
         classifier: the tensor whose first dimension is the scenes; empty where none is.
 
@@ -74,6 +76,7 @@ class Architecture(ABC):
     evaluates_in_bfloat16: ClassVar[bool] = False
     evaluation_clips: ClassVar[int] = 32
     quantisable: ClassVar[bool] = False
+    most_frames: ClassVar[int] = 0
     size_settings: ClassVar[tuple[str, ...]] = ()
     classifier: ClassVar[str] = ""
     source: Source | None = None
@@ -87,6 +90,14 @@ class Architecture(ABC):
             n_classes: number of scenes.
             **settings: fields of :attr:`settings`, without ``arch`` and ``pretrained``; its own defaults for the rest.
         """
+
+    def limit(self, samples: int) -> str:
+        """What its networks take where that is not waveforms of this length at 32 kHz; empty where they take it."""
+        if samples < self.frontend.least_samples:
+            return f"at least {self.frontend.least_samples / _RATE:.3g} s"
+        if 0 < self.most_frames < self.frontend.frames(samples):
+            return f"at most {self.most_frames * self.frontend.hop / _RATE:g} s"
+        return ""
 
     @property
     def named_sizes(self) -> Mapping[str, Mapping[str, Any]]:

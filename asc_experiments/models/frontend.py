@@ -72,7 +72,7 @@ class LogMel(nn.Module):
 
     def frames(self, samples: int) -> int:
         """How many frames a waveform of that many samples gives."""
-        return (samples - 1) // self.shape.hop + 1
+        return self.shape.frames(samples)
 
     def forward(self, waveforms: Tensor, fmin: float | None = None, fmax: float | None = None) -> Tensor:
         """Compute log-mel features.

@@ -15,3 +15,12 @@ class FrontendShape:
     mels: int
     fmin: float = 0.0
     fmax: float = 15_500.0
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest waveform that it takes: the STFT reflects half a transform at each end of it."""
+        return self.n_fft // 2 + 2
+
+    def frames(self, samples: int) -> int:
+        """How many frames a waveform of that many samples gives."""
+        return (samples - 1) // self.hop + 1

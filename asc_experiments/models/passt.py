@@ -137,7 +137,7 @@ class PaSST(nn.Module):
             nn.init.trunc_normal_(embedding, std=0.02)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Log-mels ``(batch, 1, 128, frames)``, 16 to 998 frames, to logits ``(batch, n_classes)``.
+        """Log-mels ``(batch, 1, 128, frames)``, 16 to 1,005 frames, to logits ``(batch, n_classes)``.
 
         Raises:
             ValueError: if the features do not fit the position embeddings.
@@ -156,7 +156,7 @@ class PaSST(nn.Module):
         """Add the position embeddings to ``(batch, width, frequency, time)``; training starts them at a random time."""
         rows, columns = grid.shape[2:]
         if rows != _FREQUENCY_PATCHES or columns > _TIME_PATCHES:
-            raise ValueError("PaSST takes 128 mels and at most 998 frames (10 s)")
+            raise ValueError("PaSST takes 128 mels and at most 1,005 frames (10 s)")
         spare = _TIME_PATCHES - columns
         first = int(torch.randint(spare + 1, (1,))) if self.training and spare else 0
         return grid + self.time_new_pos_embed[..., first : first + columns] + self.freq_new_pos_embed

@@ -7,7 +7,7 @@ probabilities over windows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,26 +17,40 @@ import torch
 from torch import Tensor
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.corpus.audio import SAMPLE_RATE, read_mono, resample
+from asc_experiments.corpus.audio import SAMPLE_RATE, SOUND_SUFFIXES, at_full_scale, is_sound, read_mono, resample
 from asc_experiments.training.network import SceneNetwork
 
 T = TypeVar("T")
-SOUND_SUFFIXES = (".wav", ".flac", ".ogg")
 _WINDOWS_AT_A_TIME = 16
 """Fastest on a CPU: of fewer each costs half as much again, and more do not fit into its cache."""
+_NAMED = 5
+_TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".yaml", ".yml")
 _LOWEST_RATE = 100
 """In Hz. What claims less is no recording of sound, and would take hundreds of times its size at 32 kHz."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of one file: a scene with its probability and the full distribution, or an error."""
+    """What a network says of one file, or of a window of it: a scene with its probability, or an error.
+
+    Attributes:
+        path: of the file.
+        scene: the most probable one.
+        probability: its probability.
+        distribution: that of every scene.
+        error: what is wrong with the file; empty where nothing is.
+        begin, end: of the window, in seconds from the beginning of the file; None where it is about all of it.
+        is_last: whether no other of the same file follows.
+    """
 
     path: Path
     scene: str = ""
     probability: float = 0.0
     distribution: dict[str, float] | None = None
     error: str = ""
+    begin: float | None = None
+    end: float | None = None
+    is_last: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +62,38 @@ class _Sound:
     error: str = ""
 
 
-def find_sound_files(paths: Sequence[Path]) -> list[Path]:
+def find_sound_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """The files named, and those below the folders named, sorted.
+
+    Returns:
+        The sound files; and what lies in the folders beside them and is none by its name.
 
     Raises:
         AscError: if a path does not exist or nothing is found.
     """
     found: list[Path] = []
+    others: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES and p.is_file())
+            for file in sorted(file for file in path.rglob("*") if file.is_file()):
+                (found if is_sound(file) else others).append(file)
+        elif path.suffix.lower() in _TABLES and path.is_file():
+            raise AscError(path, "is a table, and no sound", "give the sound files that it lists, or their folder")
         elif path.is_file():
             found.append(path)
         else:
             raise AscError(path, "no such file or folder", "give sound files or folders of them")
     if not found:
-        raise AscError(paths[0], "holds no sound files", f"valid endings: {', '.join(SOUND_SUFFIXES)}")
-    return found
+        there = f" ({left_out(others)})" if others else ""
+        raise AscError(paths[0], f"holds no sound files{there}", f"valid endings: {', '.join(SOUND_SUFFIXES)}")
+    return found, others
+
+
+def left_out(files: Sequence[Path]) -> str:
+    """What is said of files that are no sound files by their names."""
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    named = ", ".join(map(str, files[:_NAMED]))
+    return f"left out, no sound files by their names: {named}{more}"
 
 
 def classify_files(network: SceneNetwork, paths: Iterable[Path]) -> Iterator[Prediction]:
@@ -82,10 +111,48 @@ def classify_files(network: SceneNetwork, paths: Iterable[Path]) -> Iterator[Pre
             if sound.error:
                 yield Prediction(sound.path, error=sound.error)
                 continue
-            probabilities = next(said)
-            best = int(probabilities.argmax())
-            distribution = dict(zip(network.scenes, map(float, probabilities), strict=True))
-            yield Prediction(sound.path, network.scenes[best], float(probabilities[best]), distribution)
+            yield _prediction(network, sound.path, next(said))
+
+
+def classify_along(network: SceneNetwork, paths: Iterable[Path], every: float) -> Iterator[Prediction]:
+    """Classify windows of one second of each file, begun at equal distances; as :func:`classify_files` otherwise.
+
+    A file that does not end with a window has one more, which reaches back from its end; a shorter one than a second
+    is one window, repeated.
+
+    Args:
+        network: in evaluation mode.
+        paths: of sound files.
+        every: seconds from the beginning of a window to that of the next.
+    """
+    logits_of = network.folded()
+    for path in paths:
+        samples, error = _heard(path)
+        if error:
+            yield Prediction(path, error=error)
+            continue
+        begins = _begins(len(samples), round(every * SAMPLE_RATE))
+        for first in range(0, len(begins), _WINDOWS_AT_A_TIME):
+            batch = begins[first : first + _WINDOWS_AT_A_TIME]
+            cut = np.concatenate([windows(samples[begin : begin + SAMPLE_RATE]) for begin in batch])
+            for begin, probabilities in zip(batch, scene_probabilities(logits_of, cut), strict=True):
+                end = min(begin + SAMPLE_RATE, len(samples))
+                said = _prediction(network, path, probabilities)
+                last = begin == begins[-1]
+                yield replace(said, begin=begin / SAMPLE_RATE, end=end / SAMPLE_RATE, is_last=last)
+
+
+def _begins(samples: int, step: int) -> list[int]:
+    """Where windows of a second begin, in samples."""
+    last = max(0, samples - SAMPLE_RATE)
+    begins = list(range(0, last + 1, max(1, step)))
+    return begins if begins[-1] == last else [*begins, last]
+
+
+def _prediction(network: SceneNetwork, path: Path, probabilities: np.ndarray) -> Prediction:
+    best = int(probabilities.argmax())
+    distribution = dict(zip(network.scenes, map(float, probabilities), strict=True))
+    return Prediction(path, network.scenes[best], float(probabilities[best]), distribution)
 
 
 def classify(network: SceneNetwork, samples: np.ndarray) -> np.ndarray:
@@ -119,7 +186,12 @@ def scene_probabilities(logits_of: Callable[[Tensor], Tensor], waveforms: np.nda
 
 
 def heard_windows(samples: np.ndarray, rate: int) -> np.ndarray:
-    """What a network hears of a recording: ``(windows, 32000)`` float32 at 32 kHz.
+    """What a network hears of a recording: ``(windows, 32000)`` float32 at 32 kHz; see :func:`heard`."""
+    return windows(heard(samples, rate))
+
+
+def heard(samples: np.ndarray, rate: int) -> np.ndarray:
+    """A recording as a network hears it: ``(samples,)`` float32 at 32 kHz, at most at full scale.
 
     Args:
         samples: ``(samples,)`` float32 in [-1, 1], of any length above zero.
@@ -134,8 +206,8 @@ def heard_windows(samples: np.ndarray, rate: int) -> np.ndarray:
         raise ValueError("holds samples that are not finite (NaN or infinite)")
     if rate < _LOWEST_RATE:
         raise ValueError(f"has a sampling rate of {rate} Hz; sound has {_LOWEST_RATE} Hz or more")
-    resampled = resample(samples, rate)
-    return windows(resampled if len(resampled) else samples[:1])  # a few samples at a high rate
+    resampled = at_full_scale(resample(samples, rate))
+    return resampled if len(resampled) else at_full_scale(samples[:1])  # a few samples at a high rate
 
 
 def windows(samples: np.ndarray, length: int = SAMPLE_RATE) -> np.ndarray:
@@ -172,12 +244,18 @@ def in_groups(items: Iterable[T], windows_of: Callable[[T], np.ndarray]) -> Iter
 
 
 def _read(path: Path) -> _Sound:
-    none = np.empty((0, SAMPLE_RATE), dtype=np.float32)
+    samples, error = _heard(path)
+    return _Sound(path, np.empty((0, SAMPLE_RATE), dtype=np.float32) if error else windows(samples), error)
+
+
+def _heard(path: Path) -> tuple[np.ndarray, str]:
+    """A file as a network hears it, and what is wrong with it; no samples where something is."""
     try:
-        return _Sound(path, heard_windows(*read_mono(path.read_bytes())))
+        return heard(*read_mono(path.read_bytes())), ""
     except soundfile.LibsndfileError as error:
-        return _Sound(path, none, f"not a readable sound file ({error.error_string.rstrip('.')})")
+        wrong = f"not a readable sound file ({error.error_string.rstrip('.')})"
     except OSError as error:
-        return _Sound(path, none, f"cannot be read ({error.strerror})")
+        wrong = f"cannot be read ({error.strerror})"
     except ValueError as error:
-        return _Sound(path, none, str(error))
+        wrong = str(error)
+    return np.empty(0, dtype=np.float32), wrong

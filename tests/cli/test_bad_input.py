@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from asc_experiments.models import ARCHITECTURES
+
 META = "meta.csv"
 TRAIN = "evaluation_setup/fold1_train.csv"
 TEST = "evaluation_setup/fold1_evaluate.csv"
@@ -167,6 +169,33 @@ def test_broken_study_file_is_one_line_and_leaves_nothing(
     errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert message in errors[0]
+    assert nothing_was_begun(workspace)
+
+
+@pytest.mark.parametrize("command", ["study", "teacher", "student"])
+def test_clips_that_a_network_cannot_take_are_one_line_and_leave_nothing(
+    asc: Callable,
+    synth_corpus: Path,
+    workspace: Path,
+    study_file: Callable,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PaSST hears ten seconds at most: here half a second, so that the test is quick."""
+    arch = "cp_mobile" if command == "student" else "passt"
+    monkeypatch.setattr(type(ARCHITECTURES[arch]), "most_frames", 30)
+    study = study_file()
+    study.write_text(study.read_text().replace("{arch: cp_resnet, base_channels: 10}", "{arch: passt, size: xxs}"))
+    commands = {
+        "study": ["study", "run", study],
+        "teacher": ["teacher", "train", "--arch", "passt"],
+        "student": ["student", "train"],
+    }
+    result = asc(*commands[command], "--corpus", synth_corpus, "--workspace", workspace)
+    assert result.code == 2
+    (line,) = (line for line in result.err.splitlines() if line.startswith("error: "))
+    assert f"{arch} takes clips of at most 0." in line
+    assert f"those of {synth_corpus} last 1 s; cut them with asc corpus import" in line
     assert nothing_was_begun(workspace)
 
 

@@ -169,7 +169,7 @@ def test_a_card_is_printed(asc: Callable, workspace: Path) -> None:
     assert printed.out.startswith("# asc-student, version 1")
     unknown = asc("model", "card", "models:/asc-student@nobody", "--workspace", workspace)
     assert unknown.code == 2
-    assert "is not registered" in unknown.err
+    assert "has no alias 'nobody'; write models:/asc-student@champion" in unknown.err
 
 
 def test_predictions_say_the_same_in_every_format(
@@ -260,3 +260,64 @@ def test_a_name_that_is_no_text_is_written_as_text(format: Format, tmp_path: Pat
     text = (tmp_path / "out").read_text(encoding="utf-8")
     name = json.loads(text)["file"] if format is Format.jsonl else text
     assert "caf\N{REPLACEMENT CHARACTER}.wav" in name
+
+
+EVIL = "a\x1b[31m\nb"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("format", list(Format))
+def test_names_of_files_do_not_steer_a_terminal(
+    asc: Callable,
+    model: tuple[str, ...],
+    tmp_path: Path,
+    format: Format,
+    terminal: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    soundfile.write(folder / f"{EVIL}.wav", np.full(400, 0.1), 8_000)
+    (folder / f"broken{EVIL}.wav").write_bytes(b"no sound")
+    (folder / f"{EVIL}.txt").write_text("a note")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
+    done = asc(*model, folder, "--format", format.value)
+    assert done.code == 2
+    assert "\x1b" not in done.err
+    assert sorted(line.partition(" ")[0] for line in done.err.splitlines()) == ["1", "error:", "left"]
+    if format is Format.csv and not terminal:
+        assert next(iter(csv.DictReader(io.StringIO(done.out, newline=""))))["file"].endswith(f"{EVIL}.wav")
+    else:
+        assert "\x1b" not in done.out
+    if format is not Format.csv:
+        assert len(done.out.splitlines()) == 1
+
+
+def test_names_of_folders_do_not_steer_a_terminal(asc: Callable, tmp_path: Path) -> None:
+    for command, suffix in ((["corpus", "check"], ""), (["study", "new"], ".yaml")):
+        done = asc(*command, tmp_path / f"{EVIL}{suffix}")
+        assert "\x1b" not in done.out + done.err
+        assert len((done.out + done.err).splitlines()) <= 2, done.out + done.err
+
+
+def test_an_answer_per_window_has_its_times_in_every_format(
+    asc: Callable, model: tuple[str, ...], recordings: Path
+) -> None:
+    loud = recordings / "b, loud.wav"  # two and a half seconds
+    rows = list(csv.DictReader(io.StringIO(asc(*model, loud, "--every", "1s", "--format", "csv").out, newline="")))
+    assert [(row["begin"], row["end"]) for row in rows] == [("0.0", "1.0"), ("1.0", "2.0"), ("1.5", "2.5")]
+    assert all(row["file"] == str(loud) for row in rows)
+    told = [json.loads(line) for line in asc(*model, recordings, "--every", "1s", "--json").out.splitlines()]
+    assert [(each["begin"], each["end"]) for each in told] == [(0, 0.3), (0, 1), (1, 2), (1.5, 2.5), (0, 1)]
+    lines = asc(*model, loud, "--every", "2s").out.splitlines()
+    assert [line.split("s ")[0].split() for line in lines] == [["0.00", "–", "1.00"], ["1.50", "–", "2.50"]]
+    whole = next(csv.reader(io.StringIO(asc(*model, loud, "--format", "csv").out, newline="")))
+    assert "begin" not in whole
+
+
+@pytest.mark.parametrize("every", ["0s", "0.001", "often"])
+def test_a_step_that_is_none_is_one_line(asc: Callable, model: tuple[str, ...], recordings: Path, every: str) -> None:
+    done = asc(*model, recordings, "--every", every)
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert f"--every {every}" in done.err

@@ -9,13 +9,26 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asc_experiments.corpus.audio import inspect_clip, read_clip, to_int16
+from asc_experiments.corpus import audio
+from asc_experiments.corpus.audio import inspect_clip, read_clip, read_mono, to_int16
+from asc_experiments.training.inference import heard_windows
 
 
 def wav(samples: np.ndarray, rate: int = 44_100, subtype: str = "PCM_16") -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format="WAV", subtype=subtype)
     return buffer.getvalue()
+
+
+def flac(samples: np.ndarray, rate: int = 44_100) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def without_a_length(data: bytes) -> bytes:
+    """A FLAC file as an encoder leaves it that wrote into a pipe: 36 bits of length, and the checksum, are zero."""
+    return data[:21] + bytes([data[21] & 0xF0]) + bytes(4 + 16) + data[42:]
 
 
 def tone(seconds: float = 1.0, rate: int = 44_100) -> np.ndarray:
@@ -26,13 +39,13 @@ def test_resampled_clips_are_the_published_ones(shared: Path) -> None:
     golden = np.load(shared / "parity" / "frontend.npz")
     folder = shared / "data" / "field-recordings" / "audio"
     for name, expected in zip(golden["files"], golden["waveform_32k"], strict=True):
-        samples, problem, _ = read_clip(folder, str(name))
+        samples, problem, *_ = read_clip(folder, str(name))
         assert problem is None
         np.testing.assert_allclose(samples / 32_768.0, expected, atol=2e-5)
 
 
 def test_good_clip_has_no_problem_and_32000_samples_per_second() -> None:
-    samples, problem = inspect_clip(wav(tone()), "x.wav")
+    samples, problem, _ = inspect_clip(wav(tone()), "x.wav")
     assert problem is None
     assert samples is not None
     assert (samples.dtype, samples.shape) == (np.int16, (32_000,))
@@ -46,18 +59,19 @@ NAN[100] = np.nan
     ("data", "what"),
     [
         (b"", "0 bytes"),
-        (b"RIFF and so on", "not a readable WAV"),
+        (b"RIFF and so on", "not a readable sound file"),
         (wav(tone())[:30_001], "truncated: the header promises 44100 samples"),
         (wav(np.stack([tone(), tone()], axis=1)), "has 2 channels"),
         (wav(tone(rate=8_000), rate=8_000), "8000 Hz"),
         (wav(NAN, subtype="FLOAT"), "not finite"),
         (wav(np.zeros(44_100)), "silent"),
+        (wav(tone() / 0.3 * 5e-6, subtype="FLOAT"), "is silent: every sample is zero at 16 bits"),
         (wav(np.zeros(0)), "holds no samples"),
     ],
-    ids=["zero bytes", "no WAV", "truncated", "stereo", "8 kHz", "NaN", "silence", "no samples"],
+    ids=["zero bytes", "no WAV", "truncated", "stereo", "8 kHz", "NaN", "silence", "less than a bit", "no samples"],
 )
 def test_broken_clip_is_a_problem_with_a_remedy(data: bytes, what: str) -> None:
-    samples, problem = inspect_clip(data, "audio/x.wav")
+    samples, problem, _ = inspect_clip(data, "audio/x.wav")
     assert samples is None
     assert problem is not None
     assert problem.where == "audio/x.wav"
@@ -69,12 +83,50 @@ def test_loud_samples_are_clipped_and_not_wrapped() -> None:
     np.testing.assert_array_equal(to_int16(np.array([2.0, -2.0, 0.5])), [32_767, -32_768, 16_384])
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("size", [0x7FFFF000, 0x80000000, 0xFFFFFFFF, 0x7FFFFFFF - 36])
+def test_wav_that_was_written_into_a_pipe_is_whole(subtype: str, size: int) -> None:
+    """As sox, arecord, ffmpeg and others leave the size in its header."""
+    data = bytearray(wav(tone(), subtype=subtype))
+    place = data.index(b"data") + 4
+    data[place : place + 4] = size.to_bytes(4, "little")
+    data[4:8] = min(size + 36, 0xFFFFFFFF).to_bytes(4, "little")
+    samples, problem, _ = inspect_clip(bytes(data), "x.wav")
+    assert problem is None
+    np.testing.assert_array_equal(samples, inspect_clip(wav(tone(), subtype=subtype), "x.wav").samples)
+
+
+def test_flac_that_was_written_into_a_pipe_is_heard(tmp_path: Path) -> None:
+    whole, piped = flac(tone(3.0)), without_a_length(flac(tone(3.0)))
+    samples, problem, _ = inspect_clip(piped, "x.flac")
+    assert problem is None
+    np.testing.assert_array_equal(samples, inspect_clip(whole, "x.flac").samples)
+    np.testing.assert_array_equal(read_mono(piped)[0], read_mono(whole)[0])
+
+
+def test_flac_without_a_length_that_is_too_long_is_given_up_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "MOST_SAMPLES_OF_A_CLIP", 100_000)
+    _, problem, _ = inspect_clip(without_a_length(flac(tone(3.0))), "x.flac")
+    assert problem is not None
+    assert "holds more than 100,000 samples" in problem.what
+
+
+def test_loud_floats_are_heard_in_prediction_as_they_are_stored() -> None:
+    """Else a network would hear in recordings what it never heard in training."""
+    data = wav(8 * tone(), subtype="FLOAT")
+    stored, _, peak = inspect_clip(data, "x.wav")
+    assert stored is not None
+    assert peak == pytest.approx(2.4, abs=0.01)
+    heard = heard_windows(*read_mono(data))[0]
+    assert np.abs(heard - stored / 32_768.0).max() <= 0.5 / 32_768 + 1e-7
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 400))
 def test_any_bytes_are_a_clip_or_a_problem(noise: bytes, at: int) -> None:
     data = bytearray(wav(tone(0.01)))
     data[at : at + len(noise)] = noise
-    samples, problem = inspect_clip(bytes(data), "x.wav")
+    samples, problem, _ = inspect_clip(bytes(data), "x.wav")
     assert (samples is None) != (problem is None)
 
 
@@ -86,9 +138,9 @@ def chunk(name: bytes, body: bytes) -> bytes:
 def test_chunks_before_the_sound_are_passed_over(extra: bytes) -> None:
     plain = wav(tone())
     body = plain[8:12] + extra + plain[12:]
-    samples, problem = inspect_clip(b"RIFF" + len(body).to_bytes(4, "little") + body, "x.wav")
+    samples, problem, _ = inspect_clip(b"RIFF" + len(body).to_bytes(4, "little") + body, "x.wav")
     assert problem is None
     assert samples is not None
-    _, cut = inspect_clip((b"RIFF" + len(body).to_bytes(4, "little") + body)[:40_001], "x.wav")
+    _, cut, _ = inspect_clip((b"RIFF" + len(body).to_bytes(4, "little") + body)[:40_001], "x.wav")
     assert cut is not None
     assert "truncated" in cut.what

@@ -1,14 +1,16 @@
 """The check of a whole corpus finds every fault at once and opens nothing outside the folder."""
 
+import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import Corpus
 from asc_experiments.corpus.check import check_corpus, corpus_facts
 from asc_experiments.corpus.reader import Clip
@@ -65,7 +67,7 @@ def with_nan() -> np.ndarray:
         (missing_clip, "no such file"),
         (folder_for_a_clip, "cannot be read"),
         (cut_clip(0), "0 bytes"),
-        (cut_clip(30), "not a readable WAV"),
+        (cut_clip(30), "not a readable sound file"),
         (cut_clip(20_001), "truncated"),
         (replace_clip(np.stack([NOISE, NOISE], axis=1)), "has 2 channels"),
         (replace_clip(NOISE[:8_000], rate=8_000), "8000 Hz"),
@@ -89,7 +91,19 @@ def test_clip_of_another_length_is_a_problem(corpus_copy: Path) -> None:
     soundfile.write(corpus_copy / filename, NOISE[: RATE // 2], RATE)
     _, problems = check_corpus(corpus_copy)
     assert [problem.where for problem in problems] == [filename]
-    assert problems[0].what == "lasts 0.500 s, the first clip 1.000 s"
+    assert problems[0].what.startswith("lasts 0.500 s (16,000 samples at 32 kHz), 199 of 200 clips 1.000 s (32,000")
+
+
+def test_clips_above_full_scale_are_warned_of_once(corpus_copy: Path) -> None:
+    """A 32-bit recorder's clips are cut in the store, and in prediction alike."""
+    names = Corpus.open(corpus_copy).filenames
+    for name, peak in ((names[3], 1.5), (names[120], 4.0)):
+        soundfile.write(corpus_copy / name, NOISE / np.abs(NOISE).max() * peak, RATE, subtype="FLOAT")
+    facts, problems = check_corpus(corpus_copy)
+    assert problems == []
+    (warning,) = facts["warnings"]
+    assert f"{names[120]}: 2 of 200 clips go above full scale, the loudest to 4 times of it" in warning
+    assert "in training and in prediction alike" in warning
 
 
 def test_faults_of_tables_and_of_clips_are_listed_together(corpus_copy: Path) -> None:
@@ -202,3 +216,67 @@ def test_file_outside_the_corpus_is_never_opened(corpus_copy: Path, opened: list
     assert any("leaves the corpus folder" in problem.what for problem in problems)
     assert any(path.endswith(inside) for path in opened), "the clips inside were read"
     assert not [path for path in opened if path.endswith("secret.wav")]
+
+
+def renamed(corpus: Path, tables: Iterable[str], change: Callable[[str], str]) -> None:
+    for table in tables:
+        heading, *rows = (corpus / table).read_text().splitlines()
+        named = (row.partition("\t") for row in rows)
+        lines = [heading, *(change(name) + tab + rest for name, tab, rest in named)]
+        (corpus / table).write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        (lambda name: name.removeprefix("audio/"), "write audio/ before each filename"),
+        (lambda name: f"wav/{name}", "write each filename without wav/"),
+        (lambda name: name.replace("audio", "Audio"), "letters count as large or small"),
+        (lambda name: name.upper(), "letters count as large or small"),
+    ],
+    ids=["without the folder", "with one too many", "another folder", "large letters"],
+)
+def test_clips_that_all_lie_elsewhere_are_one_problem_with_its_mend(
+    corpus_copy: Path, change: Callable[[str], str], remedy: str
+) -> None:
+    renamed(corpus_copy, (META, TRAIN_FOLD, TEST_FOLD), change)
+    facts, problems = check_corpus(corpus_copy)
+    assert facts["clips"] == 200
+    (problem,) = problems
+    assert problem.where == META
+    assert "no clip lies where it says" in problem.what
+    assert remedy in problem.remedy
+    with pytest.raises(AscError, match="no clip lies where it says"):
+        Corpus.open(corpus_copy)
+
+
+@pytest.mark.parametrize("change", [lambda name: name.removeprefix("audio/"), lambda name: name.upper()])
+def test_a_fold_that_names_all_clips_otherwise_is_one_problem(corpus_copy: Path, change: Callable[[str], str]) -> None:
+    renamed(corpus_copy, (TRAIN_FOLD,), change)
+    _, (problem,) = check_corpus(corpus_copy)
+    assert problem.where == TRAIN_FOLD
+    assert "names 130 of 130 clips otherwise than meta.csv: " in problem.what
+
+
+def test_a_fold_without_scenes_says_what_to_do_with_its_clips(corpus_copy: Path) -> None:
+    rows = (corpus_copy / TEST_FOLD).read_text().splitlines()
+    (corpus_copy / TEST_FOLD).write_text("".join(row.partition("\t")[0] + "\n" for row in rows))
+    _, (problem,) = check_corpus(corpus_copy)
+    assert problem.what == "column scene_label is missing"
+    assert "a list without scenes is no fold: asc predict MODEL_URI FOLDER hears" in problem.remedy
+
+
+def test_a_corpus_of_any_size_that_is_broken_is_told_on_a_screen(corpus_copy: Path, asc: Callable) -> None:
+    for path in (corpus_copy / "audio").iterdir():
+        path.unlink()
+    with (corpus_copy / TEST_FOLD).open("a") as file:
+        file.writelines(f"audio/new-{number}.wav\tbus\n" for number in range(1_000))
+        file.writelines(f"audio/other-{number}.wav\t\n" for number in range(1_000))
+    done = asc("corpus", "check", corpus_copy)
+    assert done.code == 2
+    told = done.err.splitlines()
+    assert len(told) <= 13
+    assert told[-1] == f"2,200 problems in {corpus_copy}; --json lists each"
+    assert "… and 197 more like it" in told
+    assert told.count("… and 997 more like it") == 2
+    assert len(json.loads(asc("corpus", "check", corpus_copy, "--json").out)["problems"]) == 2_200

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import Corpus, decoding
 from asc_experiments.corpus.audio import read_clip, resample
-from asc_experiments.corpus.decoding import decode_all
+from asc_experiments.corpus.decoding import decode_all, uneven
 
 
 @pytest.mark.parametrize("in_processes", [False, True], ids=["threads", "processes"])
@@ -26,8 +26,8 @@ def test_every_clip_is_written_in_its_place(synth_corpus: Path, tmp_path: Path, 
     decoded = list(decode_all(synth_corpus, names, into, workers=2, in_processes=in_processes))
     expected = [read_clip(synth_corpus, name) for name in names]
     written = np.fromfile(into, dtype=np.int16).reshape(70, 32_000)
-    np.testing.assert_array_equal(written, [samples for samples, _, _ in expected])
-    assert [clip.digest for clip in decoded] == [digest for _, _, digest in expected]
+    np.testing.assert_array_equal(written, [samples for samples, *_ in expected])
+    assert [clip.digest for clip in decoded] == [digest for _, _, digest, _ in expected]
     assert all((clip.samples, clip.problem) == (32_000, None) for clip in decoded)
 
 
@@ -37,9 +37,20 @@ def test_length_is_that_of_the_first_whole_clip(corpus_copy: Path) -> None:
         (corpus_copy / name).write_bytes(b"")
     soundfile.write(corpus_copy / names[50], np.full(22_050, 0.1), 44_100)
     decoded = list(decode_all(corpus_copy, names, workers=2))
-    assert [row for row, clip in enumerate(decoded) if clip.problem] == [*range(20), 50]
-    assert decoded[50].problem is not None
-    assert "lasts 0.500 s, the first clip 1.000 s" in decoded[50].problem.what
+    assert [row for row, clip in enumerate(decoded) if clip.problem] == [*range(20)]
+    (problem,) = uneven(names, decoded)
+    assert problem.where == names[50]
+    others = "39 of 40 clips 1.000 s (32,000 samples at 32 kHz)"
+    assert problem.what == f"lasts 0.500 s (16,000 samples at 32 kHz), {others}"
+
+
+def test_the_odd_clip_is_blamed_where_it_is_the_first_one(corpus_copy: Path) -> None:
+    names = Corpus.open(corpus_copy).filenames[:40]
+    samples, rate = soundfile.read(corpus_copy / names[0])
+    soundfile.write(corpus_copy / names[0], np.append(samples, [0.1] * 2), rate)
+    (problem,) = uneven(names, list(decode_all(corpus_copy, names, workers=2)))
+    assert problem.where == names[0]
+    assert "lasts 1.000 s (32,001 samples at 32 kHz), 39 of 40 clips 1.000 s (32,000 samples" in problem.what
 
 
 def test_corpus_without_a_whole_clip_is_all_problems(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Impulse responses from a folder of WAV files."""
+"""Impulse responses from a folder of sound files."""
 
 from pathlib import Path
 
@@ -29,6 +29,15 @@ def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     write(tmp_path / "b.wav", np.array([0.5, 0.25]))
     write(tmp_path / "a.wav", np.array([1.0]))
     np.testing.assert_allclose(load_impulse_responses(tmp_path).responses, [[1.0, 0.0], [0.5, 0.25]])
+
+
+def test_files_of_every_sound_format_are_read_and_notes_beside_them_are_not(tmp_path: Path) -> None:
+    write(tmp_path / "A.WAV", np.array([1.0]))
+    soundfile.write(tmp_path / "b.flac", np.array([0.5]), 32_000)
+    soundfile.write(tmp_path / "c.aiff", np.array([0.25]), 32_000)
+    (tmp_path / "LICENSE.txt").write_text("free")
+    (tmp_path / "._A.WAV").write_bytes(b"another system's notes")
+    np.testing.assert_allclose(load_impulse_responses(tmp_path).responses, [[1.0], [0.5], [0.25]], atol=1e-4)
 
 
 def test_digest_names_the_content(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_another_spelling_of_a_file_is_a_problem(corpus_copy: Path, spelling: st
     assert [p.remedy for p in problems] == ["write audio/x.wav"]
 
 
-@pytest.mark.parametrize("name", ["park (north)", "kids' room", "../x"])
+@pytest.mark.parametrize("name", ["park (north)", "kids' room", "../x", "a//b", "/a", "a/", "a/.", "a" * 65])
 def test_names_that_cannot_be_metrics_are_problems(corpus_copy: Path, name: str) -> None:
     append(META, f"audio/x.wav\t{name}\tsomewhere\ta\n")(corpus_copy)
     _, problems = read_index(corpus_copy)

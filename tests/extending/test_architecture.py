@@ -49,7 +49,11 @@ def test_it_is_studied_reported_registered_used_and_exported(outside: Open, synt
     assert "needs architecture 'tiny_net', which is not installed; pip install tiny-net==1.2" in said
     assert "tiny_net-4-none-s0" in without.run("report", "outside", "--format", "md"), "a report needs no network"
     key = json.loads(here.run("teacher", "list", "--json"))[0]["key"]
-    assert "is of architecture 'tiny_net', which is not installed" in without.run("teacher", "show", key, code=2)
+    said = without.run("teacher", "show", key, code=2)
+    assert "is of architecture 'tiny_net', which is not installed; pip install tiny-net==1.2" in said
+    pruned = without.run("teacher", "prune", key)
+    assert "none-s0 (tiny_net is not installed)" in pruned
+    assert "1 of 1 teachers would go" in pruned
     listed = without.run("teacher", "list")
     assert key in listed
     assert "tiny_net-4-none-s0 (tiny_net is not installed)" in listed

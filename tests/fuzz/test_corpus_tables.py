@@ -68,7 +68,7 @@ def use(root: Path) -> Corpus | None:
         assert error.line().isprintable()
         return None
     for name in corpus.filenames:
-        samples, problem, _ = read_clip(root, name)
+        samples, problem, *_ = read_clip(root, name)
         assert samples is None
         assert problem is not None
         assert problem.line().isprintable()

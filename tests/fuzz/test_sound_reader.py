@@ -41,7 +41,7 @@ edits = st.lists(st.tuples(places, st.integers(0, 8), st.sampled_from(WORDS) | s
 
 def hear(data: bytes) -> None:
     """Read it as a clip of a corpus and as a file to be predicted."""
-    samples, problem = inspect_clip(data, "audio/clip.wav")
+    samples, problem, _ = inspect_clip(data, "audio/clip.wav")
     assert (samples is None) == (problem is not None)
     if problem is not None:
         assert problem.line().isprintable(), repr(problem.line())
@@ -86,7 +86,7 @@ def test_any_bytes_are_heard_or_refused(content: bytes, begin: bytes) -> None:
 @pytest.mark.parametrize(("kind", "subtype"), KINDS)
 def test_unchanged_sound_is_heard(kind: str, subtype: str) -> None:
     """Else the tests above could pass on refusals alone."""
-    samples, problem = inspect_clip(sound(kind, subtype), "audio/clip.wav")
+    samples, problem, _ = inspect_clip(sound(kind, subtype), "audio/clip.wav")
     assert problem is None
     assert samples is not None
     assert len(samples) >= 3_200, "some kinds fill up their last block"

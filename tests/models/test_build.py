@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asc_experiments.models import LogMel, build_model
+from asc_experiments.models import ARCHITECTURES, LogMel, build_model
 
 TINY = {"cp_mobile": {"base_channels": 8}, "cp_resnet": {"base_channels": 10}, "passt": {"size": "xxs"}}
 
@@ -48,7 +48,7 @@ def test_patchout_drops_rows_in_training_only() -> None:
 def test_passt_takes_ten_seconds_and_no_more() -> None:
     model = build_model("passt", size="xxs").eval()
     assert model(torch.randn(1, 1, 128, 998)).shape == (1, 10)
-    with pytest.raises(ValueError, match="at most 998 frames"):
+    with pytest.raises(ValueError, match="at most 1,005 frames"):
         model(torch.randn(1, 1, 128, 1_100))
 
 
@@ -88,3 +88,21 @@ def test_log_mels_are_float32_inside_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         inside = frontend(noise)
     torch.testing.assert_close(inside, frontend(noise), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("arch", ["cp_mobile", "cp_resnet", "passt"])
+def test_limit_of_a_length_is_where_the_network_refuses_it(arch: str) -> None:
+    architecture = ARCHITECTURES[arch]
+    shortest = architecture.frontend.least_samples
+    assert "at least" in architecture.limit(shortest - 1)
+    with pytest.raises(RuntimeError, match=r"[Pp]adding"):
+        LogMel.for_arch(arch)(torch.zeros(1, shortest - 1))
+    assert LogMel.for_arch(arch)(torch.zeros(1, shortest)).shape[-1] == architecture.frontend.frames(shortest)
+    if architecture.most_frames:
+        longest = architecture.most_frames * architecture.frontend.hop
+        assert architecture.limit(longest) == ""
+        assert architecture.limit(longest + 1) == "at most 10.05 s"
+        network = build_model("passt", n_classes=2, embed_dim=16, depth=1, num_heads=2).eval()
+        assert network(torch.zeros(1, 1, 128, architecture.most_frames)).shape == (1, 2)
+        with pytest.raises(ValueError, match=r"at most 1,005 frames"):
+            network(torch.zeros(1, 1, 128, architecture.most_frames + 1))

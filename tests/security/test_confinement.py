@@ -99,7 +99,7 @@ def test_pipe_or_device_is_refused_and_not_waited_for(corpus_copy: Path, name: s
         with pytest.raises(ProblemsError, match=r"\(is no file\)"):
             Corpus.open(corpus_copy)
     else:
-        _, problem, _ = read_clip(corpus_copy, name)
+        _, problem, *_ = read_clip(corpus_copy, name)
         assert problem is not None
         assert problem.what == "cannot be read (is no file)"
 
@@ -107,7 +107,7 @@ def test_pipe_or_device_is_refused_and_not_waited_for(corpus_copy: Path, name: s
 def test_enormous_clip_is_not_read(corpus_copy: Path) -> None:
     with (corpus_copy / "audio" / "large.wav").open("wb") as file:
         file.truncate(1 << 40)  # a hole: it takes no room
-    _, problem, _ = read_clip(corpus_copy, "audio/large.wav")
+    _, problem, *_ = read_clip(corpus_copy, "audio/large.wav")
     assert problem is not None
     assert "MB large" in problem.what
 
@@ -124,7 +124,7 @@ def flac_that_claims(samples: int) -> bytes:
 
 
 def test_file_that_claims_to_be_longer_than_memory_is_refused_before_it_is_decoded() -> None:
-    _, problem = inspect_clip(flac_that_claims(MOST_SAMPLES_OF_A_CLIP + 1), "audio/clip.wav")
+    _, problem, _ = inspect_clip(flac_that_claims(MOST_SAMPLES_OF_A_CLIP + 1), "audio/clip.wav")
     assert problem is not None
     assert "claims to hold" in problem.what
     with pytest.raises(OSError, match=r"claims .* samples"):

@@ -14,7 +14,14 @@ from safetensors.torch import load_file
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.training import SceneNetwork, load_network, make_recipe, save_network
-from asc_experiments.training.inference import classify, classify_files, find_sound_files, windows
+from asc_experiments.training.inference import (
+    classify,
+    classify_along,
+    classify_files,
+    find_sound_files,
+    left_out,
+    windows,
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +95,7 @@ def test_broken_file_is_named_and_the_next_follows(network: SceneNetwork, tmp_pa
     soundfile.write(tmp_path / "aa.wav", np.array([0.1, np.nan]), 32_000, subtype="FLOAT")
     soundfile.write(tmp_path / "ab.wav", np.zeros(0), 32_000)
     soundfile.write(tmp_path / "b.flac", np.full((4_000, 2), 0.1), 8_000)
-    found = list(classify_files(network, find_sound_files([tmp_path])))
+    found = list(classify_files(network, find_sound_files([tmp_path])[0]))
     assert [prediction.path.name for prediction in found] == ["a.wav", "aa.wav", "ab.wav", "b.flac"]
     assert "not a readable sound file" in found[0].error
     assert [prediction.error for prediction in found[1:3]] == [
@@ -130,8 +137,65 @@ def test_files_are_read_as_they_are_needed(network: SceneNetwork, tmp_path: Path
     assert not any(prediction.error for prediction in found)
 
 
+def test_whatever_libsndfile_reads_is_found_and_the_rest_is_named(network: SceneNetwork, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48_000)
+    for name in ("a.WAV", "b.mp3", "c.aiff", "d.au", "e.ogg"):
+        soundfile.write(tmp_path / name, noise, 48_000)
+    (tmp_path / "cover.jpg").write_bytes(b"picture")
+    (tmp_path / "voice.m4a").write_bytes(b"sound of another kind")
+    found, others = find_sound_files([tmp_path])
+    assert [path.name for path in found] == ["a.WAV", "b.mp3", "c.aiff", "d.au", "e.ogg"]
+    assert left_out(others).endswith(f": {tmp_path / 'cover.jpg'}, {tmp_path / 'voice.m4a'}")
+    assert [prediction.error for prediction in classify_files(network, found)] == [""] * 5
+
+
+def test_many_files_left_out_are_counted() -> None:
+    assert left_out([Path(f"{n}.txt") for n in range(8)]).endswith(": 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 3 more")
+
+
 def test_nothing_to_classify_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(AscError, match="holds no sound files"):
         find_sound_files([tmp_path])
     with pytest.raises(AscError, match="no such file or folder"):
         find_sound_files([tmp_path / "nowhere"])
+
+
+def test_a_table_is_not_read_as_a_sound(tmp_path: Path) -> None:
+    (tmp_path / "fold1_test.csv").write_text("filename\naudio/a.wav\n")
+    with pytest.raises(AscError, match="is a table, and no sound; give the sound files that it lists"):
+        find_sound_files([tmp_path / "fold1_test.csv"])
+
+
+@pytest.mark.parametrize(
+    ("samples", "every", "begins"),
+    [
+        (96_000, 1.0, [0, 32_000, 64_000]),
+        (100_000, 1.0, [0, 32_000, 64_000, 68_000]),  # the last one reaches back
+        (64_000, 0.25, [0, 8_000, 16_000, 24_000, 32_000]),
+        (96_000, 2.0, [0, 64_000]),
+        (32_000, 1.0, [0]),
+        (100, 1.0, [0]),
+    ],
+)
+def test_windows_of_a_file_are_told_with_their_times(
+    network: SceneNetwork, tmp_path: Path, samples: int, every: float, begins: list[int]
+) -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", sound, 32_000, subtype="FLOAT")
+    found = list(classify_along(network, [tmp_path / "a.wav"], every))
+    assert [prediction.begin for prediction in found] == [begin / 32_000 for begin in begins]
+    assert [prediction.end for prediction in found] == [min(begin + 32_000, samples) / 32_000 for begin in begins]
+    assert [prediction.is_last for prediction in found] == [False] * (len(begins) - 1) + [True]
+    for prediction, begin in zip(found, begins, strict=True):
+        expected = classify(network, sound[begin : begin + 32_000])
+        assert prediction.distribution is not None
+        np.testing.assert_allclose(list(prediction.distribution.values()), expected, atol=1e-6)
+
+
+def test_a_broken_file_among_windows_is_named_and_the_next_follows(network: SceneNetwork, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"not a sound")
+    soundfile.write(tmp_path / "b.wav", np.full(64_000, 0.1), 32_000)
+    broken, first, second = classify_along(network, [tmp_path / "a.wav", tmp_path / "b.wav"], 1.0)
+    assert "not a readable sound file" in broken.error
+    assert broken.is_last
+    assert (first.begin, second.begin) == (0.0, 1.0)

@@ -18,7 +18,7 @@ from asc_experiments.corpus.importing.sources import Order, Recording, find_reco
 from asc_experiments.corpus.index import REFERENCE_FILE, Corpus, read_index
 from asc_experiments.corpus.new_folder import new_folder
 from asc_experiments.corpus.reader import TEST, TRAIN, UNUSED, Clip
-from asc_experiments.corpus.readers.tau import write_tables
+from asc_experiments.corpus.readers.tau import in_a_name, write_tables
 from asc_experiments.corpus.splits import ValidationSplit, split_training_fold
 
 _SEE_ALL = "asc corpus import lists them"
@@ -198,7 +198,7 @@ def _whole(recording: Recording) -> tuple[str, ...]:
 
 
 def _named(recording: Recording, segment: str, first: int, count: int) -> list[str]:
-    begin = f"audio/{recording.scene}-{recording.place}-{segment}"
+    begin = f"audio/{in_a_name(recording.scene)}-{recording.place}-{segment}"
     return [f"{begin}-{position}-{recording.device}.wav" for position in range(first, first + count)]
 
 

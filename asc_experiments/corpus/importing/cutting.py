@@ -11,7 +11,14 @@ import numpy as np
 import soundfile
 
 from asc_experiments.base.errors import Problem
-from asc_experiments.corpus.audio import MOST_SAMPLES_OF_A_CLIP, SAMPLE_RATE, promised_frames, unfit
+from asc_experiments.corpus.audio import (
+    MOST_SAMPLES_OF_A_CLIP,
+    SAMPLE_RATE,
+    OpenSound,
+    promised_frames,
+    to_int16,
+    unfit,
+)
 from asc_experiments.corpus.importing.sources import Recording
 from asc_experiments.corpus.reader import Clip
 
@@ -54,23 +61,22 @@ def look_at(root: Path, file: str, seconds: float) -> Sound | Problem:
     try:
         with (root / file).open("rb") as opened:
             header = opened.read(_HEADER_BYTES)
-        info = soundfile.info(root / file)
+        with OpenSound(root / file) as info:
+            frames, rate, channels, subtype = info.count_frames(), info.samplerate, info.channels, info.subtype
     except FileNotFoundError:
         return Problem(file, f"no such file in {root}", "restore it, or take it out of the table")
     except (OSError, soundfile.LibsndfileError) as error:
         return Problem(file, f"not a readable sound file ({getattr(error, 'error_string', error)})", _REMEDY)
-    samples = round(seconds * info.samplerate)
-    if info.samplerate < SAMPLE_RATE:
-        what = f"is sampled at {info.samplerate} Hz, below the {SAMPLE_RATE} Hz that the frontends need"
+    samples = round(seconds * rate)
+    if rate < SAMPLE_RATE:
+        what = f"is sampled at {rate} Hz, below the {SAMPLE_RATE} Hz that the frontends need"
         return Problem(file, what, "use the original recording")
-    if promised_frames(header, info) > info.frames:
+    if promised_frames(header, frames) > frames:
         return Problem(file, "is truncated: its header promises more than is there", _REMEDY)
-    if samples * info.channels > MOST_SAMPLES_OF_A_CLIP:
-        return Problem(
-            file, f"has {info.channels} channels at {info.samplerate} Hz: a clip is too large", "mix it down"
-        )
-    bits = 24 if info.subtype in _FINE else 16
-    return Sound(samples, info.frames // samples, info.frames % samples > 0, bits)
+    if samples * channels > MOST_SAMPLES_OF_A_CLIP:
+        return Problem(file, f"has {channels} channels at {rate} Hz: a clip is too large", "mix it down")
+    bits = 24 if subtype in _FINE else 16
+    return Sound(samples, frames // samples, frames % samples > 0, bits)
 
 
 def cut(root: Path, recording: Recording, sound: Sound, names: Sequence[str], into: Path) -> Cut:
@@ -86,7 +92,7 @@ def cut(root: Path, recording: Recording, sound: Sound, names: Sequence[str], in
     done = Cut()
     done.left_out[ENDS] += sound.has_rest
     try:
-        with soundfile.SoundFile(root / recording.file) as opened:
+        with OpenSound(root / recording.file) as opened:
             for position, name in enumerate(names):
                 block = opened.read(sound.samples, dtype="float64", always_2d=True)
                 if len(block) < sound.samples:
@@ -101,8 +107,9 @@ def cut(root: Path, recording: Recording, sound: Sound, names: Sequence[str], in
                     what = f"has a peak of {peak:.3g}, above full scale"
                     done.problem = Problem(recording.file, what, "bring its samples into [-1, 1]")
                     return done
-                samples = _as_integers(block.mean(axis=1), sound.bits)
-                if not samples.any():
+                mono = block.mean(axis=1)
+                samples = _as_integers(mono, sound.bits)
+                if not to_int16(mono).any():  # a corpus is decoded to 16 bits
                     done.left_out[SILENT] += 1
                     continue
                 soundfile.write(into / name, samples, opened.samplerate, subtype=f"PCM_{sound.bits}")

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from asc_experiments.base.errors import AscError, Problem, nearest
 from asc_experiments.base.hashing import digest_bytes
+from asc_experiments.corpus.audio import is_sound
 from asc_experiments.corpus.index import check_names, read_clips
 from asc_experiments.corpus.reader import TEST, TRAIN, UNUSED, Clip, corpus_readers
+from asc_experiments.corpus.readers.tau import in_a_name
 from asc_experiments.corpus.tables import Row, check_unique, read_table
 
 CLASS_FOLDERS, CSV = "class-folders", "csv"
 LAYOUTS = "tau (or another reader's name), class-folders or csv"
 KEEP = "keep"
-_SOUNDS = (".wav", ".flac", ".ogg", ".aif", ".aiff", ".mp3")
 _FILE, _SCENE, _FOLD = ("filename", "file", "path"), ("scene_label", "scene", "label", "class", "category"), "fold"
 _DEFAULT_DEVICE, _DEFAULT_FRACTION = "a", 0.3
 _LONGEST_PLACE = 60
@@ -145,7 +146,7 @@ def _of_reader(order: Order, problems: list[Problem]) -> list[Recording]:
 def _segment(clip: Clip) -> str:
     """What stands in a file's name between scene and place and the device, as in TAU20; empty in another form."""
     name = clip.filename.rpartition("/")[2]
-    begin, end = f"{clip.scene}-{clip.place}-", f"-{clip.device}.wav"
+    begin, end = f"{in_a_name(clip.scene)}-{clip.place}-", f"-{clip.device}.wav"
     inner = name[len(begin) : -len(end)] if name.startswith(begin) and name.endswith(end) else ""
     return inner if inner.isalnum() else ""
 
@@ -175,8 +176,9 @@ def _sounds(root: Path) -> Iterable[str]:
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if name.lower().endswith(_SOUNDS) and not name.startswith("."):
-                yield (Path(folder) / name).relative_to(root).as_posix()
+            path = Path(folder) / name
+            if is_sound(path):
+                yield path.relative_to(root).as_posix()
 
 
 def _of_table(order: Order, problems: list[Problem]) -> tuple[Path, list[Recording]]:

@@ -55,6 +55,7 @@ class TauReader(CorpusReader):
             return []
         scene_of = {row["filename"]: row["scene_label"] for row in meta}
         for name, fold in ((TRAIN_FOLD, train), (TEST_FOLD, test)):
+            _rename(name, fold, scene_of, problems)
             _check_fold(name, fold, scene_of, problems)
         in_train, in_test = ({row["filename"] for row in fold} for fold in (train, test))
         remedy = f"remove it from {TRAIN_FOLD} or {TEST_FOLD}"
@@ -76,10 +77,15 @@ def tau_clip(filename: str, scene: str, place: str, device: str, fold: str = UNU
 def recording_of(filename: str, scene: str, place: str, device: str) -> tuple[str, int]:
     """The recording that a name in TAU22's form tells, and which second of it; an empty one in another form."""
     folder, _, name = filename.rpartition("/")
-    begin, end = f"{scene}-{place}-", f"-{device}.wav"
+    begin, end = f"{in_a_name(scene)}-{place}-", f"-{device}.wav"
     inner = name[len(begin) : -len(end)] if name.startswith(begin) and name.endswith(end) else ""
     match = _SEGMENT_AND_SECOND.fullmatch(inner)
     return (f"{folder}/{match[1]}", int(match[2])) if match else ("", 0)
+
+
+def in_a_name(scene: str) -> str:
+    """A scene as part of a file's name, which a ``/`` would end."""
+    return scene.replace("/", "_")
 
 
 def write_tables(folder: Path, clips: Sequence[Clip]) -> None:
@@ -116,3 +122,21 @@ def _check_fold(name: str, fold: list[Row], scene_of: dict[str, str], problems: 
         elif scene != known:
             what = f"{filename} is '{scene}' here and '{known}' in {META}"
             problems.append(Problem(name, what, "make them agree"))
+
+
+def _rename(name: str, fold: list[Row], scene_of: dict[str, str], problems: list[Problem]) -> None:
+    """Have a fold name its clips as the other table does; one problem for all it names by other folders or letters."""
+    unknown = [row for row in fold if row["filename"] not in scene_of]
+    known = {_last(filename): filename for filename in scene_of} if unknown else {}
+    found = [row for row in unknown if _last(row["filename"]) in known]
+    if not found:
+        return
+    first = found[0]["filename"]
+    what = f"names {len(found):,} of {len(fold):,} clips otherwise than {META}: {first} is {known[_last(first)]} there"
+    problems.append(Problem(name, what, "write each filename as there, with its folder and the same letters"))
+    for row in found:
+        row["filename"] = known[_last(row["filename"])]
+
+
+def _last(filename: str) -> str:
+    return filename.rpartition("/")[2].casefold()

@@ -21,6 +21,8 @@ from asc_experiments.study.storage.journal import JournalFile
 from asc_experiments.study.storage.postgres import SharedStorage, open_database
 
 JOURNAL = "optuna.journal"
+_WITHOUT_GREENLET = "optuna._gp.batched_lbfgsb"
+"""Warns that GP suggestions take longer without the package greenlet: fractions of a second, beside a training."""
 
 
 def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
@@ -34,6 +36,7 @@ def open_storage(workspace: Path, storage: str | None) -> BaseStorage:
         AscError: if it cannot be opened.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger(_WITHOUT_GREENLET).setLevel(logging.ERROR)
     warnings.simplefilter("ignore", ExperimentalWarning)
     warnings.filterwarnings("ignore", "Heartbeat of storage", UserWarning)  # ours beat without Study.optimize
     if storage and "://" in storage:

@@ -17,8 +17,10 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from asc_experiments.base.errors import AscError, without_secrets
+from asc_experiments.base.files import absolute
 from asc_experiments.base.outage import Failure, failure_of
 from asc_experiments.base.ownership import is_gone, this_driver, this_process
 from asc_experiments.tracking.client.queries import where
@@ -36,10 +38,12 @@ from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.tracking.client.connection import (
+    check_address,
     default_tracking_uri,
     globally,
     initialising,
     make_folder,
+    own_address,
     probe,
     unreachable,
 )
@@ -96,14 +100,16 @@ class Tracking:
         Raises:
             AscError: if the server does not answer or the workspace cannot be written.
         """
-        local = uri is None or uri == default_tracking_uri(workspace)
+        local = uri is None or uri == own_address(workspace)
         uri = uri or default_tracking_uri(workspace)
         patience()  # refuse a setting that is none
+        if not local:
+            check_address(uri)
         probe(uri)  # others are waited for; whoever begins is told at once
         if local:
             make_folder(workspace / "mlruns")
         keeps_artifacts = uri.startswith(("http://", "https://"))
-        artifacts = None if keeps_artifacts else (workspace / "mlruns" / "artifacts").absolute()
+        artifacts = None if keeps_artifacts else absolute(workspace / "mlruns" / "artifacts")
         with initialising(workspace if local else None):
             try:
                 tracking = cls(uri, artifacts)
@@ -153,7 +159,7 @@ class Tracking:
                 if found is None:
                     raise
         location = str(found.artifact_location)
-        if self._artifacts and location.startswith("file:") and not location.startswith(self._artifacts.as_uri()):
+        if self._artifacts and location.startswith("file:") and not _is_below(location, self._artifacts):
             raise AscError(name, f"its files are in {location}", "if the workspace was moved: asc workspace relocate")
         return str(found.experiment_id)
 
@@ -353,6 +359,13 @@ def refuse_deleted(experiment: Experiment | None, uri: str) -> None:
     remedy += f"MLFLOW_TRACKING_URI={shlex.quote(without_secrets(uri))} mlflow experiments restore -x {number}"
     remedy += "" if name in _SHARED else "; or give the study another name: --set name=…"
     raise AscError(f"experiment '{name}'", "was deleted in the tracking server", remedy)
+
+
+def _is_below(location: str, folder: Path) -> bool:
+    """Whether an address of files leads into a folder, by whatever links either is named."""
+    if location.startswith(folder.as_uri()):
+        return True
+    return Path(unquote(urlsplit(location).path)).resolve().is_relative_to(folder.resolve())
 
 
 def _content_at(uri: str, location: str, path: str) -> bytes:

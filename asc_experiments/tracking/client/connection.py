@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from asc_experiments.base.errors import AscError, without_secrets
+from asc_experiments.base.files import absolute
 from asc_experiments.base.outage import outage_of
 
 _PROBE_TIMEOUT_S = 5.0
@@ -18,9 +19,85 @@ _NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
+_SERVERS, _DATABASES = ("http", "https"), ("sqlite", "postgresql", "mysql", "mssql")
+_ADDRESS = re.compile(r"(?P<kind>[A-Za-z][A-Za-z0-9-]*)(?:\+\w+)?://.*")
+_HOST = re.compile(r"[\w.-]+:\d+(/.*)?")
+_WRITE = "http(s)://HOST:PORT, sqlite:///FILE or postgresql+psycopg://HOST/DATABASE"
+
+
+def own_address(workspace: Path) -> str:
+    """The address of the database in a workspace, whether or not it leads there."""
+    return f"sqlite:///{absolute(workspace / 'mlruns' / 'mlflow.db')}"
+
+
 def default_tracking_uri(workspace: Path) -> str:
-    """The workspace's own SQLite database."""
-    return f"sqlite:///{(workspace / 'mlruns' / 'mlflow.db').absolute()}"
+    """The workspace's own SQLite database.
+
+    Raises:
+        AscError: if its address would lead elsewhere: a '?' ends a path there, and '%20' stands for a blank.
+    """
+    uri = own_address(workspace)
+    path = uri.removeprefix("sqlite:///")
+    if set("?%") & set(path):
+        from sqlalchemy import make_url
+
+        if make_url(uri).database != path:
+            what = "has a '?', or a '%' with two digits, in its path, where the address of a database means another one"
+            raise AscError(absolute(workspace), what, "rename the folder, or give another --workspace")
+    return uri
+
+
+def check_address(uri: str) -> None:
+    """Refuse what is no address of a tracking server or database, or of a database that cannot be there.
+
+    Raises:
+        AscError: saying what it is.
+    """
+    shown = without_secrets(uri)
+    found = _ADDRESS.fullmatch(uri)
+    kind = found["kind"].lower() if found else ""
+    if kind in _SERVERS:
+        return
+    if kind in _DATABASES:
+        if kind == "sqlite":
+            _check_folder_of(uri, shown)
+        return
+    if uri.startswith("databricks") or uri == "uc" or uri.startswith("uc:"):
+        raise AscError(
+            shown, "is a tracking server of Databricks, which this program does not know how to use", f"give {_WRITE}"
+        )
+    if kind not in ("", "file"):
+        raise AscError(shown, f"'{kind}' is no kind of tracking server that this program knows", f"give {_WRITE}")
+    if _HOST.fullmatch(uri):
+        raise AscError(shown, "is a server without its protocol", f"give http://{uri}")
+    if uri.lower().startswith(tuple(f"{kind}:" for kind in (*_SERVERS, *_DATABASES))):
+        raise AscError(shown, "is not a whole address", f"give {_WRITE}")
+    _refuse_path(uri, shown)
+
+
+def _refuse_path(uri: str, shown: str) -> None:
+    """Say which address is meant by a path."""
+    folder = Path(uri.removeprefix("file:").removeprefix("//"))
+    if folder.suffix in (".db", ".sqlite"):
+        raise AscError(shown, "is the path of a database, not its address", f"give sqlite:///{folder.absolute()}")
+    if (folder / "mlflow.db").is_file():
+        raise AscError(shown, "is a folder, not an address", f"give sqlite:///{(folder / 'mlflow.db').absolute()}")
+    what = "is a folder, and MLflow does not write into those any more"
+    remedy = f"give sqlite:///{(folder / 'mlflow.db').absolute()}; `mlflow migrate-filestore` takes old runs along"
+    raise AscError(shown, what, remedy)
+
+
+def _check_folder_of(uri: str, shown: str) -> None:
+    """MLflow would try for minutes to open a database in a folder that is not there."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        path = make_url(uri).database
+    except ArgumentError:
+        raise AscError(shown, "is no address of a database", "give sqlite:///FILE") from None
+    if path and not path.startswith((":", "file:")) and not Path(path).parent.is_dir():
+        raise AscError(Path(path).parent, "no such folder", "make it, or give another --tracking-uri")
 
 
 def probe(uri: str) -> None:

@@ -17,16 +17,20 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
 
 import asc_experiments
-from asc_experiments.base.errors import AscError
+from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.models import ARCHITECTURES
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.downloads import download_from, unreadable
+from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.client.run import Run
 from asc_experiments.tracking.registry import pyfunc_model as pyfunc
 from asc_experiments.training.network import SceneNetwork, load_network, save_network
 from asc_experiments.training.serving import PROBABILITY, SAMPLING_RATE, SCENE, WAVEFORM, distribution_columns
 
-_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))?")
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))?")
+_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
+_LATEST, _NAMED = "latest", 5
+_IS_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _REQUIREMENTS = (
     "torch", "torchaudio", "numpy", "pandas", "safetensors", "pydantic", "soundfile", "soxr",
     "mlflow-skinny", "sqlalchemy", "alembic",
@@ -131,17 +135,56 @@ def find_version(tracking: Tracking, model_uri: str) -> ModelVersion | None:
     Asked through the client, since MLflow resolves such URIs by global settings.
 
     Raises:
-        AscError: if it is no model URI.
-        MlflowException: if there is no such version.
+        AscError: if it is no model URI, or there is no such version.
+        MlflowException: if it cannot be asked.
     """
     found = _URI.fullmatch(model_uri)
     if not found:
         what = "cannot be loaded (no model URI)"
         raise AscError(model_uri, what, "write models:/NAME@ALIAS, models:/NAME/VERSION or models:/MODEL_ID")
     name, alias, version = found["name"], found["alias"], found["version"]
-    if alias:
-        return tracking.client.get_model_version_by_alias(name, alias)
-    return tracking.client.get_model_version(name, version) if version else None
+    if not alias and not version and _MODEL_ID.fullmatch(name):
+        return None
+    try:
+        if version == _LATEST:
+            version = str(max(_versions(tracking, name), default=""))
+        if alias:
+            return tracking.client.get_model_version_by_alias(name, alias)
+        if version:
+            return tracking.client.get_model_version(name, version)
+    except MlflowException as error:
+        if error.error_code not in _IS_NOT_THERE:
+            raise
+    wanted = f"alias '{alias}'" if alias else f"version '{version}'" if version else ""
+    raise AscError(model_uri, *_not_there(tracking, name, wanted))
+
+
+def _versions(tracking: Tracking, name: str) -> list[int]:
+    """The numbers of a registered model's versions."""
+    if "'" in name:  # which MLflow's filters cannot hold
+        return []
+    search = tracking.client.search_model_versions
+    found = every(lambda token: search(f"name = '{name}'", max_results=PER_PAGE, page_token=token))
+    return [int(version.version) for version in found]
+
+
+def _not_there(tracking: Tracking, name: str, wanted: str) -> tuple[str, str]:
+    """What is wrong with a model's address, and what could be written instead.
+
+    Args:
+        tracking: the server.
+        name: of the model that was asked for.
+        wanted: which version of it; empty where the address says none.
+    """
+    search = tracking.client.search_registered_models
+    models = {model.name: model for model in every(lambda token: search(max_results=PER_PAGE, page_token=token))}
+    if name not in models:
+        remedy = nearest(name, models) if models else "register one with `asc register`"
+        return f"there is no registered model '{name}'", remedy
+    names = [f"models:/{name}@{alias}" for alias in sorted(models[name].aliases)][:_NAMED]
+    names += [f"models:/{name}/{max(versions)}"] if (versions := _versions(tracking, name)) else []
+    what = f"'{name}' has no {wanted}" if wanted else "names a registered model, and none of its versions"
+    return what, "write " + " or ".join(names) if names else "register one with `asc register`"
 
 
 def _location(tracking: Tracking, model_uri: str) -> str:

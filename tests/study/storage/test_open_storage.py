@@ -1,6 +1,7 @@
 """Locks lie with the storage, so that drivers of one storage wait for each other wherever their workspaces are."""
 
 import fcntl
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from filelock import Timeout
 from optuna.trial import TrialState
 
+from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.distill import TrainingContext
 from asc_experiments.study.definition.study_file import StudyFile
@@ -142,3 +144,30 @@ def test_driver_killed_at_any_line_of_its_asking_leaves_one_trial_for_the_next(t
         for trial in again.get_trials(states=(TrialState.RUNNING,)):
             assert trial.user_attrs[OWNER] == this_process()
         assert len(again.trials) == 1
+
+
+def test_gaussian_processes_search_in_silence(tmp_path: Path) -> None:
+    """Optuna warns where greenlet is not installed, which nothing here needs."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "sys.modules['greenlet'] = None\n"
+        "from asc_experiments.study.storage.open_storage import open_storage\n"
+        "import optuna\n"
+        "sampler = optuna.samplers.GPSampler(seed=0, n_startup_trials=1, warn_independent_sampling=False)\n"
+        "study = optuna.create_study(storage=open_storage(Path(sys.argv[1]), None), sampler=sampler)\n"
+        "study.optimize(lambda trial: trial.suggest_float('x', 0, 1), n_trials=3)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_database_of_an_older_optuna_is_upgraded_and_not_started(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    optuna.create_study(study_name="x", storage=f"sqlite:///{path}")
+    with sqlite3.connect(path) as database:
+        database.execute("update alembic_version set version_num = 'v3.0.0.d'")
+        database.execute("update version_info set library_version = '3.1.0'")
+    with pytest.raises(AscError) as caught:
+        open_storage(tmp_path, f"sqlite:///{path}")
+    assert f"run `optuna storage upgrade --storage sqlite:///{path}`" in caught.value.remedy
+    assert "start the database" not in caught.value.line()

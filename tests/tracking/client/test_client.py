@@ -1,6 +1,7 @@
 """Runs end with the truth, whatever ends them."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -113,3 +114,24 @@ def test_experiment_may_be_described_by_several_at_once(tracking: Tracking) -> N
             experiment = tracking.experiment(f"experiment {number}")
             list(several.map(lambda _, id_=experiment: tracking.describe(id_, "note", {"a": "1"}), range(4)))
             assert tracking.experiment_tags(experiment)["a"] == "1"
+
+
+def test_a_workspace_may_be_named_from_anywhere_and_through_links(
+    tracking: Tracking, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tracking.experiment("teachers")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(workspace)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for named in (Path("../workspace"), Path("../elsewhere/../workspace"), tmp_path / "link", Path("../link")):
+        assert Tracking.open(named).experiment("teachers") == first, named
+    assert ".." not in Tracking.open(Path("../workspace")).uri
+
+
+def test_a_workspace_that_was_copied_is_still_told_from_the_one_that_its_files_are_in(
+    tracking: Tracking, workspace: Path, tmp_path: Path
+) -> None:
+    tracking.experiment("teachers")
+    shutil.copytree(workspace, tmp_path / "copy")
+    with pytest.raises(AscError, match="if the workspace was moved: asc workspace relocate"):
+        Tracking.open(tmp_path / "copy").experiment("teachers")

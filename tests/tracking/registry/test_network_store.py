@@ -1,5 +1,6 @@
 """Networks go into MLflow and come back the same, without pickle, with no more than they need."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.registry.network_store import fetch_network, log_network
+from asc_experiments.tracking.registry.network_store import fetch_network, find_version, log_network
 from asc_experiments.training import SceneNetwork, make_recipe
 
 SCENES = ("bus", "park", "tram")
@@ -73,10 +74,48 @@ def test_requirements_are_pinned_to_what_can_be_installed(workspace: Path, model
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("uri", ["models:/nobody@champion", "models:/nobody/1", "models:/m-0", "nonsense"])
-def test_unknown_model_is_one_clear_error(tracking: Tracking, uri: str) -> None:
-    with pytest.raises(AscError, match="cannot be loaded"):
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("models:/nobody@champion", "there is no registered model 'nobody'; register one"),
+        ("models:/nobody/1", "there is no registered model 'nobody'; register one"),
+        ("models:/nobody/latest", "there is no registered model 'nobody'; register one"),
+        ("models:/it's/latest", "there is no registered model 'it's'; register one"),
+        ("models:/m-0", "there is no registered model 'm-0'; register one"),
+        (f"models:/m-{'0' * 32}", "cannot be loaded"),
+        ("nonsense", "cannot be loaded"),
+    ],
+)
+def test_unknown_model_is_one_clear_error(tracking: Tracking, uri: str, words: str) -> None:
+    with pytest.raises(AscError, match=words):
         fetch_network(tracking, uri)
+
+
+def test_addresses_of_registered_models_lead_to_a_version_or_say_which_there_are(
+    workspace: Path, model_id: str
+) -> None:
+    tracking = Tracking.open(workspace)
+    client = tracking.client
+    client.create_registered_model("asc-student")
+    with tracking.current():
+        for _ in range(2):
+            client.create_model_version("asc-student", f"models:/{model_id}", model_id=model_id, await_creation_for=0)
+    client.set_registered_model_alias("asc-student", "champion", "1")
+    for uri, version in (("models:/asc-student/latest", "2"), ("models:/asc-student@champion", "1")):
+        found = find_version(tracking, uri)
+        assert found is not None
+        assert str(found.version) == version
+    assert fetch_network(tracking, "models:/asc-student/latest").scenes == SCENES
+    there = "write models:/asc-student@champion or models:/asc-student/2"
+    for uri, words in (
+        ("models:/asc-student", f"names a registered model, and none of its versions; {there}"),
+        ("models:/asc-student/7", f"'asc-student' has no version '7'; {there}"),
+        ("models:/asc-student/Production", f"'asc-student' has no version 'Production'; {there}"),
+        ("models:/asc-student@nobody", f"'asc-student' has no alias 'nobody'; {there}"),
+        ("models:/asc-studnt@champion", "no registered model 'asc-studnt'; did you mean 'asc-student'?"),
+    ):
+        with pytest.raises(AscError, match=re.escape(words)):
+            fetch_network(tracking, uri)
 
 
 def test_model_stored_before_the_package_had_rooms_finds_its_loader(workspace: Path, model_id: str) -> None:
