@@ -93,19 +93,24 @@ def together(errors: Iterable[AscError]) -> AscError:
     return found[0] if len(found) == 1 else SeveralErrors(found)
 
 
+def errors_of(checks: Iterable[Callable[[], object]]) -> list[AscError]:
+    """Do all checks; the errors of all of them, one by one."""
+    found: list[AscError] = []
+    for check in checks:
+        try:
+            check()
+        except AscError as error:
+            found += error.each()
+    return found
+
+
 def check_all(checks: Iterable[Callable[[], object]]) -> None:
     """Do all checks, and tell what is wrong at once.
 
     Raises:
         AscError: the errors of all of them.
     """
-    found: list[AscError] = []
-    for check in checks:
-        try:
-            check()
-        except AscError as error:
-            found.append(error)
-    if found:
+    if found := errors_of(checks):
         raise together(found)
 
 

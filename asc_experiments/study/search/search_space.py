@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from asc_experiments.base.errors import AscError, check_all, nearest
+from asc_experiments.base.errors import AscError, check_all, errors_of, nearest, together
 from asc_experiments.corpus.train_split import WHOLE_FOLD
 from asc_experiments.distill import Distillation
 from asc_experiments.models import ARCHITECTURES
@@ -143,19 +143,23 @@ class SearchSpace:
             where: the study file, for the error.
 
         Raises:
-            AscError: naming every setting that no Recipe can be made of; where all of them can, every trial and
-                figure that is no part of the space.
+            AscError: naming every setting that no Recipe can be made of, and every trial and figure that is no part of
+                the space.
         """
         study = self.study
         groups = (*(kind.settings for kind in self.kinds.values()), study.student, study.distillation)
         check_all([partial(_check_steps, settings, where) for settings in groups])
-        check_all(
+        wrong = errors_of(
             [partial(self._recipes_of, name, where) for name in self.kinds]
             + [partial(self._check_students, where), partial(self._check_distillations, where)]
         )
+        told = {each.what for each in wrong}
         given = [(values, "enqueue") for values in study.enqueue]
         given += [(figure.params, f"published '{figure.name}'") for figure in study.published]
-        check_all(partial(self.plan_of, values, f"{where}: {place}") for values, place in given)
+        trials = errors_of(partial(self.plan_of, values, f"{where}: {place}") for values, place in given)
+        wrong += [each for each in trials if each.what not in told]  # a trial of a wrong setting says it once more
+        if wrong:
+            raise together(wrong)
         if study.sampler == "grid":
             _ = self.cells
 

@@ -322,3 +322,13 @@ def test_each_definition_has_a_digest_of_its_own(study_file: Write) -> None:
         {"seeds": 2}, {"sampler": "tpe"}, {"constraints": {"complexity/macs": 1.0}},
     ]  # fmt: skip
     assert len({read_study(study_file(), each).definition_digest() for each in definitions}) == len(definitions)
+
+
+def test_wrong_settings_and_wrong_trials_are_told_at_once_and_each_once(study_file: Write) -> None:
+    wrong = study_file(student="{base_chanels: 8}", enqueue="[{ensemble_size: 7}, {ensemble_size: 1}]")
+    with pytest.raises(AscError) as caught:
+        SearchSpace(read_study(wrong)).check(str(wrong))
+    told = [each.what for each in caught.value.each()]
+    assert len(told) == 2
+    assert "base_chanels" in told[0]
+    assert "ensemble_size is 7" in told[1]
