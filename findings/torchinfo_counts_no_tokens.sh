@@ -9,7 +9,7 @@
 # Why it matters: the same rule counts both, and a limit of 30 million MACs says nothing of a transformer.
 # Seen:    2026-11-30: torchinfo_counts_no_tokens: Linear on 1 and 100 tokens: 1056 and 1056; attention over 100 tokens: 0; Conv2d on 100 positions: 58400
 . "$(dirname "$0")/venv.inc"
-in_venv torchinfo==1.8.0 torch==2.11.0 <<'PYTHON'
+in_venv torchinfo==1.8.0 torch==2.11.0 numpy==2.4.6 <<'PYTHON'
 import torchinfo
 from torch import nn
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from asc_experiments.base.errors import AscError, Problem, ProblemsError, nearest
 from asc_experiments.corpus.audio import unfit
-from asc_experiments.corpus.reader import SYNTHETIC_TOWN, TEST, TRAIN, UNUSED, Clip, CorpusReader, reader_of
+from asc_experiments.corpus.reader import NOISE_FILE, SYNTHETIC_TOWN, TEST, TRAIN, UNUSED, Clip, CorpusReader, reader_of
 from asc_experiments.corpus.readers.tau import TauReader
 from asc_experiments.corpus.tables import check_unique
 
@@ -137,6 +137,14 @@ class Corpus:
     def is_synthetic(self) -> bool:
         """Whether its sounds were made up by ``asc corpus synth``, whose places are in no town that there is."""
         return bool(self.clips) and all(clip.place.startswith(SYNTHETIC_TOWN) for clip in self.clips)
+
+    @cached_property
+    def label_noise(self) -> float:
+        """What part of its training clips carries a wrong label on purpose; 0 where no file of the corpus says so."""
+        try:
+            return float((self.root / NOISE_FILE).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0.0
 
     @property
     def train_rows(self) -> np.ndarray:

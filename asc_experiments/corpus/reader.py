@@ -24,6 +24,8 @@ GROUP = "asc_experiments.corpora"
 """The entry points that name modules of corpus readers."""
 TRAIN, TEST, UNUSED = "train", "test", ""
 """The folds that a clip may be in."""
+NOISE_FILE = "label_noise.txt"
+"""A synthetic corpus says in this file what part of its training clips carries a wrong label on purpose."""
 SYNTHETIC_TOWN = "synthville-"
 """What the places of ``asc corpus synth`` begin with, and no others."""
 

@@ -17,7 +17,7 @@ import soundfile
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import progress
 from asc_experiments.corpus.new_folder import new_folder
-from asc_experiments.corpus.reader import TEST, TRAIN, Clip
+from asc_experiments.corpus.reader import NOISE_FILE, TEST, TRAIN, Clip
 from asc_experiments.corpus.readers.tau import FOLD_COLUMNS, write_table, write_tables
 
 RATE = 44_100
@@ -86,6 +86,8 @@ def synthesise(folder: Path, clips_per_scene: int = 60, seed: int = 0, label_noi
         (partial / "dirs").mkdir()
         clips = _write_audio(partial, clips_per_scene, seed, label_noise)
         write_tables(partial, clips)
+        if label_noise:
+            (partial / NOISE_FILE).write_text(f"{label_noise:g}\n")
         train = [(clip.filename, clip.scene) for clip in clips if clip.fold == TRAIN]
         for percent in PERCENTS:
             write_table(partial / f"evaluation_setup/split{percent}.csv", FOLD_COLUMNS, _listed(train, percent))

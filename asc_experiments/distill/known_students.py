@@ -25,13 +25,14 @@ from asc_experiments.tracking.trials import (
     ORIGINAL,
     RECIPE,
     SEED,
+    SYNTHETIC,
     TRAIN_SPLIT,
     TRAINING_CLIPS,
     TRAINING_SECONDS,
 )
 
 _COPIED_TAGS = (
-    MODEL_ID, RECIPE, CORPUS, HELD_OUT, SEED, MACHINE, IDENTITY, LOGITS_DIGEST, TRAIN_SPLIT, TRAINING_CLIPS,
+    MODEL_ID, RECIPE, CORPUS, HELD_OUT, SEED, MACHINE, IDENTITY, LOGITS_DIGEST, TRAIN_SPLIT, TRAINING_CLIPS, SYNTHETIC,
 )  # fmt: skip
 _NO_SCORES = ("train/", "time/", "ensemble/", "export/")
 """What metrics begin with that are no scores of the student: its training's, its teachers', its exported files'."""

@@ -21,6 +21,7 @@ from asc_experiments.tracking.trials import (
     MACHINE,
     NUMBER_FORMAT,
     REFERENCE_DEVICE,
+    SYNTHETIC,
     TRAIN_SPLIT,
     TRAINING_CLIPS,
     TRAINING_SECONDS,
@@ -144,11 +145,11 @@ def log_corpus(bench: TrainingContext, run: Run) -> None:
     """Log the corpus as the run's dataset, by its own digest, and the machine."""
     training, validation = bench.rows
     counts = {"training": len(training), "validation": len(validation), "test": len(bench.corpus.test_rows)}
-    made_up = {"synthetic": True} if bench.corpus.is_synthetic else {}
-    profile = json.dumps({f"{split}_clips": count for split, count in counts.items()} | made_up)
+    profile = json.dumps({f"{split}_clips": count for split, count in counts.items()})
     root = bench.corpus.root.resolve()
     run.dataset(root.name, bench.store.corpus_digest, str(root), profile)
-    run.tags({MACHINE: describe_machine(best_device())})
+    made_up = {SYNTHETIC: f"{bench.corpus.label_noise:g}"} if bench.corpus.is_synthetic else {}
+    run.tags({MACHINE: describe_machine(best_device())} | made_up)
 
 
 def _record(bench: TrainingContext, report: EpochReport) -> EpochRecord:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Sequence
-
-import numpy as np
 
 from asc_experiments.metrics import accuracy_of
 from asc_experiments.statistics.evidence import Evidence
-from asc_experiments.statistics.margin import CONFIDENCE, ONE_PLACE, Margin, Part
+from asc_experiments.statistics.margin import Margin, within
 
 HEARD = ("real", "seen")
 """The groups of devices whose recordings networks are trained on."""
@@ -19,8 +15,7 @@ HEARD = ("real", "seen")
 def between_devices(table: Evidence, first: str, second: str, comparisons: int = 1) -> Margin:
     """The accuracy on one device less that on another, of the same students.
 
-    Places count as in :func:`margin`: each is left out in turn, with both devices. Of a single student it is asked only
-    how that very network does elsewhere.
+    See :func:`asc_experiments.statistics.margin.within`.
 
     Args:
         table: the answers of a recipe's students.
@@ -31,7 +26,7 @@ def between_devices(table: Evidence, first: str, second: str, comparisons: int =
     Raises:
         ValueError: if one of them has no clip.
     """
-    return _between(table, [first], [second], accuracy_of("device", first), comparisons)
+    return within(table, [first], [second], accuracy_of("device", first), comparisons)
 
 
 def heard_less_unseen(table: Evidence) -> Margin | None:
@@ -48,25 +43,7 @@ def heard_less_unseen(table: Evidence) -> Margin | None:
     clips = dict(zip(table.devices, table.clips.sum(axis=0), strict=True))
     heard = [device for device, group in table.groups.items() if group in HEARD and clips[device] > 0]
     unseen = [device for device, group in table.groups.items() if group == "unseen" and clips[device] > 0]
-    return _between(table, heard, unseen, accuracy_of("group", "unseen")) if heard and unseen else None
-
-
-def _between(table: Evidence, first: Sequence[str], second: Sequence[str], metric: str, comparisons: int = 1) -> Margin:
-    """The accuracy on the clips of some devices less that on those of others."""
-    ours, theirs = ([table.devices.index(device) for device in devices] for devices in (first, second))
-    changes = _left_out(table, ours) - _left_out(table, theirs)
-    values = _accuracy(table, ours) - _accuracy(table, theirs)
-    places = int((table.clips[:, [*ours, *theirs]].sum(axis=1) > 0).sum())
-    value, students = float(values.mean()), (table.students, table.students)
-    if places < 2:
-        unknown = (math.nan, -math.inf, math.inf, ONE_PLACE)
-        return Margin(metric, value, *unknown, students, places, comparisons)
-    parts = [Part(float((len(changes) - 1) * np.mean((changes - changes.mean()) ** 2)), len(changes) - 1)]
-    parts += [Part(float(values.var(ddof=1)) / len(values), len(values) - 1)] if len(values) > 1 else []
-    whole = Part.total(parts)
-    reach = whole.reach(1 - (1 - CONFIDENCE) / comparisons)
-    error = math.sqrt(whole.variance)
-    return Margin(metric, value, error, value - reach, value + reach, "", students, places, comparisons)
+    return within(table, heard, unseen, accuracy_of("group", "unseen")) if heard and unseen else None
 
 
 def shares_places(table: Evidence, first: str, second: str) -> bool:
@@ -89,15 +66,3 @@ def extremes(table: Evidence) -> tuple[str, str, Margin] | None:
         low = next(device for device in heard if device != high)
     pairs = len(list(itertools.combinations(heard, 2)))
     return high, low, between_devices(table, high, low, pairs)
-
-
-def _accuracy(table: Evidence, columns: Sequence[int]) -> np.ndarray:
-    """The accuracy of each student on the clips of some devices, ``(students,)``."""
-    return np.asarray(table.correct[:, :, columns].sum(axis=(1, 2)) / table.clips[:, columns].sum())
-
-
-def _left_out(table: Evidence, columns: Sequence[int]) -> np.ndarray:
-    """The accuracy on some devices, mean over students, with each place left out in turn, ``(places,)``."""
-    right, clips = table.correct[:, :, columns].sum(axis=2), table.clips[:, columns].sum(axis=1)
-    left = right.sum(axis=1, keepdims=True) - right
-    return np.asarray((left / np.maximum(clips.sum() - clips, 1)).mean(axis=0))

@@ -134,6 +134,27 @@ def level(table: Evidence, metric: str, fixed_students: bool = False) -> Margin:
     return found if unknown else _with_interval(found, [side], fixed_students)
 
 
+def within(table: Evidence, ours: Sequence[str], theirs: Sequence[str], metric: str, comparisons: int = 1) -> Margin:
+    """The accuracy of the same students on the clips of some devices less that on those of others.
+
+    Places and students count as in :func:`margin`, but each student is on both sides. Of a single student it is asked
+    only how that very network does elsewhere.
+
+    Args:
+        table: the answers of a recipe's students.
+        ours: names of devices.
+        theirs: names of others; each of the two has clips.
+        metric: what the margin is called.
+        comparisons: see :func:`margin`.
+    """
+    both = [_Side.of_devices(table, metric, devices, [*ours, *theirs]) for devices in (ours, theirs)]
+    side = _Within(*both)
+    value, students = float(side.values().mean()), (table.students, table.students)
+    unknown = ONE_PLACE if side.places < 2 else ""
+    found = Margin(metric, value, math.nan, -math.inf, math.inf, unknown, students, side.places, comparisons)
+    return found if unknown else _with_interval(found, [side], table.students < 2)
+
+
 class Part(NamedTuple):
     """A part of the variance of a difference, and with how many degrees of freedom it is known."""
 
@@ -176,10 +197,16 @@ class _Side:
     def of(cls, table: Evidence, metric: str) -> _Side:
         sums, clips = table.by_cell(metric)
         heard = clips.sum(axis=1) > 0
-        _, strata, places = np.unique(table.scene_of[heard], return_inverse=True, return_counts=True)
-        if places.min() < 2:
-            strata, places = np.zeros_like(strata), np.array([len(strata)])
-        return cls(metric, sums[:, heard], clips[heard], strata, places)
+        return cls(metric, sums[:, heard], clips[heard], *_strata(table.scene_of[heard]))
+
+    @classmethod
+    def of_devices(cls, table: Evidence, metric: str, devices: Sequence[str], counting: Sequence[str]) -> _Side:
+        """The accuracy on the clips of some devices, at the places of all that count for the comparison."""
+        own, all_of_them = ([table.devices.index(device) for device in names] for names in (devices, counting))
+        heard = table.clips[:, all_of_them].sum(axis=1) > 0
+        strata, places = _strata(table.scene_of[heard])
+        sums = table.correct[:, heard][:, :, own].sum(axis=2, keepdims=True).astype(float)
+        return cls(metric, sums, table.clips[heard][:, own].sum(axis=1, keepdims=True), strata, places)
 
     @property
     def places(self) -> int:
@@ -210,7 +237,40 @@ class _Side:
         return np.equal.outer(self.strata, np.arange(len(self.strata_places))).astype(float)
 
 
-def _with_interval(found: Margin, sides: Sequence[_Side], fixed_students: bool) -> Margin:
+@dataclass(frozen=True, eq=False)
+class _Within:
+    """Two sides of the same students, as one: what each does on ours less what it does on theirs."""
+
+    ours: _Side
+    theirs: _Side
+
+    @property
+    def places(self) -> int:
+        return self.ours.places
+
+    @property
+    def strata_places(self) -> np.ndarray:
+        return self.ours.strata_places
+
+    def values(self) -> np.ndarray:
+        return self.ours.values() - self.theirs.values()
+
+    def left_out(self) -> np.ndarray:
+        return self.ours.left_out() - self.theirs.left_out()
+
+    def jackknife(self, left_out: np.ndarray) -> np.ndarray:
+        return self.ours.jackknife(left_out)
+
+
+def _strata(scene_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The scene of each place, counted from 0, and the places of each; all are of one where a scene has but one."""
+    _, strata, places = np.unique(scene_of, return_inverse=True, return_counts=True)
+    if places.min() < 2:
+        return np.zeros_like(strata), np.array([len(strata)])
+    return strata, places
+
+
+def _with_interval(found: Margin, sides: Sequence[_Side | _Within], fixed_students: bool) -> Margin:
     """The margin with its error and its interval: the wider of two.
 
     Args:

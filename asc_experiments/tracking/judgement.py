@@ -26,6 +26,8 @@ from asc_experiments.tracking.trials import (
     DIRECTION,
     OBJECTIVE,
     OBJECTIVE_VALUE,
+    SPLIT,
+    SYNTHETIC,
     TEACHER_KEY,
     TRIAL,
     best_trial,
@@ -40,6 +42,8 @@ NEAR_CHANCE = 0.1
 """Part of the way from guessing to no mistake, up to which a teacher's accuracy counts as near chance."""
 NEARLY_UNIFORM = 0.98
 """Part of the largest possible entropy from which on targets say next to nothing (of ten scenes, 16 % for one)."""
+FAR_APART = 0.2
+"""How far accuracies on held-out and on test clips lie apart where more than chance must be behind it."""
 MOST_RIVALS = 3
 """Trials that may be as good as the best one: where there is no need for all, so many are looked for."""
 _QUANTILE = 1.96
@@ -193,7 +197,9 @@ def judge_trial(tracking: Tracking, trial: RunRecord, teachers: Sequence[RunReco
     uniform = _is_uniform(trial, scenes)
     doubts = [
         *_on_learning(on_test, on_validation),
+        *_on_corpus(trial),
         *_on_teachers(trial, weak),
+        *_on_methods(trial, teachers),
         *([_on_targets(trial, scenes, is_told=bool(weak) and len(weak) == len(keys_of(trial)))] if uniform else []),
     ]
     return Judgement(on_test, on_validation, tuple(weak), uniform, tuple(doubts))
@@ -288,7 +294,8 @@ class OverLabels:
             said = "not better by more than noise"
         return (
             f"It is {said} than the same student on labels alone (trial {self.reference.tags.get(TRIAL, '?')}): "
-            f"{self.margin.metric} {margin_in_words(self.margin)}, on {self.clips}."
+            f"{self.margin.metric} {margin_in_words(self.margin)}, on {self.clips}, over places and students of these "
+            "very teachers."
         )
 
 
@@ -364,7 +371,8 @@ class StudyVerdict:
         """All of it; where nothing was learned, only that."""
         if not self.has_learned:
             return self.judgement.doubts[0]
-        return " ".join(filter(None, [*self.judgement.doubts, self.winner.sentence, self.teaching]))
+        on_test = "It was chosen on the test fold, which flatters it." if self.best.tags.get(SPLIT) == "test" else ""
+        return " ".join(filter(None, [*self.judgement.doubts, on_test, self.winner.sentence, self.teaching]))
 
 
 def verdict_on(tracking: Tracking, trials: Sequence[RunRecord], study: str) -> StudyVerdict:
@@ -419,11 +427,41 @@ def _on_learning(on_test: Learned | None, on_validation: Learned | None) -> list
     if on_test.nothing:
         return [on_test.nothing, "Its DG and the accuracies of its devices then say nothing of devices."]
     found = []
+    if on_validation is not None and abs(on_validation.learning.accuracy - on_test.learning.accuracy) > FAR_APART:
+        reached = [value_in_words(MACRO, each.learning.accuracy) for each in (on_validation, on_test)]
+        found.append(
+            f"{MACRO} is {reached[0]} on held-out clips and {reached[1]} on test clips: these differ in more than "
+            "chance, such as in their labels or their recordings."
+        )
     if on_validation is not None and on_validation.learning.is_at_chance:
         found.append(f"The clips that chose it cannot tell it from guessing: {on_validation.reached}.")
     if not on_test.is_counted:
         found.append(f"Its answers by place are not kept: noise was reckoned from {on_test.clips} as if independent.")
     return found
+
+
+def _on_corpus(trial: RunRecord) -> list[str]:
+    """That sounds are made up, and labels wrong on purpose, where it is so."""
+    if SYNTHETIC not in trial.tags:
+        return []
+    if not (noise := float(trial.tags[SYNTHETIC])):
+        return ["The corpus is synthetic: what holds for its made-up sounds need not hold for recordings."]
+    return [
+        f"The corpus is synthetic, and about {100 * noise:.0f} % of its training and held-out clips carry a wrong "
+        "label on purpose, of its test clips none: what teachers give is over such labels, and may be far less over "
+        f"right ones. Targets that are always right agree with about {100 * (1 - noise):.0f} % of them."
+    ]
+
+
+def _on_methods(trial: RunRecord, teachers: Sequence[RunRecord]) -> list[str]:
+    """That its students have no device generalisation of their own while teachers do: teaching then gives both."""
+    methods = sorted({teacher.params.get("augment", "none") for teacher in teachers} - {"none", ""})
+    if trial.params.get("student.augment") != "none" or not methods:
+        return []
+    return [
+        f"Its teachers were trained with {' and '.join(methods)}, its students without device generalisation: part of "
+        "what teaching gives may be had from the student's own augmentation."
+    ]
 
 
 def _on_teachers(trial: RunRecord, weak: Mapping[str, Learned]) -> list[str]:

@@ -12,7 +12,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Ensemble, TeacherBank, TrainingContext
 from asc_experiments.distill.keys import Conditions, teacher_key
-from asc_experiments.distill.teacher import LOGITS
+from asc_experiments.distill.teacher import LOGITS, _read_logits
 from asc_experiments.training import Recipe, make_recipe
 
 Open = Callable[..., TrainingContext]
@@ -93,6 +93,7 @@ def damage(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+    _read_logits.cache_clear()  # as in the process that finds it so
 
 
 def test_damaged_logits_are_noticed(open_bench: Open, workspace: Path) -> None:

@@ -118,7 +118,7 @@ REFUSED = {
     "no corpus": (["--corpus", "nowhere"], "no such folder"),
     "no folder": (["-o", "nowhere/student.onnx"], "nowhere: no such folder"),
     "a folder": (["-o", "."], "is a folder"),
-    "no model": (["models:/absent/1"], "models:/absent/1: cannot be loaded"),
+    "no model": (["models:/absent/1"], "models:/absent/1: there is no registered model 'absent'"),
     "no URI": (["student"], "no model URI"),
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from asc_experiments.metrics import value_in_words
 from asc_experiments.statistics import Evidence, margin
-from asc_experiments.statistics.settling import NO_SIGN, settling_in_words, what_settles
+from asc_experiments.statistics.settling import NO_SIGN, power, settling_in_words, what_settles
 from asc_experiments.statistics.wording import clips_in_words, margin_in_words
 
 SCENES = ("airport", "bus")
@@ -96,3 +96,21 @@ def test_margins_and_clips_are_said_in_points_and_places() -> None:
     assert margin_in_words(margin(one, weak, "accuracy/macro")).endswith("noise is not known with one seed")
     assert value_in_words("accuracy/macro", 0.125) == "12.5 %"
     assert value_in_words("loss/overall", 0.125) == "0.1250"
+
+
+@pytest.mark.parametrize(("students", "shown"), [(3, 0.26), (5, 0.61), (7, 0.85)])
+def test_power_is_that_of_the_interval_by_which_recipes_are_compared(students: int, shown: float) -> None:
+    """Recounted by a simulation of somebody else's, with these deviations and a difference of 6.83 points."""
+    assert power(0.0683, [0.0423**2, 0.0153**2], 0.0, students, comparisons=2) == pytest.approx(shown, abs=0.03)
+
+
+def test_so_many_students_tell_a_difference_that_is_there_in_four_of_five_studies() -> None:
+    ours, theirs = evidence(0, [0.6, 0.7, 0.8]), evidence(1, [0.50, 0.60, 0.70])
+    found = margin(ours, theirs, "accuracy/overall")
+    needed = numbers(what_settles(ours, theirs, found))[0]
+    rng, shown = np.random.default_rng(1), 0
+    for study in range(200):
+        sides = [rng.normal(mean, 0.1, needed).clip(0, 1).tolist() for mean in (0.6 + found.value, 0.6)]
+        drawn = margin(*(evidence(1_000 + 2 * study + n, each) for n, each in enumerate(sides)), "accuracy/overall")
+        shown += drawn.is_better
+    assert 0.7 <= shown / 200 <= 0.95

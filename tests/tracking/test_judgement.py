@@ -1,6 +1,7 @@
 """Before a trial is praised: whether its students learned anything, from whom, and whether it is better than others."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -205,3 +206,26 @@ def test_trials_without_answers_are_no_winners_over_each_other(tracking: Trackin
     found = winner_of(tracking, trials[1], trials)
     assert not found.is_clear
     assert "run the study again under another name" in found.sentence
+
+
+def test_made_up_corpus_and_wrong_labels_are_told_before_any_figure_is_believed(
+    tracking: Tracking, log_run: LogRun
+) -> None:
+    run = log_run(answers([0.6, 0.7]))
+    assert not judge_trial(tracking, run, ()).doubts
+    (synthetic,) = judge_trial(tracking, replace(run, tags={**run.tags, "asc.synthetic": "0"}), ()).doubts
+    assert synthetic.startswith("The corpus is synthetic: what holds")
+    (noisy,) = judge_trial(tracking, replace(run, tags={**run.tags, "asc.synthetic": "0.3"}), ()).doubts
+    assert (
+        "about 30 % of its training and held-out clips carry a wrong label on purpose, of its test clips none" in noisy
+    )
+    assert "Targets that are always right agree with about 70 % of them." in noisy
+
+
+def test_method_that_teachers_have_and_students_lack_is_told(tracking: Tracking, log_run: LogRun) -> None:
+    run, teacher = log_run(answers([0.6, 0.7])), log_run(answers([0.8]), name="able")
+    plain = replace(run, params={**run.params, "student.augment": "none"})
+    taught = replace(teacher, params={**teacher.params, "augment": "dirfms"})
+    (said,) = judge_trial(tracking, plain, [taught]).doubts
+    assert said.startswith("Its teachers were trained with dirfms, its students without device generalisation")
+    assert not judge_trial(tracking, replace(run, params={"student.augment": "dirfms"}), [taught]).doubts

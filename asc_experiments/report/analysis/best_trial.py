@@ -125,6 +125,7 @@ class Answer:
         judgement: whether its students learned anything, and from whom.
         guessing: how many of the study's trials do no more than guess.
         clips: what the objective is measured on; None where an earlier version did not count.
+        only_teachers: whether every other trial learned from labels alone.
         dg_floor: the DG that a network equally good on every device would show; None where it is not known.
     """
 
@@ -147,6 +148,7 @@ class Answer:
     guessing: Guessing
     clips: ObjectiveClips | None
     dg_floor: float | None
+    only_teachers: bool = False
 
     @property
     def has_learned(self) -> bool:
@@ -207,6 +209,7 @@ def answer_of(study: StudyRuns, gains: Sequence[Gain] = ()) -> Answer | None:
         guessing=_guessing(study),
         clips=ObjectiveClips.from_tags(study.first),
         dg_floor=_dg_floor(study, best),
+        only_teachers=bool(keys_of(best)) and not any(keys_of(trial) for trial in study.trials if trial != best),
     )
     return replace(answer, caveats=tuple(_caveats(study, answer)))
 
@@ -275,8 +278,6 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
     """What one must know, the gravest first."""
     n, lead, objective = len(study.trials), answer.lead, answer.objective
     found = list(answer.judgement.doubts)
-    if study.data.is_synthetic:
-        found.append("The corpus is synthetic: what holds for its made-up sounds need not hold for recordings.")
     if answer.clips is not None and answer.clips.warning:
         found.append(f"It was chosen by {answer.clips.note}.")
     if not answer.has_learned:

@@ -194,11 +194,14 @@ def probabilities_in_words(gain: Gain) -> str:
     A student that is right more often may be surer than it should be, or less sure.
     """
     told = []
-    if OVERALL_LOSS in gain.margins:
-        told.append(f"log loss {margin_in_words(gain.margins[OVERALL_LOSS])}")
-    if OVERALL_ECE in gain.gains:
-        told.append(f"calibration error {100 * gain.gains[OVERALL_ECE]:+.1f} points, whose interval is not known")
-    return f"Its probabilities, where lower is better: {'; '.join(told)}." if told else ""
+    if (loss := gain.margins.get(OVERALL_LOSS)) is not None:
+        found = "better" if loss.is_better else "worse" if loss.is_worse else "not shown to differ"
+        told.append(f"log loss in nats changes by {margin_in_words(loss)} ({found})")
+    if (ece := gain.gains.get(OVERALL_ECE)) is not None:
+        found = "better" if ece < 0 else "worse"
+        told.append(f"the calibration error by {100 * ece:+.1f} points ({found}; its interval is not known)")
+    who = f"Trial {gain.trial}'s probabilities beside those of {gain.against}"
+    return f"{who}: {'; '.join(told)}." if told else ""
 
 
 def mean_gain(gains: Sequence[Gain], name: str) -> float | None:

@@ -32,6 +32,8 @@ def headline(answer: Answer) -> str:
     if answer.taught_nothing:
         said = "but its teachers say next to nothing and labels taught it"
         return f"No winner among teachers: trial {answer.number} ({who}) is {answer.highest}, {said}"
+    if answer.only_teachers:
+        return _sentence(f"{who} teaches better than labels alone do; no other teachers were tried")
     return f"Use {who}"
 
 

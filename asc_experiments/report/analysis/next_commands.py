@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from asc_experiments.report.analysis.distillation_gain import student_recipe
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, RECIPE, SEED, TRAIN_SPLIT, keys_of
+from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, RECIPE, STUDENT_SEEDS, TRAIN_SPLIT, keys_of
 
 if TYPE_CHECKING:  # with it comes PyTorch, which a table does not wait for
     from asc_experiments.training import Recipe
@@ -70,7 +70,7 @@ def student_command(study: StudyRuns, trial: RunRecord) -> Command:
     words += ["--teachers", ",".join(keys)] if keys else _validation(split or {})
     changed = {} if recipe.arch == _STUDENT_ARCH else {"arch": recipe.arch}
     line = _line(words + _assign(changed) + _settings(recipe) + (_distillation(trial) if keys else []))
-    return Command(line, _other_seeds(study, trial, recipe.seed))
+    return Command(line, _other_seeds(trial, recipe.seed))
 
 
 def labels_alone_command(study: StudyRuns, trial: RunRecord) -> Command:
@@ -86,7 +86,7 @@ def labels_alone_command(study: StudyRuns, trial: RunRecord) -> Command:
     changed = {} if recipe.arch == _STUDENT_ARCH else {"arch": recipe.arch}
     words = ["asc", "student", "train", *_shared(recipe, trial), *_validation(split)]
     words += _assign(changed) + _settings(recipe)
-    return Command(_line(words), _other_seeds(study, trial, recipe.seed))
+    return Command(_line(words), _other_seeds(trial, recipe.seed))
 
 
 def _recipe(text: str | None) -> Recipe | None:
@@ -148,10 +148,9 @@ def _distillation(trial: RunRecord) -> list[str]:
     return _assign(changed)
 
 
-def _other_seeds(study: StudyRuns, trial: RunRecord, seed: int) -> str:
-    first = int(trial.params.get("student.seed", seed))
-    seeds = [int(run.tags[SEED]) for run in study.students_of(trial) if SEED in run.tags]
-    others = [str(other) for other in seeds or range(first, first + study.seeds) if other != seed]
+def _other_seeds(trial: RunRecord, seed: int) -> str:
+    """Which other seeds the trial's students have; empty where an earlier version did not log it."""
+    others = [str(other) for other in json.loads(trial.tags.get(STUDENT_SEEDS, "[]")) if other != seed]
     return f"The trial's other students: --seed {', '.join(others)}." if others else ""
 
 

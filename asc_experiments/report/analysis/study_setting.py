@@ -22,9 +22,9 @@ class Setting:
 
     Attributes:
         corpus: its name.
-        is_synthetic: whether its sounds are made up.
         training, validation, test: clips of each.
         train_splits: lists of clips that trials are trained on; the clips are those of the best one then.
+        split: what trials are compared on: ``validation`` or ``test``.
         scenes: their names.
         devices: those of the test fold, by group where groups are known, else under an empty name.
         machines: how many runs were trained on each.
@@ -32,11 +32,11 @@ class Setting:
     """
 
     corpus: str | None
-    is_synthetic: bool
     training: int | None
     validation: int | None
     test: int | None
     train_splits: tuple[str, ...]
+    split: str
     scenes: tuple[str, ...]
     devices: dict[str, tuple[str, ...]]
     machines: Counter[str]
@@ -54,12 +54,12 @@ def setting_of(study: StudyRuns) -> Setting:
     }
     days = [_day(time) for run in study.runs for time in (run.start_time, run.end_time) if time is not None]
     return Setting(
-        corpus=data.name,
-        is_synthetic=data.is_synthetic,
+        corpus=None if data.name is None else f"{data.name}{data.in_words}",
         training=data.training_clips,
         validation=data.validation_clips,
         test=data.test_clips,
         train_splits=tuple(dict.fromkeys(t.params["train_split"] for t in study.trials if "train_split" in t.params)),
+        split=study.split,
         scenes=scenes_of(study),
         devices={group: names for group, names in groups.items() if names},
         machines=machines,
@@ -75,10 +75,13 @@ def scenes_of(study: StudyRuns) -> tuple[str, ...]:
 
 def setting_in_words(setting: Setting) -> tuple[tuple[str, str], ...]:
     """A heading and its text for everything that is to be said of a setting."""
-    counts = ((setting.training, "training"), (setting.validation, "held out to choose by"), (setting.test, "test"))
+    held_out, test = "held out to choose by", "test"
+    if setting.split == "test":
+        held_out, test = "held out (chose nothing)", "test (chose the best trial)"
+    counts = ((setting.training, "training"), (setting.validation, held_out), (setting.test, test))
     clips = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     told = [
-        ("Corpus", (setting.corpus or "not logged") + (" (synthetic)" if setting.is_synthetic else "")),
+        ("Corpus", setting.corpus or "not logged"),
         ("Clips", clips or "not logged"),
     ]
     if setting.train_splits:

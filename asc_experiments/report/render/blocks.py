@@ -69,6 +69,7 @@ class Table:
         marked: places of rows that are shown bold, such as the best.
         folded: whether it is folded away where a reader can unfold it.
         scales: what the colours of its cells mean, where it is a map.
+        is_compared: whether the comparison of everybody, with which Markdown begins, has its rows too.
     """
 
     caption: str
@@ -77,6 +78,7 @@ class Table:
     marked: frozenset[int] = frozenset()
     folded: bool = False
     scales: tuple[Scale, ...] = ()
+    is_compared: bool = False
 
     @property
     def shortened(self) -> Table:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.render.blocks import Block, Chart, Commands, Report, Section, Table, Tiles
 from asc_experiments.report.render.terminal import as_markdown, in_markdown, markdown_table
-
-_SCORES = "scores"
-"""The section whose tables stand in front of all, as one."""
 
 
 def as_text(report: Report, findings: Sequence[Findings]) -> str:
@@ -26,8 +24,14 @@ def as_text(report: Report, findings: Sequence[Findings]) -> str:
         parts.append(f"**{in_markdown(each.heading)}**")
         parts.append(as_markdown(each.comparison).strip())
         parts.append("\n".join(f"- {in_markdown(name)}: {in_markdown(told)}" for name, told in chapter.facts))
-        parts += [_section(section, 2) for section in chapter.sections if section.name != _SCORES]
+        parts += [_section(_without_compared(section), 2) for section in chapter.sections]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _without_compared(section: Section) -> Section:
+    """A section without the tables whose rows stand in the comparison already."""
+    kept = tuple(block for block in section.blocks if not (isinstance(block, Table) and block.is_compared))
+    return replace(section, blocks=kept)
 
 
 def _section(section: Section, level: int) -> str:

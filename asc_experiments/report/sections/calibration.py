@@ -36,7 +36,9 @@ def calibration_section(findings: Findings) -> Section:
     if "ece/overall" not in answer.trial.metrics:
         why = "These runs were logged by a version that did not measure it. The study run again, under another name, "
         return Section("calibration", title, (f"{why}shows it.",))
-    who = [("student, best trial", answer.trial.metrics, "")]
+    students = runs.count(answer.trial)
+    mean = f", mean of {students} students" if students > 1 else ""
+    who = [(f"student, best trial{mean}", answer.trial.metrics, "")]
     if answer.keys:
         who.append(("its ensemble", answer.trial.metrics, "ensemble/"))
         who += [(run.name, run.metrics, "") for run in runs.members(answer.trial)] if len(answer.keys) > 1 else []
@@ -54,7 +56,7 @@ def calibration_section(findings: Findings) -> Section:
     blocks.append(_measure_table(runs, who, "ece", caption, percent, [p for _, p in parts_of(runs) if clips.tell(p)]))
     blocks.append(_measure_table(runs, who, "entropy", f"Entropy in nats, {most}", lambda value: number(value, ".3f")))
     agreed = [
-        ("student and its ensemble agree", answer.trial.metrics, ""),
+        (f"student and its ensemble agree{mean}", answer.trial.metrics, ""),
         ("two members disagree", _disagreement(answer.trial), ""),
     ]
     if "agreement/overall" in answer.trial.metrics:

@@ -15,8 +15,8 @@ def cost_section(findings: Findings) -> Section:
     costs, title = findings.costs, "What it cost"
     if not costs.seconds:
         return Section("cost", title, ("The time of no training is known.",))
-    said = f"{duration(costs.seconds)} of training in all, added up over workers: two at a time take half as long "
-    said += "by the clock."
+    said = f"{duration(costs.seconds)} of training in all, added up over workers: two at a time take somewhat more "
+    said += "than half of it by the clock."
     if costs.found:
         said += (
             f" {counted(costs.found, 'teacher was', 'teachers were')} in the bank before this study began, and counted."

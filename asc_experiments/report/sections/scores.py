@@ -37,9 +37,10 @@ _SAID_ONCE = ("epochs", "parameters", "MMACs")
 def scores_section(findings: Findings) -> Section:
     """Students, ensembles and teachers under the same columns; published figures beside ours."""
     runs = findings.runs
-    tables: list[Block | None] = [_students(findings), _also(findings.student_differences, "student", _STUDENTS)]
-    tables += [_ensembles(runs), _teachers(runs), _also(findings.teacher_differences, "teachers", _TEACHERS)]
-    tables += [_again(findings), _published(findings)]
+    tables = [_compared(_students(findings)), _also(findings.student_differences, "student", _STUDENTS)]
+    tables += [_ensembles(runs), _compared(_teachers(runs))]
+    tables += [_also(findings.teacher_differences, "teachers", _TEACHERS)]
+    tables += [_compared(_again(findings)), _compared(_published(findings))]
     counts = sorted({runs.count(trial) for trial in runs.trials} or {1})
     of = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     over = f"Each student is the mean of {of} seeds, ± their standard deviation. " if counts[-1] > 1 else ""
@@ -53,12 +54,18 @@ def scores_section(findings: Findings) -> Section:
     return Section("scores", "Students and teachers", tuple(blocks))
 
 
+def _compared(table: Table | None) -> Table | None:
+    """A table whose rows the comparison of everybody has too."""
+    return None if table is None else replace(table, is_compared=True)
+
+
 def _dg_floor(findings: Findings) -> str:
     """What DG means in so small a fold, and where nothing was learned."""
     answer = findings.answer
     if answer is None or answer.dg_floor is None:
         return ""
-    said = f", but equal devices would show about {100 * answer.dg_floor:.1f} by the luck of their clips alone"
+    said = f", but equal devices would show about {100 * answer.dg_floor:.1f} by the luck of their clips alone if "
+    said += "networks are as right as the best trial's, and more if less"
     return said + ("" if answer.has_learned else ", and of who guesses a low DG says nothing")
 
 

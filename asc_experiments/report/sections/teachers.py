@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
-from asc_experiments.report.analysis.distillation_gain import Gain, mean_gain
+from asc_experiments.report.analysis.distillation_gain import Gain, mean_gain, probabilities_in_words
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER, RESPONSES_FOLDER, Command, labels_alone_command
 from asc_experiments.report.charts import scores as draw
@@ -35,7 +35,7 @@ _MOST_KINDS = 4
 
 
 def teaching_section(findings: Findings) -> Section:
-    """Is the better teacher the better teacher? The ensemble's accuracy against its student's."""
+    """Is the more accurate ensemble the better teacher? The ensemble's accuracy against its student's."""
     blocks: list[Block] = []
     for part, devices in (("overall", ""), ("group/unseen", " on unseen devices")):
         trials, effect = findings.against_ensemble(part)
@@ -57,7 +57,7 @@ def teaching_section(findings: Findings) -> Section:
         blocks += [Chart(f"Ensemble and student{devices}", figure, said, height=400)]
     if not blocks:
         blocks = ["Fewer than two trials have teachers. Two or more, of different teachers, show it."]
-    return Section("teaching", "Is the better teacher the better teacher?", tuple(blocks))
+    return Section("teaching", "Is the more accurate ensemble the better teacher?", tuple(blocks))
 
 
 def _above_in_words(ensemble: Sequence[float], student: Sequence[float]) -> str:
@@ -92,6 +92,7 @@ def gain_section(findings: Findings) -> Section:
     said = f"{_gain_in_words(gains)} Bars: trial {best.trial}, taught by {best.taught_by}, less {best.against}."
     is_known = any(best.interval_of(f"accuracy/{part}") for part in parts)
     said += f" Whiskers: {_intervals_in_words(gains)}." if is_known else f" {_no_interval(best)}"
+    said += "".join(f" {told}" for gain in gains[:_MOST_KINDS] if (told := probabilities_in_words(gain)))
     return Section("gain", title, (Chart(chart_title, figure, said, height=320), _gain_table(findings)))
 
 

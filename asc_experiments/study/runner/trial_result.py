@@ -131,6 +131,8 @@ def _log_answers(bench: TrainingContext, run: Run, conclusion: Conclusion, score
 def _params(conclusion: Conclusion) -> dict[str, object]:
     plan, student = conclusion.plan, conclusion.plan.student
     settings = student.flat() | {"size": student.size, "augment": student.augment}
+    if plan.first_seed is None:  # each student has its own
+        settings.pop("seed", None)
     params: dict[str, object] = {f"search.{key}": value for key, value in conclusion.searched.items()}
     params |= {f"student.{key}": value for key, value in settings.items()}
     return params | (plan.distillation.model_dump() if plan.teachers else LABELS_ALONE)

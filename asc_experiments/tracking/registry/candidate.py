@@ -43,6 +43,7 @@ from asc_experiments.tracking.trials import (
     SPLIT,
     STUDENTS,
     STUDY,
+    SYNTHETIC,
     best_finished_trial,
     finished_trials,
     spread_of,
@@ -64,8 +65,17 @@ class Data:
     training_clips: int | None = None
     validation_clips: int | None = None
     test_clips: int | None = None
-    is_synthetic: bool = False
-    """Whether its sounds are made up; False where that was not logged, too."""
+    label_noise: float | None = None
+    """Of a synthetic corpus: what part of its training clips has a wrong label; None where its sounds are recordings,
+    or an earlier version did not log it."""
+
+    @property
+    def in_words(self) -> str:
+        """That its sounds are made up, in brackets; empty where that is not known."""
+        if self.label_noise is None:
+            return ""
+        wrong = f", {100 * self.label_noise:.0f} % of its training labels wrong on purpose" if self.label_noise else ""
+        return f" (synthetic{wrong})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,8 +215,8 @@ class Candidate:
         test = counts.get("test_clips")
         if test is None and None not in (training, validation):
             test = self._clips_with_logits(training + validation)
-        digest, is_synthetic = self.own.tags.get(CORPUS, dataset.digest), bool(counts.get("synthetic"))
-        return Data(dataset.name, digest, training, validation, test, is_synthetic)
+        digest, noise = self.own.tags.get(CORPUS, dataset.digest), self.own.tags.get(SYNTHETIC)
+        return Data(dataset.name, digest, training, validation, test, None if noise is None else float(noise))
 
     @cached_property
     def held_out(self) -> Mapping[str, Any] | None:

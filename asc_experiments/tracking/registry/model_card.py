@@ -212,7 +212,7 @@ def _limits(candidate: Candidate) -> str:
         heard += f", and {_percent(mean)} % on average over the {candidate.students()} students of its trial"
     heard = f" ({heard})" if heard else ""
     of_what = "a synthetic corpus: nothing is known of real recordings"
-    if not data.is_synthetic:
+    if data.label_noise is None:
         of_what = "a single corpus: other cities, seasons and languages are not covered"
     return (
         "## Limits\n\n"
@@ -285,9 +285,8 @@ def _origin(candidate: Candidate) -> str:
         ) if number is not None
     ]  # fmt: skip
     held = "" if candidate.held_out is None else f"; held out: `{json.dumps(dict(candidate.held_out))}`"
-    made_up = " (synthetic)" if data.is_synthetic else ""
     facts = {
-        "corpus": f"{data.name or 'not logged'}{made_up}, digest `{data.digest or 'not logged'}`",
+        "corpus": f"{data.name or 'not logged'}{data.in_words}, digest `{data.digest or 'not logged'}`",
         "clips": ", ".join(clips) + held,
         "trial": _run_link(candidate.trial, f"{candidate.trial.name} of {candidate.trial.tags[STUDY]}"),
         "this network": f"{_run_link(candidate.own, candidate.own.name)}, logged model `{candidate.model_id}`",
