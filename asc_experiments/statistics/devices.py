@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asc_experiments.metrics import accuracy_of
+from asc_experiments.metrics import DEVICE, UNSEEN_ACCURACY, accuracy_of
 from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import CONFIDENCE, ONE_PLACE, Margin, Part
 
@@ -31,7 +31,7 @@ def between_devices(table: Evidence, first: str, second: str, comparisons: int =
     Raises:
         ValueError: if one of them has no clip.
     """
-    return _between(table, [first], [second], accuracy_of("device", first), comparisons)
+    return _between(table, [first], [second], accuracy_of(DEVICE, first), comparisons)
 
 
 def heard_less_unseen(table: Evidence) -> Margin | None:
@@ -48,7 +48,7 @@ def heard_less_unseen(table: Evidence) -> Margin | None:
     clips = dict(zip(table.devices, table.clips.sum(axis=0), strict=True))
     heard = [device for device, group in table.groups.items() if group in HEARD and clips[device] > 0]
     unseen = [device for device, group in table.groups.items() if group == "unseen" and clips[device] > 0]
-    return _between(table, heard, unseen, accuracy_of("group", "unseen")) if heard and unseen else None
+    return _between(table, heard, unseen, UNSEEN_ACCURACY) if heard and unseen else None
 
 
 def _between(table: Evidence, first: Sequence[str], second: Sequence[str], metric: str, comparisons: int = 1) -> Margin:
@@ -83,7 +83,7 @@ def extremes(table: Evidence) -> tuple[str, str, Margin] | None:
     heard = [device for place, device in enumerate(table.devices) if table.clips[:, place].sum() > 0]
     if len(heard) < 2:
         return None
-    accuracy = {device: float(table.measure(accuracy_of("device", device)).mean()) for device in heard}
+    accuracy = {device: float(table.measure(accuracy_of(DEVICE, device)).mean()) for device in heard}
     high, low = max(heard, key=lambda d: accuracy[d]), min(heard, key=lambda d: accuracy[d])
     if high == low:
         low = next(device for device in heard if device != high)

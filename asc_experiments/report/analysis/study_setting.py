@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from asc_experiments.metrics import ACCURACY, SCENE
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word
 from asc_experiments.report.words import counted, listed
 from asc_experiments.tracking.trials import MACHINE
 
 _NOT_LOGGED = "not logged by the version that ran this study"
 _MOST_NAMES = 12
-_SCENE = "accuracy/scene/"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def setting_of(study: StudyRuns) -> Setting:
 
 def scenes_of(study: StudyRuns) -> tuple[str, ...]:
     """The scenes that networks were scored on, by name."""
-    return tuple(sorted(name.removeprefix(_SCENE) for name in study.metric_names if name.startswith(_SCENE)))
+    return tuple(sorted(ACCURACY.of(SCENE).members(study.metric_names)))
 
 
 def setting_in_words(setting: Setting) -> tuple[tuple[str, str], ...]:
