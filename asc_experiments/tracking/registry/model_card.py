@@ -12,10 +12,17 @@ from dataclasses import dataclass
 
 from asc_experiments import __version__
 from asc_experiments.metrics import (
+    ACCURACY,
+    DEVICE,
     DG,
+    ECE,
+    GROUP,
     MACRO_ACCURACY,
     OVERALL_ACCURACY,
+    OVERALL_ECE,
     UNSEEN_ACCURACY,
+    MetricKey,
+    accuracy_of,
     further_metrics,
     value_in_words,
 )
@@ -120,10 +127,10 @@ def _use(candidate: Candidate) -> str:
 def _accuracy(candidate: Candidate) -> str:
     own, trial = candidate.own.metrics, candidate.trial.metrics
     names = [OVERALL_ACCURACY, MACRO_ACCURACY]
-    names += sorted(name for name in own if name.startswith("accuracy/group/"))
-    names += sorted(name for name in own if name.startswith("accuracy/device/"))
+    names += sorted(ACCURACY.of(GROUP).members(own).values())
+    names += sorted(ACCURACY.of(DEVICE).members(own).values())
     rows = [
-        [name.removeprefix("accuracy/").replace("/", " "), *_measured(candidate, name), _mean(trial, candidate, name)]
+        [MetricKey.parse(name).clips.replace("/", " "), *_measured(candidate, name), _mean(trial, candidate, name)]
         for name in names
         if name in own
     ]
@@ -171,20 +178,20 @@ def _explained(candidate: Candidate) -> str:
 def _calibration(candidate: Candidate) -> str:
     """The expected calibration error, overall and per group of clips enough, where it was measured."""
     own, table = candidate.own.metrics, candidate.evidence
-    groups = sorted(name for name in own if name.startswith("ece/group/") and _has_clips_enough(table, name))
-    if "ece/overall" not in own:
+    groups = {group: name for group, name in ECE.of(GROUP).members(own).items() if _has_clips_enough(table, group)}
+    if OVERALL_ECE not in own:
         return "How well its probabilities are calibrated was not measured."
-    per_group = ", ".join(f"{name.removeprefix('ece/group/')} {own[name]:.3f}" for name in groups)
+    per_group = ", ".join(f"{group} {own[name]:.3f}" for group, name in sorted(groups.items()))
     return (
         f"Expected calibration error (0 to 1, 15 bins; how far a probability is from the accuracy): "
-        f"{own['ece/overall']:.3f} overall" + (f" ({per_group})" if per_group else "") + ". "
+        f"{own[OVERALL_ECE]:.3f} overall" + (f" ({per_group})" if per_group else "") + ". "
         f"{_calibrated(candidate)}The probabilities are not calibrated afterwards."
     )
 
 
-def _has_clips_enough(table: Evidence | None, name: str) -> bool:
+def _has_clips_enough(table: Evidence | None, group: str) -> bool:
     """Whether the calibration error of a group is more than the luck of a few clips."""
-    metric = name.replace("ece/", "accuracy/", 1)
+    metric = accuracy_of(GROUP, group)
     return table is not None and table.concerns(metric) and table.counts(metric)[0] >= FEWEST_CLIPS
 
 
