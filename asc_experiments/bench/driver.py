@@ -21,7 +21,7 @@ from asc_experiments.base.progress import hushed
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
-from asc_experiments.metrics import metric_names
+from asc_experiments.metrics import VALIDATION, metric_names
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.study.executors.local import InProcess
@@ -100,7 +100,7 @@ def benchmark_driver(trials: int) -> dict[str, float]:
         bench = TrainingContext.open(root / "corpus", tracking, root / "cache", file.validation)
         groups = list(bench.device_groups.values())
         names = metric_names(bench.corpus.devices, groups, bench.corpus.scenes)
-        answers = _Answers(bench, [*names, *(f"validation/{name}" for name in names), "complexity/macs"])
+        answers = _Answers(bench, [*names, *(f"{VALIDATION}/{name}" for name in names), "complexity/macs"])
         fifth = max(1, trials // 5)
         measured = []
         for total in (trials - fifth, trials):

@@ -27,7 +27,7 @@ from asc_experiments.bench.place import Place
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.bank import log_logits
-from asc_experiments.metrics import metric_names
+from asc_experiments.metrics import VALIDATION, metric_names
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed, train_teacher
 from asc_experiments.study.executors.local import InProcess
@@ -68,7 +68,7 @@ class _Stubs(InProcess):
         self.bench = bench
         groups = list(bench.device_groups.values())
         names = metric_names(bench.corpus.devices, groups, bench.corpus.scenes)
-        self.names = [*names, *(f"validation/{name}" for name in names), "complexity/macs"]
+        self.names = [*names, *(f"{VALIDATION}/{name}" for name in names), "complexity/macs"]
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if fn is train_teacher:

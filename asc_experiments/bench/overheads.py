@@ -11,7 +11,7 @@ from pathlib import Path
 from asc_experiments.bench.timing import Measured, median_ms
 from asc_experiments.corpus.decoding import decode_all
 from asc_experiments.corpus.index import Corpus
-from asc_experiments.metrics import metric_names
+from asc_experiments.metrics import VALIDATION, metric_names
 from asc_experiments.tracking import Tracking
 
 _TIMES = 7
@@ -19,7 +19,7 @@ _TIMES = 7
 
 def tracking_epoch(corpus: Corpus) -> Measured:
     """Logging what an epoch of a study's student logs, until it has arrived: loss, rate, validation accuracies."""
-    names = [f"validation/{name}" for name in metric_names(corpus.devices, [], corpus.scenes)]
+    names = [f"{VALIDATION}/{name}" for name in metric_names(corpus.devices, [], corpus.scenes)]
     with tempfile.TemporaryDirectory(prefix="asc-bench-") as folder:
         tracking = Tracking.open(Path(folder))
         with tracking.run(tracking.experiment("benchmark"), "epoch", "seed", {}) as run:

@@ -22,7 +22,17 @@ import numpy as np
 import optuna
 from scipy import stats
 
-from asc_experiments.metrics import UNSEEN_ACCURACY
+from asc_experiments.metrics import (
+    AGREEMENT,
+    DG,
+    DISAGREEMENT,
+    ENSEMBLE,
+    ENSEMBLE_ACCURACY,
+    ENTROPY,
+    OVERALL_ACCURACY,
+    TARGETS_ENTROPY,
+    UNSEEN_ACCURACY,
+)
 from asc_experiments.report.analysis.teacher_attributes import rank_attributes
 from asc_experiments.report.analysis.teacher_design import Design
 from asc_experiments.report.data.study_runs import StudyRuns
@@ -262,9 +272,9 @@ class _World:
             "seed": seed,
         }
         metrics = {
-            "accuracy/overall": self.rng.normal(0.5, 0.03),
+            OVERALL_ACCURACY: self.rng.normal(0.5, 0.03),
             UNSEEN_ACCURACY: self.rng.normal(0.4, 0.03),
-            "device_generalization": self.rng.normal(0.05, 0.01),
+            DG: self.rng.normal(0.05, 0.01),
             "complexity/parameters": 1_000.0 * size * (1 + (arch == "cp_resnet")),
             "entropy": self.rng.normal(0.5, 0.1),
             "agreement": self.rng.normal(0.8, 0.02),
@@ -288,7 +298,7 @@ class _World:
             metrics |= self._of_ensemble(members)
             params = {"temperature": str(temperature), "label_weight": str(weight)}
         tags = {"asc.kind": "trial", "asc.trial": str(number), "asc.teachers": ",".join(members)}
-        tags |= {"asc.objective": "accuracy/overall", "asc.objective_split": "validation", "asc.direction": "maximize"}
+        tags |= {"asc.objective": OVERALL_ACCURACY, "asc.objective_split": "validation", "asc.direction": "maximize"}
         tags |= {"asc.searched": json.dumps(trial.params)}
         return RunRecord(f"trial-{number}", "1", f"trial {number}", "FINISHED", params, metrics, tags, number, number)
 
@@ -301,13 +311,13 @@ class _World:
             return float(np.mean([self.bank[key].metrics[name] for key in members]))
 
         metrics = {
-            "ensemble/accuracy/overall": mean("accuracy/overall") + 0.01 * many + 0.005 * own[0],
-            "ensemble/accuracy/group/unseen": mean(UNSEEN_ACCURACY) + 0.01 * many + 0.005 * own[1],
-            "ensemble/entropy/overall": mean("entropy") + 0.05 * many + 0.02 * own[2],
-            "targets/entropy": mean("entropy") + 0.05 * many + 0.02 * own[3],
-            "agreement/overall": mean("agreement") + self.rng.normal(0, 0.01),
+            ENSEMBLE_ACCURACY: mean(OVERALL_ACCURACY) + 0.01 * many + 0.005 * own[0],
+            f"{ENSEMBLE}/{UNSEEN_ACCURACY}": mean(UNSEEN_ACCURACY) + 0.01 * many + 0.005 * own[1],
+            str(ENTROPY.on(ENSEMBLE)): mean("entropy") + 0.05 * many + 0.02 * own[2],
+            TARGETS_ENTROPY: mean("entropy") + 0.05 * many + 0.02 * own[3],
+            str(AGREEMENT): mean("agreement") + self.rng.normal(0, 0.01),
         }
-        return metrics | ({"ensemble/disagreement/overall": 0.2 + 0.05 * own[4]} if len(members) > 1 else {})
+        return metrics | ({str(DISAGREEMENT.on(ENSEMBLE)): 0.2 + 0.05 * own[4]} if len(members) > 1 else {})
 
 
 def main() -> None:

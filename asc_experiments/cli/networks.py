@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from asc_experiments.distill import Teacher
     from asc_experiments.training import Recipe
 
-_SHOWN_METRICS = ("accuracy/overall", "accuracy/group", "accuracy/device")
-
 
 def recipe_from(values: dict[str, Any], assignments: list[str] | None, without: tuple[str, ...] = ()) -> Recipe:
     """The Recipe that options and ``--set`` describe; ``--set`` wins."""
@@ -48,12 +46,13 @@ def show_network(facts: dict[str, Any], title: str, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    from asc_experiments.metrics import DG, further_metrics, value_in_words
+    from asc_experiments.metrics import ACCURACY, DEVICE, DG, GROUP, further_metrics, value_in_words
 
     metrics = facts["metrics"]
     shown = {key: value for key, value in facts.items() if key != "metrics"}
+    accuracies = (str(ACCURACY), ACCURACY.of(GROUP).start, ACCURACY.of(DEVICE).start)
     for name in sorted(metrics):
-        if name.startswith(_SHOWN_METRICS):
+        if name.startswith(accuracies):
             shown[name] = f"{100 * metrics[name]:.1f} %"
     if DG in metrics:
         shown[DG] = f"{100 * metrics[DG]:.1f}"

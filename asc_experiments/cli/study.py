@@ -112,7 +112,9 @@ def new(
     seeds: Annotated[int, typer.Option(help="Students of each trial.", min=1)] = 3,
     epochs: Annotated[int, typer.Option(help="Epochs of teachers and students.", min=1)] = 20,
     student_augment: Annotated[str, typer.Option(help="The students' own device generalisation.")] = "none",
-    objective: Annotated[str, typer.Option(metavar="METRIC", help="What makes a trial better.")] = "accuracy/macro",
+    objective: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="What makes a trial better (default: accuracy/macro).")
+    ] = None,
     hold_out: Annotated[
         str, typer.Option(metavar="DEVICE[,DEVICE…]", help="Training devices that stand in for unseen ones.")
     ] = "",
@@ -124,7 +126,8 @@ def new(
 
     lists = (tuple(filter(None, map(str.strip, text.split(",")))) for text in (teachers, augment, hold_out))
     kinds, methods, devices = lists
-    told = Questions(file.stem, kinds, methods, size, trials, seeds, epochs, student_augment, objective, devices)
+    metric = Questions.metric if objective is None else objective
+    told = Questions(file.stem, kinds, methods, size, trials, seeds, epochs, student_augment, metric, devices)
     text = new_study(told)
     try:
         with file.open("x", encoding="utf-8") as written:

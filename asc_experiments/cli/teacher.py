@@ -81,7 +81,7 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
 
     from asc_experiments.base.progress import show
     from asc_experiments.distill import TeacherBank
-    from asc_experiments.metrics import DG, OVERALL_ACCURACY, accuracy_of
+    from asc_experiments.metrics import DG, GROUP, OVERALL_ACCURACY, accuracy_of
     from asc_experiments.report.render.terminal import percent
 
     teachers = TeacherBank(settings.tracking()).all(or_absent=True)
@@ -92,7 +92,7 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
     for heading in ("key", "teacher", "overall", "real", "seen", "unseen", "DG", "held out", "imported from"):
         is_text = heading in ("key", "teacher", "imported from")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
-    names = [OVERALL_ACCURACY, *(accuracy_of("group", group) for group in ("real", "seen", "unseen")), DG]
+    names = [OVERALL_ACCURACY, *(accuracy_of(GROUP, group) for group in ("real", "seen", "unseen")), DG]
     for t in teachers:
         held_out = f"{100 * t.split.fraction:.0f} %"
         name = f"{t.name} ({t.absent} is not installed)" if t.absent else t.name
@@ -147,20 +147,31 @@ def _scorecards(teacher: Teacher) -> Table:
     """Accuracies in percent, a row for each split that the teacher has logits for."""
     from rich.table import Table
 
-    from asc_experiments.metrics import DG, further_metrics, value_in_words
+    from asc_experiments.metrics import (
+        ACCURACY,
+        DEVICE,
+        DG,
+        GROUP,
+        MACRO,
+        VALIDATION,
+        MetricKey,
+        further_metrics,
+        value_in_words,
+    )
     from asc_experiments.report.render.terminal import percent
 
     metrics = teacher.metrics
-    columns = ["overall", "macro", *(f"group/{group}" for group in ("real", "seen", "unseen"))]
-    columns += sorted(n.removeprefix("accuracy/") for n in metrics if n.startswith("accuracy/device/"))
+    columns = [ACCURACY, ACCURACY.of(MACRO), *(ACCURACY.of(GROUP, group) for group in ("real", "seen", "unseen"))]
+    columns += [ACCURACY.of(DEVICE, device) for device in sorted(ACCURACY.of(DEVICE).members(metrics))]
     names = {str(metric.key): metric.title for metric in further_metrics(metrics)}
     table = Table(title="accuracy in %, and DG", title_justify="left")
-    for heading in ("clips", *(column.rpartition("/")[2] for column in columns), "DG", *names.values()):
+    for heading in ("clips", *(column.member or column.part for column in columns), "DG", *names.values()):
         table.add_column(heading, justify="left" if heading == "clips" else "right", no_wrap=True)
-    for prefix, clips in (("", "test"), ("validation/", "held out")):
-        if f"{prefix}accuracy/overall" in metrics:
-            values = [metrics.get(f"{prefix}accuracy/{column}") for column in columns]
-            found = {name: metrics.get(f"{prefix}{name}") for name in names}
+    for prefix, clips in (("", "test"), (VALIDATION, "held out")):
+        if str(ACCURACY.on(prefix)) in metrics:
+            values = [metrics.get(str(column.on(prefix))) for column in columns]
+            dg = metrics[str(MetricKey(DG, "").on(prefix))]
+            found = {name: metrics.get(str(MetricKey.parse(name).on(prefix))) for name in names}
             further = ["" if value is None else value_in_words(name, value) for name, value in found.items()]
-            table.add_row(clips, *map(percent, [*values, metrics[f"{prefix}{DG}"]]), *further)
+            table.add_row(clips, *map(percent, [*values, dg]), *further)
     return table

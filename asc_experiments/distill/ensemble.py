@@ -9,12 +9,13 @@ import numpy as np
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill.teacher import Teacher
+from asc_experiments.metrics import VALIDATION_ACCURACY
 from asc_experiments.metrics.softmax import softmax
 from asc_experiments.tracking.trials import IMPORTED
 
 RULES = ("mean_logits", "mean_probabilities", "accuracy_weighted")
 """How an Ensemble's logits combine. The published systems use the first."""
-WEIGHED_BY = "validation/accuracy/overall"
+WEIGHED_BY = VALIDATION_ACCURACY
 
 
 @dataclass(frozen=True, eq=False)

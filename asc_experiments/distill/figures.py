@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from asc_experiments.distill.training_context import TrainingContext
+from asc_experiments.metrics import ACCURACY, DEVICE
 from asc_experiments.tracking import Run
 from asc_experiments.training.figures import Bars, confusion_figure, confusions, device_figure
-
-_PER_DEVICE = "accuracy/device/"
 
 
 def log_figures(
@@ -40,7 +39,7 @@ def bars_of(label: str, metrics: Mapping[str, float], prefix: str = "", spread: 
     Args:
         label: whose they are.
         metrics: of the run.
-        prefix: of the metrics' names, such as ``ensemble/``.
+        prefix: of the metrics' names, such as ``ensemble``.
         spread: prefix of the standard deviations' names, where they are to be shown.
     """
     accuracies = _per_device(metrics, prefix)
@@ -48,5 +47,4 @@ def bars_of(label: str, metrics: Mapping[str, float], prefix: str = "", spread: 
 
 
 def _per_device(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
-    start = prefix + _PER_DEVICE
-    return {name.removeprefix(start): value for name, value in metrics.items() if name.startswith(start)}
+    return {device: metrics[name] for device, name in ACCURACY.of(DEVICE).on(prefix).members(metrics).items()}

@@ -12,7 +12,7 @@ from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import LOGITS, LOGITS_DIGEST
 from asc_experiments.distill.train import log_corpus
 from asc_experiments.distill.training_context import TrainingContext
-from asc_experiments.metrics import METRICS, MetricKey
+from asc_experiments.metrics import ENSEMBLE, METRICS, MetricKey
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.registry.network_store import has_network
@@ -34,7 +34,7 @@ from asc_experiments.tracking.trials import (
 _COPIED_TAGS = (
     MODEL_ID, RECIPE, CORPUS, HELD_OUT, SEED, MACHINE, IDENTITY, LOGITS_DIGEST, TRAIN_SPLIT, TRAINING_CLIPS, SYNTHETIC,
 )  # fmt: skip
-_NO_SCORES = ("train/", "time/", "ensemble/", "export/")
+_NO_SCORES = ("train/", "time/", f"{ENSEMBLE}/", "export/")
 """What metrics begin with that are no scores of the student: its training's, its teachers', its exported files'."""
 
 

@@ -11,10 +11,11 @@ from asc_experiments.base.outage import Outage
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import Teacher
 from asc_experiments.distill.training_context import TrainingContext
+from asc_experiments.metrics import OVERALL_LOSS
 from asc_experiments.tracking.registry.network_store import fetch_network
 from asc_experiments.training.loop import predict_logits
 
-_SAME_LOSS = ("loss/overall", 1e-3)
+_SAME_LOSS = (OVERALL_LOSS, 1e-3)
 """By this metric a network is known to be the one that was scored; another machine's arithmetic changes less."""
 
 

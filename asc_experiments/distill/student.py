@@ -16,7 +16,16 @@ from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import LOGITS_DIGEST
 from asc_experiments.distill.train import train_network
 from asc_experiments.distill.training_context import TrainingContext
-from asc_experiments.metrics import DG, OVERALL_ACCURACY
+from asc_experiments.metrics import (
+    ACCURACY,
+    DEVICE,
+    DG,
+    ENSEMBLE,
+    OVERALL_ACCURACY,
+    TARGETS_ACCURACY,
+    TARGETS_ENTROPY,
+    MetricKey,
+)
 from asc_experiments.metrics.entropy import entropy
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.evidence import log_evidence
@@ -101,8 +110,8 @@ def _beside_targets(bench: TrainingContext, logits: np.ndarray, targets: SoftTar
     taught, test = bench.rows[0], bench.corpus.test_rows
     said = targets.logits[taught]
     metrics = {
-        "targets/entropy": float(entropy(said, targets.temperature).mean()),
-        "targets/accuracy": float((said.argmax(axis=1) == bench.corpus.labels[taught]).mean()),
+        TARGETS_ENTROPY: float(entropy(said, targets.temperature).mean()),
+        TARGETS_ACCURACY: float((said.argmax(axis=1) == bench.corpus.labels[taught]).mean()),
     }
     if np.isnan(targets.logits[test]).any():  # imported logits may lack the test clips
         return metrics
@@ -133,7 +142,7 @@ def log_ensemble(bench: TrainingContext, run: Run, ensemble: Ensemble) -> None:
     logits = ensemble.logits(bench.corpus.filenames, bench.held_out_clips)
     log_logits(run, LogitTable(bench.corpus.filenames, logits).known(), "ensemble/logits.npz")
     metrics = bench.scorecards(logits) | _diversity(bench, ensemble)
-    run.metrics({f"ensemble/{name}": value for name, value in metrics.items()})
+    run.metrics({f"{ENSEMBLE}/{name}": value for name, value in metrics.items()})
     run.table(_teacher_table(ensemble, metrics), "teachers.json")
     run.tags({TEACHERS: ",".join(teacher.key for teacher in teachers)})  # last: tells that the rest is there
 
@@ -151,10 +160,10 @@ def _diversity(bench: TrainingContext, ensemble: Ensemble) -> dict[str, float]:
 def _teacher_table(ensemble: Ensemble, ensemble_metrics: Mapping[str, float]) -> dict[str, list[object]]:
     """Accuracy in percent per device: one row per teacher, and one for the ensemble; None where it is not known."""
     rows = [(t.key, t.name, t.metrics) for t in ensemble.teachers] + [("", "ensemble", ensemble_metrics)]
-    names = [OVERALL_ACCURACY, *sorted({n for r in rows for n in r[2] if n.startswith("accuracy/device/")})]
+    names = [OVERALL_ACCURACY, *sorted({n for r in rows for n in ACCURACY.of(DEVICE).members(r[2]).values()})]
     table: dict[str, list[object]] = {"key": [r[0] for r in rows], "teacher": [r[1] for r in rows]}
     for name in names:
-        table[name.removeprefix("accuracy/").replace("/", " ")] = [_percent(r[2].get(name)) for r in rows]
+        table[MetricKey.parse(name).clips.replace("/", " ")] = [_percent(r[2].get(name)) for r in rows]
     table["DG"] = [_percent(r[2].get(DG)) for r in rows]
     return table
 

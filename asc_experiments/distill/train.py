@@ -13,6 +13,7 @@ import numpy as np
 from asc_experiments.base.progress import progress
 from asc_experiments.distill.keys import Conditions
 from asc_experiments.distill.training_context import TrainingContext
+from asc_experiments.metrics import DEVICE, SCENE, MetricKey
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.tracking.trials import (
@@ -163,4 +164,4 @@ def _record(bench: TrainingContext, report: EpochReport) -> EpochRecord:
 
 def _is_curve(name: str) -> bool:
     """Which validation metrics are worth a curve: the overall ones and those per group."""
-    return "/device/" not in name and "/scene/" not in name
+    return MetricKey.parse(name).part not in (DEVICE, SCENE)

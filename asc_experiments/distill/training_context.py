@@ -27,7 +27,7 @@ from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_FILE
 from asc_experiments.corpus.segments import Segments, find_segments
 from asc_experiments.corpus.train_split import WHOLE_FOLD, TrainSplit, read_train_split
 from asc_experiments.distill.keys import Conditions
-from asc_experiments.metrics import METRICS, measure
+from asc_experiments.metrics import METRICS, VALIDATION, measure
 from asc_experiments.models import ARCHITECTURES
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import Tracking
@@ -292,7 +292,7 @@ class TrainingContext:
             metrics |= self._measures(logits, test_rows)
         if len(validation_rows) and not np.isnan(logits[validation_rows]).any():
             validation = self._measures(logits, validation_rows)
-            metrics |= {f"validation/{name}": value for name, value in validation.items()}
+            metrics |= {f"{VALIDATION}/{name}": value for name, value in validation.items()}
         return metrics
 
     def evidence(self, logits: Sequence[np.ndarray]) -> dict[str, Evidence]:

@@ -8,7 +8,7 @@ from typing import Any
 from asc_experiments.edge.comparison import PYTORCH
 from asc_experiments.edge.export import Exported
 from asc_experiments.edge.order import FINE_TUNED, FLOAT, INT8
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, accuracy_of
+from asc_experiments.metrics import ACCURACY, DEVICE, DG, GROUP, OVERALL_ACCURACY, accuracy_of
 from asc_experiments.report.render.terminal import percent
 
 POINT = 0.01
@@ -52,8 +52,8 @@ def accuracy_cells(exported: Exported) -> tuple[list[str], list[list[str]]]:
     cards = exported.compared.scorecards
     if not cards:
         return [], []
-    devices = sorted(name for name in cards[PYTORCH] if name.startswith("accuracy/device/"))
-    groups = [accuracy_of("group", group) for group in _GROUPS if accuracy_of("group", group) in cards[PYTORCH]]
+    devices = sorted(ACCURACY.of(DEVICE).members(cards[PYTORCH]).values())
+    groups = [accuracy_of(GROUP, group) for group in _GROUPS if accuracy_of(GROUP, group) in cards[PYTORCH]]
     columns = [OVERALL_ACCURACY, *groups, DG, *devices]
     headings = ["", *("DG" if name == DG else name.rpartition("/")[2] for name in columns)]
     return headings, [[_NAMES[name], *(percent(card[column]) for column in columns)] for name, card in cards.items()]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
 OVERALL, MACRO, DEVICE, GROUP, SCENE = "overall", "macro", "device", "group", "scene"
 """Parts of the clips. ``macro`` is the mean over the scenes; the last three have a name: ``group/unseen``."""
-VALIDATION, ENSEMBLE, STD = "validation", "ensemble", "std"
-PREFIXES = (VALIDATION, ENSEMBLE, STD, "replicated", "difference")
+VALIDATION, ENSEMBLE, STD, REPLICATION = "validation", "ensemble", "std", "replicated"
+PREFIXES = (VALIDATION, ENSEMBLE, STD, REPLICATION, "difference")
 """What stands before a metric that is not of the test fold, of the network itself, or a mean over its students."""
+TARGETS = "targets"
+"""What stands before that which a student learned from, on the training clips."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,38 @@ class MetricKey:
         """The same under a prefix, in place of the one it has."""
         return replace(self, prefix=prefix)
 
+    @property
+    def clips(self) -> str:
+        """Which clips, as the name ends: ``macro``, ``device/s4``."""
+        return "/".join(filter(None, (self.part, self.member)))
 
-ACCURACY, LOSS = MetricKey("accuracy"), MetricKey("loss")
-OVERALL_ACCURACY = str(ACCURACY)
+    @property
+    def start(self) -> str:
+        """What the names of its members begin with, such as ``accuracy/device/``."""
+        return f"{self}/"
+
+    def members(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of some names that are of its members, by member, in the order that they came in.
+
+        Args:
+            names: of metrics.
+
+        Examples:
+            >>> MetricKey("accuracy", "device").members(["accuracy/overall", "accuracy/device/s4"])
+            {'s4': 'accuracy/device/s4'}
+        """
+        start = self.start
+        return {name.removeprefix(start): name for name in names if name.startswith(start)}
+
+
+ACCURACY, LOSS, ECE, ENTROPY = MetricKey("accuracy"), MetricKey("loss"), MetricKey("ece"), MetricKey("entropy")
+AGREEMENT, DISAGREEMENT = MetricKey("agreement"), MetricKey("disagreement")
+"""Metrics that the program itself asks for, over all clips."""
+OVERALL_ACCURACY, OVERALL_LOSS, OVERALL_ECE = str(ACCURACY), str(LOSS), str(ECE)
 MACRO_ACCURACY, UNSEEN_ACCURACY = str(ACCURACY.of(MACRO)), str(ACCURACY.of(GROUP, "unseen"))
+VALIDATION_ACCURACY, ENSEMBLE_ACCURACY = str(ACCURACY.on(VALIDATION)), str(ACCURACY.on(ENSEMBLE))
 DG = "device_generalization"
+TARGETS_ENTROPY, TARGETS_ACCURACY = f"{TARGETS}/entropy", f"{TARGETS}/accuracy"
 """Names that the program itself asks for."""
 
 

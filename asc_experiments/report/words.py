@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asc_experiments.metrics import is_part_of_one
+from asc_experiments.metrics import ACCURACY, DG, is_part_of_one
 from asc_experiments.statistics.permutation import FEWEST, Effect
 
 MOST_ROWS = 100
 """What a table shows of thousands of trials; ``csv`` and ``json`` hold them all."""
+
+
+def short_name(metric: str) -> str:
+    """The name of a metric where most are accuracies: which clips an accuracy is of."""
+    return metric.replace(DG, "DG").replace(f"{ACCURACY.name}/", "")
 
 
 def difference_of(metric: str, value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from asc_experiments.metrics import accuracy_of
+from asc_experiments.metrics import DEVICE, UNSEEN_ACCURACY, accuracy_of
 from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import Margin, within
 
@@ -26,7 +26,7 @@ def between_devices(table: Evidence, first: str, second: str, comparisons: int =
     Raises:
         ValueError: if one of them has no clip.
     """
-    return within(table, [first], [second], accuracy_of("device", first), comparisons)
+    return within(table, [first], [second], accuracy_of(DEVICE, first), comparisons)
 
 
 def heard_less_unseen(table: Evidence) -> Margin | None:
@@ -43,7 +43,7 @@ def heard_less_unseen(table: Evidence) -> Margin | None:
     clips = dict(zip(table.devices, table.clips.sum(axis=0), strict=True))
     heard = [device for device, group in table.groups.items() if group in HEARD and clips[device] > 0]
     unseen = [device for device, group in table.groups.items() if group == "unseen" and clips[device] > 0]
-    return within(table, heard, unseen, accuracy_of("group", "unseen")) if heard and unseen else None
+    return within(table, heard, unseen, UNSEEN_ACCURACY) if heard and unseen else None
 
 
 def shares_places(table: Evidence, first: str, second: str) -> bool:
@@ -60,7 +60,7 @@ def extremes(table: Evidence) -> tuple[str, str, Margin] | None:
     heard = [device for place, device in enumerate(table.devices) if table.clips[:, place].sum() > 0]
     if len(heard) < 2:
         return None
-    accuracy = {device: float(table.measure(accuracy_of("device", device)).mean()) for device in heard}
+    accuracy = {device: float(table.measure(accuracy_of(DEVICE, device)).mean()) for device in heard}
     high, low = max(heard, key=lambda d: accuracy[d]), min(heard, key=lambda d: accuracy[d])
     if high == low:
         low = next(device for device in heard if device != high)

@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from asc_experiments.metrics import DG, METRICS, Metric, MetricKey
+from asc_experiments.metrics import ACCURACY, DEVICE, DG, GROUP, LOSS, MACRO, METRICS, OVERALL, SCENE, Metric, MetricKey
 from asc_experiments.metrics.loss import losses_of
 
 
@@ -153,7 +153,7 @@ class Evidence:
         if metric in self._known:
             return self._known[metric]
         cells = self._cells(metric)
-        values = {"loss": self.loss, **self.sums}.get(MetricKey.parse(metric).name, self.correct)
+        values = {LOSS.name: self.loss, **self.sums}.get(MetricKey.parse(metric).name, self.correct)
         belongs = cells[None] == np.arange(int(cells.max()) + 1)[:, None, None]
         found = np.einsum("spd,kpd->spk", values, belongs), np.einsum("pd,kpd->pk", self.clips, belongs)
         self._known[metric] = found
@@ -171,19 +171,19 @@ class Evidence:
         kind, name = key.part, key.member
         if metric == DG:
             cells = np.broadcast_to(np.arange(shape[1]), shape)
-        elif kind == "macro":
+        elif kind == MACRO:
             cells = np.broadcast_to(np.unique(self.scene_of, return_inverse=True)[1][:, None], shape)
         else:
             in_scene = np.array([self.scenes[scene] == name for scene in self.scene_of])[:, None]
             of_devices = {
-                "overall": [True] * shape[1],
-                "device": [device == name for device in self.devices],
-                "group": [self.groups[device] == name for device in self.devices],
+                OVERALL: [True] * shape[1],
+                DEVICE: [device == name for device in self.devices],
+                GROUP: [self.groups[device] == name for device in self.devices],
             }
-            member = in_scene if kind == "scene" else np.array(of_devices.get(kind, [False] * shape[1]))[None]
+            member = in_scene if kind == SCENE else np.array(of_devices.get(kind, [False] * shape[1]))[None]
             cells = np.where(np.broadcast_to(member, shape), 0, -1)
         cells = np.where(self.clips > 0, cells, -1)
-        is_summed = key.name in ("accuracy", "loss") or (key.name in self.sums and key.name in METRICS)
+        is_summed = key.name in (ACCURACY.name, LOSS.name) or (key.name in self.sums and key.name in METRICS)
         if (cells < 0).all() or not (metric == DG or is_summed):
             raise ValueError(f"no clip counts for {metric}")
         return cells

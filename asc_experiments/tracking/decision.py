@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from asc_experiments.metrics import MACRO_ACCURACY
+from asc_experiments.metrics import GROUP, MACRO_ACCURACY
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.run import RunRecord
@@ -88,7 +88,7 @@ def metric_on_test(objective: str, table: Evidence) -> str:
     Where no device is unseen there, held-out devices stand for the unseen ones; where none of that can be measured,
     the macro average does.
     """
-    for metric in (objective, objective.replace("group/unseen", "group/held_out")):
+    for metric in (objective, objective.replace(f"{GROUP}/unseen", f"{GROUP}/held_out")):
         try:
             table.counts(metric)
         except ValueError:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from asc_experiments.metrics import MACRO_ACCURACY, value_in_words
+from asc_experiments.metrics import ACCURACY, MACRO, MACRO_ACCURACY, SCENE, TARGETS_ENTROPY, VALIDATION, value_in_words
 from asc_experiments.statistics import Evidence, Learning, Margin, learning_of
 from asc_experiments.statistics.chance import ONE_ANSWER
 from asc_experiments.statistics.settling import settling_in_words, what_settles
@@ -36,7 +36,6 @@ from asc_experiments.tracking.trials import (
     last_replicated,
 )
 
-MACRO, ENTROPY = MACRO_ACCURACY, "targets/entropy"
 RUN_AGAIN = "run the study again under another name; older runs keep no answers by place"
 NEAR_CHANCE = 0.1
 """Part of the way from guessing to no mistake, up to which a teacher's accuracy counts as near chance."""
@@ -76,10 +75,10 @@ class Learned:
         """Their accuracy, the lower end of its interval, what it is measured on, and what guessing gives."""
         found = self.learning
         is_silent = math.isinf(found.low) or found.one_answer
-        least = "" if is_silent else f" (95 % interval from {value_in_words(MACRO, found.low)})"
+        least = "" if is_silent else f" (95 % interval from {value_in_words(MACRO_ACCURACY, found.low)})"
         return (
-            f"{MACRO} is {value_in_words(MACRO, found.accuracy)}{least} on {self.clips}, where guessing gives "
-            f"{value_in_words(MACRO, found.chance)}"
+            f"{MACRO_ACCURACY} is {value_in_words(MACRO_ACCURACY, found.accuracy)}{least} on {self.clips}, "
+            f"where guessing gives {value_in_words(MACRO_ACCURACY, found.chance)}"
         )
 
     @property
@@ -232,7 +231,7 @@ def what_was_learned(tracking: Tracking, run: RunRecord, split: str = "test") ->
 def learned_by(table: Evidence, split: str = "test") -> Learned:
     """What students learned, by their answers."""
     name = "held-out" if split == "validation" else split
-    return Learned(learning_of(table), clips_in_words(table, MACRO, name), table.students, True)
+    return Learned(learning_of(table), clips_in_words(table, MACRO_ACCURACY, name), table.students, True)
 
 
 def is_near_chance(found: Learned | None) -> bool:
@@ -428,9 +427,9 @@ def _on_learning(on_test: Learned | None, on_validation: Learned | None) -> list
         return [on_test.nothing, "Its DG and the accuracies of its devices then say nothing of devices."]
     found = []
     if on_validation is not None and abs(on_validation.learning.accuracy - on_test.learning.accuracy) > FAR_APART:
-        reached = [value_in_words(MACRO, each.learning.accuracy) for each in (on_validation, on_test)]
+        reached = [value_in_words(MACRO_ACCURACY, each.learning.accuracy) for each in (on_validation, on_test)]
         found.append(
-            f"{MACRO} is {reached[0]} on held-out clips and {reached[1]} on test clips: these differ in more than "
+            f"{MACRO_ACCURACY} is {reached[0]} on held-out clips and {reached[1]} on test clips: these differ in more than "
             "chance, such as in their labels or their recordings."
         )
     if on_validation is not None and on_validation.learning.is_at_chance:
@@ -470,7 +469,7 @@ def _on_teachers(trial: RunRecord, weak: Mapping[str, Learned]) -> list[str]:
         return []
     names, all_of_them = list(weak), len(keys_of(trial))
     best = max((found.learning for found in weak.values()), key=lambda learning: learning.accuracy)
-    reached, chance = value_in_words(MACRO, best.accuracy), value_in_words(MACRO, best.chance)
+    reached, chance = value_in_words(MACRO_ACCURACY, best.accuracy), value_in_words(MACRO_ACCURACY, best.chance)
     is_near = _is_near_chance(best)
     how = "near chance" if is_near else "told from guessing"
     is_, are = ("is", "are") if is_near else ("cannot be", "cannot be")
@@ -486,7 +485,7 @@ def _on_teachers(trial: RunRecord, weak: Mapping[str, Learned]) -> list[str]:
 
 def _on_targets(trial: RunRecord, scenes: int, is_told: bool) -> str:
     """That its targets say next to nothing, and, unless that is told already, what it learned from then."""
-    entropy = f"{trial.metrics[ENTROPY]:.2f} of at most {math.log(scenes):.2f} nats"
+    entropy = f"{trial.metrics[TARGETS_ENTROPY]:.2f} of at most {math.log(scenes):.2f} nats"
     return f"Its targets are nearly uniform over the scenes ({entropy})" + ("." if is_told else f": {_source(trial)}.")
 
 
@@ -517,7 +516,8 @@ def _source(trial: RunRecord) -> str:
 
 
 def _is_uniform(trial: RunRecord, scenes: int) -> bool:
-    return bool(keys_of(trial)) and scenes > 1 and trial.metrics.get(ENTROPY, 0) >= NEARLY_UNIFORM * math.log(scenes)
+    entropy = trial.metrics.get(TARGETS_ENTROPY, 0)
+    return bool(keys_of(trial)) and scenes > 1 and entropy >= NEARLY_UNIFORM * math.log(scenes)
 
 
 def _scene_count(trial: RunRecord) -> int:
@@ -526,14 +526,14 @@ def _scene_count(trial: RunRecord) -> int:
 
 def _scenes(run: RunRecord, prefix: str) -> dict[str, float]:
     """The accuracy of each scene that was asked, as a run's metrics have it."""
-    start = f"{prefix}accuracy/scene/"
-    return {name.removeprefix(start): value for name, value in run.metrics.items() if name.startswith(start)}
+    names = ACCURACY.of(SCENE).on(prefix).members(run.metrics)
+    return {scene: run.metrics[name] for scene, name in names.items()}
 
 
 def _by_accuracies(tracking: Tracking, run: RunRecord, split: str) -> Learned | None:
     """What a run's accuracies say of chance, as if its clips were independent; None where it has none of a split."""
-    prefix = "validation/" if split == "validation" else ""
-    scenes, accuracy = _scenes(run, prefix), run.metrics.get(f"{prefix}{MACRO}")
+    prefix = VALIDATION if split == "validation" else ""
+    scenes, accuracy = _scenes(run, prefix), run.metrics.get(str(ACCURACY.of(MACRO).on(prefix)))
     if accuracy is None or not scenes:
         return None
     clips = _clips(tracking, run, split)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.metrics import STD
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.queries import ANY, highest, lowest, where
@@ -80,7 +81,7 @@ LABELS_ALONE = {"teachers": "labels alone", "ensemble_size": 0}
 
 def spread_of(name: str) -> str:
     """The name of a metric's standard deviation over seeds; MLflow's pages show these together, after the means."""
-    return f"std/{name}"
+    return f"{STD}/{name}"
 
 
 def keys_of(run: RunRecord) -> list[str]:

@@ -83,6 +83,7 @@ def test_so_large_a_part_of_training_clips_sound_like_another_scene_and_no_test_
 def test_wrong_labels_change_what_is_heard_and_no_table(synth_corpus: Path, tmp_path: Path) -> None:
     synthesise(tmp_path / "noisy", 20, 0, label_noise=0.3)
     right, noisy = content(synth_corpus), content(tmp_path / "noisy")
+    assert noisy.pop("label_noise.txt") == b"0.3\n"
     assert noisy.keys() == right.keys()
     assert noisy != right
     assert all(name.startswith("audio/") for name in right if noisy[name] != right[name])

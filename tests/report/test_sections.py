@@ -19,7 +19,17 @@ from asc_experiments.report.writing import render
 from asc_experiments.statistics import Evidence
 from asc_experiments.statistics.calibration_floor import calibration_floor
 from asc_experiments.training import make_recipe
-from tests.report.made import CORPUS, SPLIT, STUDENTS, made_answers, made_evidence, make_study, run, with_answers
+from tests.report.made import (
+    CORPUS,
+    GROUP_OF,
+    SPLIT,
+    STUDENTS,
+    made_answers,
+    made_evidence,
+    make_study,
+    run,
+    with_answers,
+)
 
 
 def section(chapter: Chapter, name: str) -> Section:
@@ -303,21 +313,17 @@ def test_map_of_devices_says_what_its_colours_mean(made: StudyRuns) -> None:
     assert (worst.text, best.text) == (devices.scales[0].low, devices.scales[0].high)
 
 
-def test_map_of_devices_colours_dg_only_where_it_differs_by_more_than_the_luck_of_the_clips(made: StudyRuns) -> None:
-    answer = Findings(made).answer
-    assert answer is not None
-    assert answer.dg_floor is not None
-    scale = "DG in points, lower is better"
-    for much, is_coloured in ((0.5, False), (2.0, True)):
-        worst = made.best_first[-1]
-        low = min(run.metrics["device_generalization"] for run in (*made.trials, *made.teachers.values()))
-        dg = {"device_generalization": low + much * answer.dg_floor}
-        flat = {"device_generalization": low}
-        runs = tuple(replace(r, metrics=r.metrics | (dg if r == worst else flat)) for r in made.runs)
-        bank = {key: replace(each, metrics=each.metrics | flat) for key, each in made.bank.items()}
-        devices = table(
-            section(chapter_of(Findings(replace(made, runs=runs, bank=bank))), "devices"), "Accuracy per device"
-        )
+def test_map_of_devices_colours_dg_only_where_students_differ_in_it_by_more_than_noise() -> None:
+    study = make_study(n_trials=2, n_pruned=0)
+    even, scale = dict.fromkeys(GROUP_OF, 0.6), "DG in points, lower is better"
+    for uneven, is_coloured in ((even, False), (even | {"a": 0.9, "s6": 0.3}, True)):
+        accuracies = {study.trials[0].run_id: even, study.trials[1].run_id: uneven}
+        tables = {
+            (run_id, STUDENTS): {"test": made_evidence([each] * 3, number)}
+            for number, (run_id, each) in enumerate(accuracies.items())
+        }
+        report = chapter_of(Findings(with_answers(study, tables)))
+        devices = table(section(report, "devices"), "Accuracy per device")
         assert (scale in {each.what for each in devices.scales}) == is_coloured
         assert {bool(row[-1].fill) for row in devices.rows} == {is_coloured}
         assert ("DG has no colours" in devices.caption) != is_coloured

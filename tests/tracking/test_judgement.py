@@ -150,7 +150,9 @@ def test_clips_that_chose_a_trial_and_cannot_tell_it_from_guessing_are_doubtful(
     trial = log_run(answers([0.6]))
     run = tracking.writer(trial.run_id, trial.experiment_id)
     log_evidence(run, {"test": answers([0.6]), "validation": answers([0.34], 3)})
-    (doubt,) = judge_trial(tracking, trial, ()).doubts
+    apart, doubt = judge_trial(tracking, trial, ()).doubts
+    assert apart.startswith("accuracy/macro is 3")
+    assert "these differ in more than chance" in apart
     assert doubt.startswith("The clips that chose it cannot tell it from guessing: accuracy/macro is 3")
     assert "on 600 held-out clips of 30 places, where guessing gives 33.3 %." in doubt
 

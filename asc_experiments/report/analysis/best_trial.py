@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, accuracy_of, is_part_of_one
+from asc_experiments.metrics import DEVICE, DG, GROUP, OVERALL_ACCURACY, REPLICATION, accuracy_of, is_part_of_one
 from asc_experiments.report.analysis.compute_cost import Costs, costs_of
 from asc_experiments.report.analysis.distillation_gain import Gain
 from asc_experiments.report.analysis.runner_up_margin import Lead, Rival, Score, Worth, lead_of
@@ -35,7 +35,7 @@ from asc_experiments.tracking.trials import (
     spread_of,
 )
 
-HEADLINE = (OVERALL_ACCURACY, *(accuracy_of("group", group) for group in GROUPS), DG)
+HEADLINE = (OVERALL_ACCURACY, *(accuracy_of(GROUP, group) for group in GROUPS), DG)
 CHAMPION = "models:/asc-student@champion"
 _SHOWN = 4
 _FEW_SEEDS = 10
@@ -215,7 +215,7 @@ def answer_of(study: StudyRuns, gains: Sequence[Gain] = ()) -> Answer | None:
 
 
 def _devices(study: StudyRuns, best: RunRecord) -> dict[str, float]:
-    names = {device: accuracy_of("device", device) for device in study.devices}
+    names = {device: accuracy_of(DEVICE, device) for device in study.devices}
     return {device: best.metrics[name] for device, name in names.items() if name in best.metrics}
 
 
@@ -256,9 +256,9 @@ def _fresh(trial: RunRecord) -> dict[str, Score]:
     """What the students with fresh seeds reached on the test fold."""
     metrics, n = trial.metrics, int(trial.metrics.get(REPLICATES, 1))
     return {
-        name: Score(metrics[f"replicated/{name}"], metrics.get(f"replicated/{spread_of(name)}"), n)
+        name: Score(metrics[f"{REPLICATION}/{name}"], metrics.get(f"{REPLICATION}/{spread_of(name)}"), n)
         for name in HEADLINE
-        if f"replicated/{name}" in metrics
+        if f"{REPLICATION}/{name}" in metrics
     }
 
 

@@ -10,7 +10,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, accuracy_of, further_metrics, is_better_higher
+from asc_experiments.metrics import (
+    DEVICE,
+    DG,
+    ENSEMBLE,
+    GROUP,
+    OVERALL_ACCURACY,
+    VALIDATION,
+    accuracy_of,
+    further_metrics,
+    is_better_higher,
+)
 from asc_experiments.report.data.loading import read_studies
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, device_names, spread
 from asc_experiments.report.words import MOST_ROWS
@@ -36,7 +46,7 @@ from asc_experiments.tracking.trials import (
     searched_of,
 )
 
-_COLUMNS = {"overall": OVERALL_ACCURACY, "DG": DG} | {g: accuracy_of("group", g) for g in GROUPS}
+_COLUMNS = {"overall": OVERALL_ACCURACY, "DG": DG} | {g: accuracy_of(GROUP, g) for g in GROUPS}
 
 
 @dataclass(frozen=True)
@@ -139,7 +149,7 @@ def build_comparison(
     figures = [figure | {"ours": _ours(figure, trials)} for figure in published]
     against = None
     if AGAINST in first:
-        better_higher = is_better_higher(first[AGAINST].removeprefix("validation/"))
+        better_higher = is_better_higher(first[AGAINST].removeprefix(f"{VALIDATION}/"))
         against = (first[AGAINST], "maximize" if better_higher else "minimize")
     return Comparison(study, *told, devices, tuple(rows), tuple(figures), against)
 
@@ -150,7 +160,7 @@ def _ours(figure: Mapping[str, Any], trials: Sequence[RunRecord]) -> dict[str, f
     if record is None:
         return {}
     # An ensemble of one teacher is that teacher.
-    names = {name: name.replace("teacher/", "ensemble/") for name in figure["metrics"]}
+    names = {name: name.replace("teacher/", f"{ENSEMBLE}/") for name in figure["metrics"]}
     return {name: record.metrics[ours] for name, ours in names.items() if ours in record.metrics}
 
 
@@ -211,12 +221,12 @@ def _scores(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
     metrics = record.metrics
     return {
         "overall": metrics.get(OVERALL_ACCURACY),
-        **{group: metrics.get(accuracy_of("group", group)) for group in GROUPS},
+        **{group: metrics.get(accuracy_of(GROUP, group)) for group in GROUPS},
         "DG": metrics.get(DG),
-        "devices": {device: metrics.get(accuracy_of("device", device)) for device in devices},
+        "devices": {device: metrics.get(accuracy_of(DEVICE, device)) for device in devices},
         "further": {metric.title: metrics[str(metric.key)] for metric in further_metrics(metrics)},
         "std": _spreads(metrics, _COLUMNS),
-        "device_std": _spreads(metrics, {device: accuracy_of("device", device) for device in devices}),
+        "device_std": _spreads(metrics, {device: accuracy_of(DEVICE, device) for device in devices}),
         "parameters": metrics.get("complexity/parameters"),
         "macs": metrics.get("complexity/macs"),
     }

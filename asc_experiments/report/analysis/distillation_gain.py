@@ -14,7 +14,16 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, MetricKey
+from asc_experiments.metrics import (
+    ACCURACY,
+    DEVICE,
+    DG,
+    GROUP,
+    OVERALL_ACCURACY,
+    OVERALL_ECE,
+    OVERALL_LOSS,
+    VALIDATION_ACCURACY,
+)
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, recipe_of
 from asc_experiments.statistics import Evidence, Margin, margin, pooled
 from asc_experiments.statistics.wording import margin_in_words
@@ -23,7 +32,10 @@ from asc_experiments.tracking.client.run import KIND
 from asc_experiments.tracking.evidence import STUDENTS
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, SEED_KIND, TRAINING_CLIPS, TRIAL_KIND, keys_of
 
-OVERALL_LOSS, OVERALL_ECE = str(MetricKey("loss")), str(MetricKey("ece"))
+_TOLD = (
+    OVERALL_ACCURACY, ACCURACY.of(GROUP).start, ACCURACY.of(DEVICE).start, DG, OVERALL_LOSS, OVERALL_ECE,
+)  # fmt: skip
+"""What the names begin with of metrics that a gain is told in."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +145,7 @@ def _same_split(run: RunRecord, split: Mapping[str, Any] | None) -> bool:
         return False
     if HELD_OUT in run.tags:
         return _canonical(json.loads(run.tags[HELD_OUT])) == _canonical(split)
-    return not split.get("fraction") and "validation/accuracy/overall" not in run.metrics
+    return not split.get("fraction") and VALIDATION_ACCURACY not in run.metrics
 
 
 def _canonical(split: Mapping[str, Any]) -> tuple[float, tuple[str, ...], str, int]:
@@ -148,8 +160,7 @@ def _student(recipe: Mapping[str, Any], run: RunRecord) -> str:
 
 
 def _names(metrics: Mapping[str, float]) -> list[str]:
-    wanted = (OVERALL_ACCURACY, "accuracy/group/", "accuracy/device/", DG, OVERALL_LOSS, OVERALL_ECE)
-    return [name for name in metrics if name.startswith(wanted)]
+    return [name for name in metrics if name.startswith(_TOLD)]
 
 
 def _gain(study: StudyRuns, trial: RunRecord, reference: _Reference, among: int) -> Gain:

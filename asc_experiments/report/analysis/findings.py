@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from asc_experiments.metrics import ENSEMBLE, OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.report.analysis.best_trial import Answer, answer_of, ship_commands
 from asc_experiments.report.analysis.comparison import Comparison, compare_runs
 from asc_experiments.report.analysis.compute_cost import Costs, costs_of
@@ -24,9 +25,6 @@ from asc_experiments.statistics.permutation import Effect
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import ERROR
 from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, keys_of, searched_of
-
-EXPLAINING = ("ece", "entropy", "agreement")
-"""Measures that explain a network; each is there overall, per device and per group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +85,15 @@ class Findings:
         """The finished trials that have teachers, best first."""
         return tuple(trial for trial in self.runs.best_first if keys_of(trial))
 
-    def against_ensemble(self, part: str) -> tuple[list[RunRecord], Effect | None]:
+    def against_ensemble(self, metric: str) -> tuple[list[RunRecord], Effect | None]:
         """The taught trials with an accuracy of student and ensemble, and how the two go together beyond luck.
 
         Args:
-            part: ``overall`` or ``group/unseen``.
+            metric: which accuracy: overall, or on unseen devices.
         """
-        names = (f"ensemble/accuracy/{part}", f"accuracy/{part}")
+        names = (f"{ENSEMBLE}/{metric}", metric)
         trials = [trial for trial in self.taught if all(name in trial.metrics for name in names)]
-        return trials, teaching_effect(self.design, part)
+        return trials, teaching_effect(self.design, metric)
 
     @cached_property
     def gains(self) -> list[Gain]:
@@ -163,8 +161,8 @@ class Findings:
             },
             "answer": None if answer is None else _answer_facts(answer, self.study, self.heading),
             "teacher_against_student": {
-                name: _effect_facts(self.against_ensemble(part)[1])
-                for name, part in (("overall", "overall"), ("unseen", "group/unseen"))
+                name: _effect_facts(self.against_ensemble(metric)[1])
+                for name, metric in (("overall", OVERALL_ACCURACY), ("unseen", UNSEEN_ACCURACY))
             },
             "gains": [asdict(gain) for gain in self.gains],
             "differences": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asc_experiments.metrics import OVERALL_ACCURACY
+from asc_experiments.metrics import ACCURACY, OVERALL_ACCURACY, VALIDATION, MetricKey
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, objective_name
 from asc_experiments.tracking import RunRecord
 
@@ -50,7 +50,7 @@ def front_metric(studies: Sequence[StudyRuns]) -> str:
     """
     kinds = {(study.objective, study.split, repr(study.held_out), study.corpus) for study in studies}
     chosen = objective_name(studies[0].objective, studies[0].split) if len(kinds) == 1 else OVERALL_ACCURACY
-    if len(kinds) == 1 and not studies[0].objective.startswith("accuracy/"):
+    if len(kinds) == 1 and MetricKey.parse(studies[0].objective).name != ACCURACY.name:
         chosen = objective_name(OVERALL_ACCURACY, studies[0].split)
     has_it = any(chosen in trial.metrics for study in studies for trial in study.trials)
     return chosen if has_it else OVERALL_ACCURACY
@@ -71,6 +71,6 @@ def accuracy_against_macs(studies: Sequence[StudyRuns]) -> list[Student]:
 
 
 def _student(study: StudyRuns, trial: RunRecord, name: str, is_on_front: bool) -> Student:
-    test = trial.metrics.get(name.removeprefix("validation/"))
+    test = trial.metrics.get(name.removeprefix(f"{VALIDATION}/"))
     accuracy, taught_by = trial.metrics[name], study.taught_by(trial)
     return Student(study.name, number_of(trial), taught_by, trial.metrics[MACS], accuracy, test, is_on_front)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from asc_experiments.metrics import ACCURACY, SCENE
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word
 from asc_experiments.report.words import counted, listed
+from asc_experiments.tracking.registry.candidate import made_up_in_words
 from asc_experiments.tracking.trials import MACHINE
 
 _NOT_LOGGED = "not logged by the version that ran this study"
 _MOST_NAMES = 12
-_SCENE = "accuracy/scene/"
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Setting:
 
     Attributes:
         corpus: its name.
+        label_noise: of a synthetic corpus: what part of its training clips has a wrong label on purpose.
         training, validation, test: clips of each.
         train_splits: lists of clips that trials are trained on; the clips are those of the best one then.
         split: what trials are compared on: ``validation`` or ``test``.
@@ -32,6 +34,7 @@ class Setting:
     """
 
     corpus: str | None
+    label_noise: float | None
     training: int | None
     validation: int | None
     test: int | None
@@ -54,7 +57,8 @@ def setting_of(study: StudyRuns) -> Setting:
     }
     days = [_day(time) for run in study.runs for time in (run.start_time, run.end_time) if time is not None]
     return Setting(
-        corpus=None if data.name is None else f"{data.name}{data.in_words}",
+        corpus=data.name,
+        label_noise=data.label_noise,
         training=data.training_clips,
         validation=data.validation_clips,
         test=data.test_clips,
@@ -70,7 +74,7 @@ def setting_of(study: StudyRuns) -> Setting:
 
 def scenes_of(study: StudyRuns) -> tuple[str, ...]:
     """The scenes that networks were scored on, by name."""
-    return tuple(sorted(name.removeprefix(_SCENE) for name in study.metric_names if name.startswith(_SCENE)))
+    return tuple(sorted(ACCURACY.of(SCENE).members(study.metric_names)))
 
 
 def setting_in_words(setting: Setting) -> tuple[tuple[str, str], ...]:
@@ -81,7 +85,7 @@ def setting_in_words(setting: Setting) -> tuple[tuple[str, str], ...]:
     counts = ((setting.training, "training"), (setting.validation, held_out), (setting.test, test))
     clips = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     told = [
-        ("Corpus", setting.corpus or "not logged"),
+        ("Corpus", f"{setting.corpus or 'not logged'}{made_up_in_words(setting.label_noise)}"),
         ("Clips", clips or "not logged"),
     ]
     if setting.train_splits:

@@ -16,7 +16,19 @@ from typing import Any
 import numpy as np
 
 from asc_experiments.augment import AUGMENTATIONS, Augmentation
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
+from asc_experiments.metrics import (
+    AGREEMENT,
+    DG,
+    DISAGREEMENT,
+    ECE,
+    ENSEMBLE,
+    ENSEMBLE_ACCURACY,
+    ENTROPY,
+    OVERALL_ACCURACY,
+    TARGETS_ACCURACY,
+    TARGETS_ENTROPY,
+    UNSEEN_ACCURACY,
+)
 from asc_experiments.report.analysis.teacher_design import ORDER, Design
 from asc_experiments.report.data.study_runs import recipe_of
 from asc_experiments.statistics.luck import ranks
@@ -27,15 +39,15 @@ from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 
 _Recipe = Mapping[str, Any]
 _OF_TRIAL = {
-    "ensemble: accuracy": "ensemble/accuracy/overall",
-    "ensemble: accuracy on unseen devices": "ensemble/accuracy/group/unseen",
-    "ensemble: DG": f"ensemble/{DG}",
-    "ensemble: calibration error (ECE)": "ensemble/ece/overall",
-    "ensemble: entropy of its answers on the test fold": "ensemble/entropy/overall",
-    "ensemble: disagreement of its members": "ensemble/disagreement/overall",
-    "targets: entropy on the training clips": "targets/entropy",
-    "targets: accuracy on the training clips": "targets/accuracy",
-    "student agrees with its ensemble": "agreement/overall",
+    "ensemble: accuracy": ENSEMBLE_ACCURACY,
+    "ensemble: accuracy on unseen devices": f"{ENSEMBLE}/{UNSEEN_ACCURACY}",
+    "ensemble: DG": f"{ENSEMBLE}/{DG}",
+    "ensemble: calibration error (ECE)": str(ECE.on(ENSEMBLE)),
+    "ensemble: entropy of its answers on the test fold": str(ENTROPY.on(ENSEMBLE)),
+    "ensemble: disagreement of its members": str(DISAGREEMENT.on(ENSEMBLE)),
+    "targets: entropy on the training clips": TARGETS_ENTROPY,
+    "targets: accuracy on the training clips": TARGETS_ACCURACY,
+    "student agrees with its ensemble": str(AGREEMENT),
 }
 """Attributes that a trial's run holds as a metric."""
 _OF_MEMBERS = {
@@ -99,16 +111,16 @@ def rank_attributes(design: Design) -> list[Attribute]:
     return sorted(found, key=lambda each: (-each.strength, each.name))
 
 
-def teaching_effect(design: Design, part: str) -> Effect | None:
+def teaching_effect(design: Design, metric: str) -> Effect | None:
     """How the ensemble's accuracy goes with its student's; None where there is nothing to compare.
 
     Args:
         design: of the study.
-        part: ``overall`` or ``group/unseen``.
+        metric: which accuracy: overall, or on unseen devices.
     """
     trials = design.runs.trials
-    row = Row(_metric(trials, f"ensemble/accuracy/{part}"), "ensembles", held=design.held())
-    return judge([row], [_metric(trials, f"accuracy/{part}")], design.members)[0][0]
+    row = Row(_metric(trials, f"{ENSEMBLE}/{metric}"), "ensembles", held=design.held())
+    return judge([row], [_metric(trials, metric)], design.members)[0][0]
 
 
 def _row(design: Design, first: _Candidate, settings: Collection[str]) -> Row:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from asc_experiments.metrics import ACCURACY, DEVICE, VALIDATION
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import ERROR, KIND, PARENT
@@ -47,7 +48,7 @@ GROUPS = ("real", "seen", "held_out", "unseen")
 """Groups of devices, in the order of tables; ``held_out`` are training devices that the study held out of training."""
 MOST_COMPARED, _MOST_ALONE = 60, 20
 """How many of the best trials, and of those on labels alone, are compared place by place."""
-_DEVICE = "accuracy/device/"
+_DEVICES = ACCURACY.of(DEVICE)
 
 
 Judge = Callable[[RunRecord, Sequence[RunRecord]], Judgement]
@@ -146,7 +147,7 @@ class StudyRuns:
     @cached_property
     def devices(self) -> tuple[str, ...]:
         """The devices of the test fold: real, seen, unseen, where the groups are known; else by name."""
-        names = {name.removeprefix(_DEVICE) for name in self.metric_names if name.startswith(_DEVICE)}
+        names = set(_DEVICES.members(self.metric_names))
         order = {group: place for place, group in enumerate(GROUPS)}
         return tuple(sorted(names, key=lambda name: (order.get(self.group_of.get(name, ""), len(order)), name)))
 
@@ -308,7 +309,7 @@ def recipe_of(run: RunRecord) -> Mapping[str, Any] | None:
 
 def device_names(runs: Iterable[RunRecord]) -> set[str]:
     """The devices that any of the runs was scored on."""
-    return {name.removeprefix(_DEVICE) for run in runs for name in run.metrics if name.startswith(_DEVICE)}
+    return set().union(*(_DEVICES.members(run.metrics) for run in runs))
 
 
 def spread(metrics: Mapping[str, float], name: str) -> float | None:
@@ -318,7 +319,8 @@ def spread(metrics: Mapping[str, float], name: str) -> float | None:
 
 def objective_name(objective: str, split: str) -> str:
     """The objective's name among the metrics of a run."""
-    return f"validation/{objective}" if split == "validation" and not objective.startswith("complexity/") else objective
+    on_validation = split == "validation" and not objective.startswith("complexity/")
+    return f"{VALIDATION}/{objective}" if on_validation else objective
 
 
 def group_word(group: str) -> str:

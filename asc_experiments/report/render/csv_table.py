@@ -10,6 +10,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 
+from asc_experiments.metrics import STD
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import keys_of
@@ -40,7 +41,7 @@ def harmless(text: str) -> str:
 
 def _order(name: str) -> tuple[bool, bool, str]:
     """Parameters, then metrics, then their spread."""
-    return not name.startswith("params."), name.startswith("std/"), name
+    return not name.startswith("params."), name.startswith(f"{STD}/"), name
 
 
 def _student(findings: Findings, trial: RunRecord) -> Row:

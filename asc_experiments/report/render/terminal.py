@@ -8,12 +8,12 @@ from typing import Any
 from rich.table import Table
 
 from asc_experiments.base.progress import fits
-from asc_experiments.metrics import DG, METRICS, Metric, is_part_of_one
+from asc_experiments.metrics import METRICS, Metric, is_part_of_one
 from asc_experiments.report.analysis.comparison import Comparison
 from asc_experiments.report.analysis.pareto import non_dominated
 from asc_experiments.report.data.study_runs import GROUPS, group_word
 from asc_experiments.report.render.blocks import first_of
-from asc_experiments.report.words import MOST_ROWS, difference_of, duration, interval_of
+from asc_experiments.report.words import MOST_ROWS, difference_of, duration, interval_of, short_name
 
 _NAMES = "student or teacher"
 _CELLS_SHOWN = 12
@@ -110,7 +110,7 @@ def published_cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]
     names = list(dict.fromkeys(name for figure in comparison.published for name in figure["metrics"]))
     headings = [
         "published (ours)",
-        *(name.replace(DG, "DG").replace("accuracy/", "") for name in names),
+        *map(short_name, names),
     ]
     rows = [[f["name"], *(_beside_ours(f, name) for name in names)] for f in comparison.published]
     return headings, rows

@@ -6,7 +6,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from asc_experiments.metrics import OVERALL_ACCURACY
+from asc_experiments.metrics import (
+    ACCURACY,
+    AGREEMENT,
+    DEVICE,
+    DISAGREEMENT,
+    ECE,
+    ENSEMBLE,
+    ENTROPY,
+    OVERALL_ACCURACY,
+    OVERALL_ECE,
+    TARGETS_ACCURACY,
+    TARGETS_ENTROPY,
+    MetricKey,
+)
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.study_setting import scenes_of
 from asc_experiments.report.charts import scores as draw
@@ -25,7 +38,6 @@ from asc_experiments.report.render.blocks import (
 )
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.statistics.calibration_floor import FEWEST_CLIPS, calibration_floor
-from asc_experiments.tracking import RunRecord
 
 
 def calibration_section(findings: Findings) -> Section:
@@ -33,14 +45,14 @@ def calibration_section(findings: Findings) -> Section:
     answer, runs = findings.answer, findings.runs
     assert answer is not None
     title = "Calibration and agreement"
-    if "ece/overall" not in answer.trial.metrics:
+    if OVERALL_ECE not in answer.trial.metrics:
         why = "These runs were logged by a version that did not measure it. The study run again, under another name, "
         return Section("calibration", title, (f"{why}shows it.",))
     students = runs.count(answer.trial)
     mean = f", mean of {students} students" if students > 1 else ""
     who = [(f"student, best trial{mean}", answer.trial.metrics, "")]
     if answer.keys:
-        who.append(("its ensemble", answer.trial.metrics, "ensemble/"))
+        who.append(("its ensemble", answer.trial.metrics, ENSEMBLE))
         who += [(run.name, run.metrics, "") for run in runs.members(answer.trial)] if len(answer.keys) > 1 else []
     scenes = len(scenes_of(runs))
     most = f"at most ln {scenes} = {math.log(scenes):.3f}" if scenes > 1 else "at most the logarithm of the scenes"
@@ -53,15 +65,18 @@ def calibration_section(findings: Findings) -> Section:
     )
     blocks: list[Block] = [lead, *_calibration_chart(findings, clips)]
     caption = "Expected calibration error in %, lower is better"
-    blocks.append(_measure_table(runs, who, "ece", caption, percent, [p for _, p in parts_of(runs) if clips.tell(p)]))
-    blocks.append(_measure_table(runs, who, "entropy", f"Entropy in nats, {most}", lambda value: number(value, ".3f")))
+    parts = parts_of(runs)
+    calibrated = [(name, metrics, ECE.on(prefix)) for name, metrics, prefix in who]
+    blocks.append(_measure_table([each for each in parts if clips.tell(each[1])], calibrated, caption, percent))
+    unsure = [(name, metrics, ENTROPY.on(prefix)) for name, metrics, prefix in who]
+    blocks.append(_measure_table(parts, unsure, f"Entropy in nats, {most}", _nats))
     agreed = [
-        (f"student and its ensemble agree{mean}", answer.trial.metrics, ""),
-        ("two members disagree", _disagreement(answer.trial), ""),
+        (f"student and its ensemble agree{mean}", answer.trial.metrics, AGREEMENT),
+        ("two members disagree", answer.trial.metrics, DISAGREEMENT.on(ENSEMBLE)),
     ]
-    if "agreement/overall" in answer.trial.metrics:
-        known = [each for each in agreed if "agreement/overall" in each[1]]
-        blocks.append(_measure_table(runs, known, "agreement", "Share of test clips in %", percent))
+    if str(AGREEMENT) in answer.trial.metrics:
+        known = [each for each in agreed if str(each[2]) in each[1]]
+        blocks.append(_measure_table(parts, known, "Share of test clips in %", percent))
     blocks.append(_explaining(runs))
     return Section("calibration", title, tuple(blocks))
 
@@ -71,12 +86,13 @@ class _Clips:
     """How many clips a calibration error is of, and what a calibrated network would show on so many.
 
     Attributes:
-        counts: test clips of each part that is told: overall, groups and devices; empty where they were not counted.
+        counts: test clips of each accuracy that is told: overall, of groups and devices; empty where they were not
+            counted.
         accuracy: of the best trial.
         scenes: how many it tells apart.
     """
 
-    counts: Mapping[str, int]
+    counts: Mapping[MetricKey, int]
     accuracy: float
     scenes: int
 
@@ -88,12 +104,12 @@ class _Clips:
         table = runs.standing(answer.trial).evidence
         if table is None:
             return cls({}, accuracy, len(scenes_of(runs)))
-        parts = [part for _, part in parts_of(runs) if table.concerns(f"accuracy/{part}")]
-        return cls({part: table.counts(f"accuracy/{part}")[0] for part in parts}, accuracy, len(table.scenes))
+        keys = [key for _, key in parts_of(runs) if table.concerns(str(key))]
+        return cls({key: table.counts(str(key))[0] for key in keys}, accuracy, len(table.scenes))
 
-    def tell(self, part: str) -> bool:
+    def tell(self, part: MetricKey) -> bool:
         """Whether a part's error is told: the whole fold's always, that of a group or device with clips enough."""
-        return part == "overall" or self.counts.get(part, 0) >= FEWEST_CLIPS
+        return part == ACCURACY or self.counts.get(part, 0) >= FEWEST_CLIPS
 
     @property
     def note(self) -> str:
@@ -102,8 +118,8 @@ class _Clips:
         if not self.counts or self.scenes < 2:
             said += "by how much a perfectly calibrated network would miss it is not known, its clips were not counted."
         else:
-            said += f"a perfectly calibrated network of this accuracy would show about {self._floor('overall')} on "
-            said += f"{self.counts['overall']:,} clips, were they independent and its confidences spread evenly."
+            said += f"a perfectly calibrated network of this accuracy would show about {self._floor(ACCURACY)} on "
+            said += f"{self.counts[ACCURACY]:,} clips, were they independent and its confidences spread evenly."
         few = [part for part in self.counts if not self.tell(part)]
         if few:
             least = min(few, key=lambda part: self.counts[part])
@@ -113,14 +129,8 @@ class _Clips:
             said += " So groups and devices are left out."
         return said
 
-    def _floor(self, part: str) -> str:
+    def _floor(self, part: MetricKey) -> str:
         return f"{100 * calibration_floor(self.counts[part], self.accuracy, self.scenes):.1f} %"
-
-
-def _disagreement(trial: RunRecord) -> dict[str, float]:
-    prefix = "ensemble/disagreement/"
-    found = {name.removeprefix(prefix): value for name, value in trial.metrics.items() if name.startswith(prefix)}
-    return {f"agreement/{name}": value for name, value in found.items()}
 
 
 def _calibration_chart(findings: Findings, clips: _Clips) -> list[Chart]:
@@ -128,10 +138,10 @@ def _calibration_chart(findings: Findings, clips: _Clips) -> list[Chart]:
     answer, runs = findings.answer, findings.runs
     assert answer is not None
     metrics = answer.trial.metrics
-    devices = [device for device in runs.devices if clips.tell(f"device/{device}")]
+    devices = [device for device in runs.devices if clips.tell(ACCURACY.of(DEVICE, device))]
     series = {
-        label: [metrics.get(f"{prefix}ece/device/{device}") for device in devices]
-        for label, prefix in (("student", ""), ("its ensemble", "ensemble/"))
+        label: [metrics.get(str(error.of(DEVICE, device))) for device in devices]
+        for label, error in (("student", ECE), ("its ensemble", ECE.on(ENSEMBLE)))
     }
     series = {label: values for label, values in series.items() if any(value is not None for value in values)}
     if not series:
@@ -139,26 +149,23 @@ def _calibration_chart(findings: Findings, clips: _Clips) -> list[Chart]:
     shown = {label: [None if v is None else 100 * v for v in values] for label, values in series.items()}
     figure = draw.grouped_bars(devices, shown, "ECE in %, lower is better", " %")
     said = "; ".join(
-        f"{label} {100 * metrics[f'{prefix}ece/overall']:.1f} % overall"
-        for label, prefix in (("student", ""), ("ensemble", "ensemble/"))
-        if f"{prefix}ece/overall" in metrics
+        f"{label} {100 * metrics[str(error)]:.1f} % overall"
+        for label, error in (("student", ECE), ("ensemble", ECE.on(ENSEMBLE)))
+        if str(error) in metrics
     )
     return [Chart("Calibration error per device of the best trial", figure, said, height=320)]
 
 
 def _measure_table(
-    runs: StudyRuns,
-    who: Sequence[tuple[str, Mapping[str, float], str]],
-    measure: str,
+    parts: Sequence[tuple[str, MetricKey]],
+    who: Sequence[tuple[str, Mapping[str, float], MetricKey]],
     caption: str,
     cell: Callable[[float | None], Cell],
-    told: Sequence[str] | None = None,
 ) -> Table:
-    """A measure of some networks, overall and in each part of the fold; in those that are told, where not all are."""
-    parts = [(heading, part) for heading, part in parts_of(runs) if told is None or part in told]
+    """What was measured of some networks, each by its key, in parts of the fold."""
     rows = [
-        (text(name), *(cell(metrics.get(f"{prefix}{measure}/{part}")) for _, part in parts))
-        for name, metrics, prefix in who
+        (text(name), *(cell(metrics.get(str(key.of(of.part, of.member)))) for _, of in parts))
+        for name, metrics, key in who
     ]
     return Table(caption, (Column("network", is_number=False), *(Column(heading) for heading, _ in parts)), tuple(rows))
 
@@ -166,11 +173,11 @@ def _measure_table(
 def _explaining(runs: StudyRuns) -> Table:
     """Every trial's measures that explain its student, folded away."""
     measures = (
-        ("student ECE", "ece/overall", percent), ("ensemble ECE", "ensemble/ece/overall", percent),
-        ("student entropy", "entropy/overall", _nats), ("ensemble entropy", "ensemble/entropy/overall", _nats),
-        ("targets' entropy, training", "targets/entropy", _nats),
-        ("targets' accuracy, training", "targets/accuracy", percent),
-        ("agreement", "agreement/overall", percent), ("disagreement", "ensemble/disagreement/overall", percent),
+        ("student ECE", OVERALL_ECE, percent), ("ensemble ECE", str(ECE.on(ENSEMBLE)), percent),
+        ("student entropy", str(ENTROPY), _nats), ("ensemble entropy", str(ENTROPY.on(ENSEMBLE)), _nats),
+        ("targets' entropy, training", TARGETS_ENTROPY, _nats),
+        ("targets' accuracy, training", TARGETS_ACCURACY, percent),
+        ("agreement", str(AGREEMENT), percent), ("disagreement", str(DISAGREEMENT.on(ENSEMBLE)), percent),
     )  # fmt: skip
     rows = [
         (text(f"trial {number_of(trial)}"), *(cell(trial.metrics.get(name)) for _, name, cell in measures))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from asc_experiments.metrics import DG, accuracy_of
+from asc_experiments.metrics import DEVICE, DG, accuracy_of
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns, group_word, number_of
 from asc_experiments.report.render.blocks import Cell, Column, Scale, Section, Table, columns, percent, text
@@ -39,7 +39,7 @@ def _map(findings: Findings) -> Table:
     students, teachers = runs.best_first[:_MOST_IN_MAP], list(runs.teachers.values())[:_MOST_IN_MAP]
     names = [f"trial {number_of(trial)}" for trial in students] + [run.name for run in teachers]
     shown = [*students, *teachers]
-    accuracies = [[run.metrics.get(accuracy_of("device", device)) for device in runs.devices] for run in shown]
+    accuracies = [[run.metrics.get(accuracy_of(DEVICE, device)) for device in runs.devices] for run in shown]
     dgs = [run.metrics.get(DG) for run in shown]
     accuracy, spread_ = _ends([value for row in accuracies for value in row]), _ends(dgs)
     is_told = _dg_differs(runs)
@@ -134,8 +134,8 @@ def _best_where(runs: StudyRuns) -> Table | None:
     if len(trials) < 2:
         return None
     rows = []
-    for heading, part in parts_of(runs):
-        name = f"accuracy/{part}"
+    for heading, key in parts_of(runs):
+        name = str(key)
         try:
             reached = {trial.run_id: float(tables[trial.run_id].measure(name).mean()) for trial in trials}
         except ValueError:  # no clip counts for it in the test fold
@@ -143,7 +143,7 @@ def _best_where(runs: StudyRuns) -> Table | None:
         highest = max(reached.values())
         best, *as_high = (trial for trial in trials if reached[trial.run_id] == highest)
         near = _not_apart(best, trials, tables, name)
-        where = f"device {heading}" if part.startswith("device/") else heading
+        where = f"device {heading}" if key.part == DEVICE else heading
         shown = (
             percent(reached[best.run_id]),
             text(_also(f"trial {number_of(best)}", as_high)),

@@ -59,7 +59,7 @@ def _in_words(student: Mapping[str, float], files: Mapping[str, Mapping[str, flo
 
 def _table(runs: StudyRuns, student: Mapping[str, float], files: Mapping[str, Mapping[str, float]]) -> Table:
     parts = parts_of(runs)
-    ends = [f"accuracy/{part}" for _, part in parts]
+    ends = [str(key) for _, key in parts]
     rows = [_row(_FLOAT, student, ends)] + [_row(FORMATS[name], metrics, ends) for name, metrics in files.items()]
     heads = (
         *columns("file", "weights", "whole file", "latency", texts=("file",), units=_UNITS),

@@ -6,7 +6,7 @@ import json
 import math
 
 from asc_experiments.augment import AUGMENTATIONS
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY, accuracy_of, value_in_words
+from asc_experiments.metrics import DEVICE, DG, OVERALL_ACCURACY, UNSEEN_ACCURACY, accuracy_of, value_in_words
 from asc_experiments.report.analysis.best_trial import Answer, Interval, ship_commands
 from asc_experiments.report.analysis.compute_cost import seconds_of
 from asc_experiments.report.analysis.distillation_gain import gain_in_words, probabilities_in_words
@@ -252,7 +252,7 @@ def _best_on_unseen(runs: StudyRuns, answer: Answer) -> str:
 def _device_share(runs: StudyRuns, table: Evidence, device: str) -> str:
     """A device's group, where it is known, and the accuracy on it."""
     group = runs.group_of.get(device)
-    accuracy = float(table.measure(accuracy_of("device", device)).mean())
+    accuracy = float(table.measure(accuracy_of(DEVICE, device)).mean())
     return (f"{group_word(group)}, " if group else "") + f"{100 * accuracy:.1f} %"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from asc_experiments.metrics import DG, accuracy_of, further_metrics, is_part_of_one
+from asc_experiments.metrics import ACCURACY, DEVICE, DG, ENSEMBLE, GROUP, MetricKey, further_metrics, is_part_of_one
 from asc_experiments.report.analysis.comparison import stands_for
 from asc_experiments.report.analysis.confounders import Differences
 from asc_experiments.report.analysis.findings import Findings
@@ -24,6 +24,7 @@ from asc_experiments.report.render.blocks import (
     text,
 )
 from asc_experiments.report.render.terminal import pareto_front, replicate_cells
+from asc_experiments.report.words import short_name
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 
@@ -103,17 +104,16 @@ def _glossary(runs: StudyRuns) -> str:
     )
 
 
-def parts_of(runs: StudyRuns) -> list[tuple[str, str]]:
-    """The parts that scores are told for: headings and the ends of their metrics' names."""
-    groups = [
-        (group_word(group), f"group/{group}") for group in GROUPS if accuracy_of("group", group) in runs.metric_names
-    ]
-    return [("overall", "overall"), *groups, *((device, f"device/{device}") for device in runs.devices)]
+def parts_of(runs: StudyRuns) -> list[tuple[str, MetricKey]]:
+    """The parts that scores are told for: headings and the accuracies of their clips."""
+    groups = [(group_word(group), ACCURACY.of(GROUP, group)) for group in GROUPS]
+    groups = [(heading, key) for heading, key in groups if str(key) in runs.metric_names]
+    return [("overall", ACCURACY), *groups, *((device, ACCURACY.of(DEVICE, device)) for device in runs.devices)]
 
 
 def _score_columns(runs: StudyRuns) -> list[Column]:
     parts = parts_of(runs)
-    groups = [Column(heading, "%") for heading, part in parts if not part.startswith("device/")]
+    groups = [Column(heading, "%") for heading, key in parts if key.part != DEVICE]
     devices = [Column(device, group_word(runs.group_of.get(device, ""))) for device in runs.devices]
     further = [Column(metric.title, metric.unit) for metric in further_metrics(runs.metric_names)]
     return [*groups, Column("DG", "points"), *further, *devices, Column("parameters"), Column("MMACs")]
@@ -126,10 +126,10 @@ def _score_cells(runs: StudyRuns, metrics: Mapping[str, float], prefix: str = ""
             return percent(value, std)
         return number(value, ".4f", "" if std is None else f"± {std:.4f}")
 
-    parts = [part for _, part in parts_of(runs)]
-    cells = [cell(f"accuracy/{part}") for part in parts if not part.startswith("device/")] + [cell(DG)]
+    keys = [key for _, key in parts_of(runs)]
+    cells = [cell(str(key)) for key in keys if key.part != DEVICE] + [cell(DG)]
     cells += [cell(str(metric.key)) for metric in further_metrics(runs.metric_names)]
-    cells += [cell(f"accuracy/{part}") for part in parts if part.startswith("device/")]
+    cells += [cell(str(key)) for key in keys if key.part == DEVICE]
     macs = metrics.get("complexity/macs")
     costs = [number(metrics.get("complexity/parameters")), number(None if macs is None else macs / 1e6, ".1f")]
     return cells + (costs if not prefix else [Cell(""), Cell("")])
@@ -190,7 +190,7 @@ def _ensembles(runs: StudyRuns) -> Table | None:
         (
             text(f"of trial {number_of(trial)}"),
             text(runs.taught_by(trial)),
-            *_score_cells(runs, trial.metrics, "ensemble/"),
+            *_score_cells(runs, trial.metrics, f"{ENSEMBLE}/"),
         )
         for trial in runs.best_first
         if len(keys_of(trial)) > 1
@@ -241,7 +241,7 @@ def _published(findings: Findings) -> Table | None:
 def _published_row(runs: StudyRuns, figure: Mapping[str, Any], metric: str) -> tuple[Cell, ...]:
     theirs, ours = figure["metrics"][metric], figure.get("ours", {}).get(metric)
     trial = stands_for(figure, runs.trials)
-    name = metric.replace(DG, "DG").replace("accuracy/", "")
+    name = short_name(metric)
     difference = None if ours is None else ours - theirs
     where = "no trial stands for it" if trial is None else f"trial {number_of(trial)}"
     return (text(figure["name"]), text(name), percent(theirs), percent(ours), points(difference), text(where))

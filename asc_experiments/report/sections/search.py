@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asc_experiments.metrics import VALIDATION
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.pareto import accuracy_against_macs, front_metric
 from asc_experiments.report.charts import search as draw
@@ -35,7 +36,7 @@ def front_section(studies: Sequence[StudyRuns]) -> Section:
     said += ". Neighbours on it may be equal: no noise is reckoned with here."
     title_ = "Students of all studies" if several else "Students"
     chart = Chart(title_, draw.front(students, several, metric), said, height=400)
-    is_elsewhere = metric.startswith("validation/")
+    is_elsewhere = metric.startswith(f"{VALIDATION}/")
     heads = [*(("study",) if several else ()), "student", "taught by", "MMACs", metric]
     heads += ["test fold"] if is_elsewhere else []
     rows = [

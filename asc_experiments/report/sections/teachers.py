@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
+from asc_experiments.metrics import DG, ENSEMBLE, ENSEMBLE_ACCURACY, OVERALL_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.report.analysis.distillation_gain import Gain, mean_gain, probabilities_in_words
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER, RESPONSES_FOLDER, Command, labels_alone_command
@@ -37,22 +37,22 @@ _MOST_KINDS = 4
 def teaching_section(findings: Findings) -> Section:
     """Is the more accurate ensemble the better teacher? The ensemble's accuracy against its student's."""
     blocks: list[Block] = []
-    for part, devices in (("overall", ""), ("group/unseen", " on unseen devices")):
-        trials, effect = findings.against_ensemble(part)
+    for metric, devices in ((OVERALL_ACCURACY, ""), (UNSEEN_ACCURACY, " on unseen devices")):
+        trials, effect = findings.against_ensemble(metric)
         if len(trials) < 2:
             continue
-        ensemble = [trial.metrics[f"ensemble/accuracy/{part}"] for trial in trials]
-        student = [trial.metrics[f"accuracy/{part}"] for trial in trials]
+        ensemble = [trial.metrics[f"{ENSEMBLE}/{metric}"] for trial in trials]
+        student = [trial.metrics[metric] for trial in trials]
         figure = draw.against(
             [f"trial {number_of(trial)}" for trial in trials],
             ensemble,
             student,
-            [spread(trial.metrics, f"accuracy/{part}") for trial in trials],
+            [spread(trial.metrics, metric) for trial in trials],
             [findings.runs.taught_by(trial) for trial in trials],
         )
         said = correlation_in_words(effect, f"the ensemble's accuracy{devices}", "its student's", findings.design.unit)
         said += f" {_above_in_words(ensemble, student)}"
-        if any(spread(trial.metrics, f"accuracy/{part}") is not None for trial in trials):
+        if any(spread(trial.metrics, metric) is not None for trial in trials):
             said += " Error bars: standard deviation over seeds."
         blocks += [Chart(f"Ensemble and student{devices}", figure, said, height=400)]
     if not blocks:
@@ -80,17 +80,17 @@ def gain_section(findings: Findings) -> Section:
         )
         return Section("gain", title, (why, *_to_see_gains(findings)))
     runs, best = findings.runs, gains[0]
-    parts = [part for _, part in parts_of(runs) if f"accuracy/{part}" in best.gains]
-    names = [heading for heading, part in parts_of(runs) if f"accuracy/{part}" in best.gains]
+    parts = [(heading, str(key)) for heading, key in parts_of(runs) if str(key) in best.gains]
+    intervals = [best.interval_of(name) for _, name in parts]
     figure = draw.gain_bars(
-        names,
-        [best.gains[f"accuracy/{part}"] for part in parts],
-        [best.interval_of(f"accuracy/{part}") for part in parts],
+        [heading for heading, _ in parts],
+        [best.gains[name] for _, name in parts],
+        intervals,
         best.against,
     )
     chart_title = f"Gain of trial {best.trial} per group and device"
     said = f"{_gain_in_words(gains)} Bars: trial {best.trial}, taught by {best.taught_by}, less {best.against}."
-    is_known = any(best.interval_of(f"accuracy/{part}") for part in parts)
+    is_known = any(intervals)
     said += f" Whiskers: {_intervals_in_words(gains)}." if is_known else f" {_no_interval(best)}"
     said += "".join(f" {told}" for gain in gains[:_MOST_KINDS] if (told := probabilities_in_words(gain)))
     return Section("gain", title, (Chart(chart_title, figure, said, height=320), _gain_table(findings)))
@@ -164,7 +164,7 @@ def _means_in_words(gains: Sequence[Gain]) -> str:
 
 
 def _gain_table(findings: Findings) -> Table:
-    parts = [*((heading, f"accuracy/{part}") for heading, part in parts_of(findings.runs)), ("DG", DG)]
+    parts = [*((heading, str(key)) for heading, key in parts_of(findings.runs)), ("DG", DG)]
     rows = [
         (
             text(f"trial {gain.trial}"),
@@ -198,7 +198,7 @@ def size_section(findings: Findings) -> Section:
         for name, metric in (
             ("student", OVERALL_ACCURACY),
             ("student, unseen devices", UNSEEN_ACCURACY),
-            ("ensemble", "ensemble/accuracy/overall"),
+            ("ensemble", ENSEMBLE_ACCURACY),
         ):
             if metric in trial.metrics:
                 series[name][len(keys_of(trial))].append((f"trial {number_of(trial)}", trial.metrics[metric]))

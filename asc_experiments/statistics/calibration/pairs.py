@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from asc_experiments.metrics import DG, is_better_higher
+from asc_experiments.metrics import DG, MACRO_ACCURACY, OVERALL_ACCURACY, UNSEEN_ACCURACY, is_better_higher
 from asc_experiments.statistics.calibration.folds import Fold
 from asc_experiments.statistics.calibration.students import Recipes, World, evidence, generator
 from asc_experiments.statistics.evidence import Evidence
 from asc_experiments.statistics.margin import CONFIDENCE, margin
 
-METRICS = ("accuracy/macro", "accuracy/overall", "accuracy/group/unseen", DG)
+METRICS = (MACRO_ACCURACY, OVERALL_ACCURACY, UNSEEN_ACCURACY, DG)
 EARLIER = ("z of seeds", "Welch of seeds", "recordings")
 """What was gone by before: 1.96 standard errors of seeds, Welch's test of seeds, a bootstrap of recordings (here by its
 normal approximation) with the students as they are."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asc_experiments.metrics import MACRO_ACCURACY
 from asc_experiments.statistics.calibration.folds import Fold
 from asc_experiments.statistics.calibration.students import Recipes, World, evidence, generator
 from asc_experiments.statistics.margin import margin
 
-METRIC, STUDENTS, REPLICATED = "accuracy/macro", 3, 3
+METRIC, STUDENTS, REPLICATED = MACRO_ACCURACY, 3, 3
 """What studies choose by; how many students a trial has; how many trials are tried again with as many fresh seeds."""
 WAYS = (
     "chosen on validation clips: fresh seeds decide",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from asc_experiments.metrics import MACRO_ACCURACY, UNSEEN_ACCURACY
 from asc_experiments.statistics.calibration.folds import Fold, small, tau22
 from asc_experiments.statistics.calibration.guesses import GuessJob
 from asc_experiments.statistics.calibration.pairs import EARLIER, METRICS, Pairs, PairsJob
@@ -130,7 +131,7 @@ def winners(simulated: Simulations) -> str:
 
 def power(simulated: Simulations) -> str:
     """How often a true difference is found, and how large one has to be."""
-    names = ("accuracy/macro", "accuracy/group/unseen")
+    names = (MACRO_ACCURACY, UNSEEN_ACCURACY)
     rows = []
     for fold in (small(), small(70), small(140), tau22()):
         found = simulated.pairs(fold, TO_PLAN_WITH, PLANNED, names)

@@ -10,6 +10,7 @@ import yaml
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill.student import Distillation
+from asc_experiments.metrics import MACRO_ACCURACY
 
 _COMMENTS_AT = 58
 """In characters: where what is said of a line begins, if the line is not longer."""
@@ -41,7 +42,7 @@ class Questions:
     seeds: int = 3
     epochs: int = 20
     student_augment: str = "none"
-    metric: str = "accuracy/macro"
+    metric: str = MACRO_ACCURACY
     hold_out: tuple[str, ...] = ()
 
 

@@ -18,7 +18,7 @@ from asc_experiments.base.yaml import read_yaml
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.train_split import WHOLE_FOLD, train_split_name
 from asc_experiments.distill.keys import differing
-from asc_experiments.metrics import MACRO_ACCURACY, is_better_higher
+from asc_experiments.metrics import MACRO_ACCURACY, VALIDATION, is_better_higher
 from asc_experiments.study.definition.bundled_studies import find_study
 from asc_experiments.study.definition.ensemble_space import EnsembleSpace
 from asc_experiments.study.definition.parameter_range import Scalar, Searchable, Searchables, candidates
@@ -54,7 +54,7 @@ class Objective(Settings):
     def logged_name(self) -> str:
         """The metric's name in the tracking server."""
         on_validation = self.split == "validation" and not self.is_complexity
-        return f"validation/{self.metric}" if on_validation else self.metric
+        return f"{VALIDATION}/{self.metric}" if on_validation else self.metric
 
 
 _BY_METRIC = BeforeValidator(lambda value: {"metric": value} if isinstance(value, str) else value)

@@ -11,7 +11,7 @@ import optuna
 from rich.table import Table
 
 from asc_experiments.base.ownership import is_gone
-from asc_experiments.metrics import value_in_words
+from asc_experiments.metrics import VALIDATION_ACCURACY, value_in_words
 from asc_experiments.report.words import duration
 from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
@@ -190,7 +190,7 @@ def _training(record: RunRecord) -> Training:
         trial=None if trial is None else int(trial),
         epoch=epoch,
         epochs=epochs,
-        accuracy=metrics.get("validation/accuracy/overall"),
+        accuracy=metrics.get(VALIDATION_ACCURACY),
         seconds_left=None if pace is None else pace * (epochs - epoch),
     )
 

@@ -17,8 +17,7 @@ from optuna.trial import FrozenTrial
 
 from asc_experiments.base.progress import say
 from asc_experiments.distill import TrainingContext
-from asc_experiments.metrics import METRICS, MetricKey
-from asc_experiments.metrics.key import VALIDATION
+from asc_experiments.metrics import METRICS, REPLICATION, VALIDATION, MetricKey
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.study.definition.study_file import Objective, Replication
 from asc_experiments.study.executors.jobs import SeedJob, SeedResult, train_seed
@@ -193,9 +192,9 @@ def _means(objective: Objective, seeds: list[SeedResult]) -> dict[str, float]:
     names = [name for name in names_of_all(seeds) if _is_score(MetricKey.parse(name))]
     for name in names:
         values = [seed.metrics[name] for seed in seeds]
-        metrics[f"replicated/{name}"] = statistics.fmean(values)
+        metrics[f"{REPLICATION}/{name}"] = statistics.fmean(values)
         if len(values) > 1:
-            metrics[f"replicated/{spread_of(name)}"] = statistics.stdev(values)
+            metrics[f"{REPLICATION}/{spread_of(name)}"] = statistics.stdev(values)
     values = [seed.metrics[objective.logged_name] for seed in seeds]
     metrics[REPLICATED] = statistics.fmean(values)
     if len(values) > 1:

@@ -16,7 +16,7 @@ from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.figures import bars_of, log_figures
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.distill.train import log_corpus, train_split_params
-from asc_experiments.metrics import DG, OVERALL_ACCURACY
+from asc_experiments.metrics import ACCURACY, DG, ENSEMBLE, GROUP, OVERALL_ACCURACY, STD, TARGETS
 from asc_experiments.study.definition.study_file import Objective
 from asc_experiments.study.executors.jobs import SeedResult
 from asc_experiments.study.search.search_space import TRAIN_SPLIT, TrialPlan
@@ -34,7 +34,7 @@ from asc_experiments.tracking.trials import (
 )
 
 _NO_SCORE = ("train/", "time/")
-_NO_SPREAD = ("complexity/", "targets/")
+_NO_SPREAD = ("complexity/", f"{TARGETS}/")
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ def _log_answers(bench: TrainingContext, run: Run, conclusion: Conclusion, score
     log_evidence(run, bench.evidence(logits))
     several = len(conclusion.seeds) > 1
     name = f"student, mean of {len(conclusion.seeds)} seeds" if several else "student"
-    bars = bars_of(name, scores, spread=spread_of("") if several else "")
+    bars = bars_of(name, scores, spread=STD if several else "")
     if conclusion.plan.teachers:
-        bars += bars_of("its teachers", bench.tracking.get(run.run_id).metrics, "ensemble/")
+        bars += bars_of("its teachers", bench.tracking.get(run.run_id).metrics, ENSEMBLE)
     log_figures(bench, run, f"student of {conclusion.plan.teacher_names}", logits, bars)
 
 
@@ -147,8 +147,8 @@ def _trained_on(bench: TrainingContext, conclusion: Conclusion) -> dict[str, obj
 
 def _note(plan: TrialPlan, metrics: Mapping[str, float], seeds: int) -> str:
     members = "\n".join(f"- {name}" for name in plan.teacher_names.split(" + "))
-    groups = sorted(name for name in metrics if name.startswith("accuracy/group/"))
-    scores = ", ".join(f"{name.rsplit('/', 1)[1]} {100 * metrics[name]:.1f} %" for name in groups)
+    groups = sorted(ACCURACY.of(GROUP).members(metrics).items())
+    scores = ", ".join(f"{group} {100 * metrics[name]:.1f} %" for group, name in groups)
     on = f", trained on {plan.train_split}" if plan.train_split else ""
     return (
         f"Student **{plan.student.name_but_seed}**{on} taught by\n{members}\n\n"

@@ -69,13 +69,13 @@ class Data:
     """Of a synthetic corpus: what part of its training clips has a wrong label; None where its sounds are recordings,
     or an earlier version did not log it."""
 
-    @property
-    def in_words(self) -> str:
-        """That its sounds are made up, in brackets; empty where that is not known."""
-        if self.label_noise is None:
-            return ""
-        wrong = f", {100 * self.label_noise:.0f} % of its training labels wrong on purpose" if self.label_noise else ""
-        return f" (synthetic{wrong})"
+
+def made_up_in_words(label_noise: float | None) -> str:
+    """That a corpus is synthetic, in brackets, and how many labels are wrong; empty where its sounds are real."""
+    if label_noise is None:
+        return ""
+    wrong = f", {100 * label_noise:.0f} % of its training labels wrong on purpose" if label_noise else ""
+    return f" (synthetic{wrong})"
 
 
 @dataclass(frozen=True, eq=False)

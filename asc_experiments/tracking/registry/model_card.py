@@ -12,10 +12,17 @@ from dataclasses import dataclass
 
 from asc_experiments import __version__
 from asc_experiments.metrics import (
+    ACCURACY,
+    DEVICE,
     DG,
+    ECE,
+    GROUP,
     MACRO_ACCURACY,
     OVERALL_ACCURACY,
+    OVERALL_ECE,
     UNSEEN_ACCURACY,
+    MetricKey,
+    accuracy_of,
     further_metrics,
     value_in_words,
 )
@@ -23,7 +30,7 @@ from asc_experiments.statistics import Evidence, dg_floor, level
 from asc_experiments.statistics.calibration_floor import FEWEST_CLIPS, calibration_floor
 from asc_experiments.tracking.client.limits import DESCRIPTION
 from asc_experiments.tracking.client.run import RunRecord
-from asc_experiments.tracking.registry.candidate import Candidate
+from asc_experiments.tracking.registry.candidate import Candidate, made_up_in_words
 from asc_experiments.tracking.registry.gates import BYTES_AT, interval_in_words
 from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRIAL, keys_of
 
@@ -120,10 +127,10 @@ def _use(candidate: Candidate) -> str:
 def _accuracy(candidate: Candidate) -> str:
     own, trial = candidate.own.metrics, candidate.trial.metrics
     names = [OVERALL_ACCURACY, MACRO_ACCURACY]
-    names += sorted(name for name in own if name.startswith("accuracy/group/"))
-    names += sorted(name for name in own if name.startswith("accuracy/device/"))
+    names += sorted(ACCURACY.of(GROUP).members(own).values())
+    names += sorted(ACCURACY.of(DEVICE).members(own).values())
     rows = [
-        [name.removeprefix("accuracy/").replace("/", " "), *_measured(candidate, name), _mean(trial, candidate, name)]
+        [MetricKey.parse(name).clips.replace("/", " "), *_measured(candidate, name), _mean(trial, candidate, name)]
         for name in names
         if name in own
     ]
@@ -171,20 +178,20 @@ def _explained(candidate: Candidate) -> str:
 def _calibration(candidate: Candidate) -> str:
     """The expected calibration error, overall and per group of clips enough, where it was measured."""
     own, table = candidate.own.metrics, candidate.evidence
-    groups = sorted(name for name in own if name.startswith("ece/group/") and _has_clips_enough(table, name))
-    if "ece/overall" not in own:
+    groups = {group: name for group, name in ECE.of(GROUP).members(own).items() if _has_clips_enough(table, group)}
+    if OVERALL_ECE not in own:
         return "How well its probabilities are calibrated was not measured."
-    per_group = ", ".join(f"{name.removeprefix('ece/group/')} {own[name]:.3f}" for name in groups)
+    per_group = ", ".join(f"{group} {own[name]:.3f}" for group, name in sorted(groups.items()))
     return (
         f"Expected calibration error (0 to 1, 15 bins; how far a probability is from the accuracy): "
-        f"{own['ece/overall']:.3f} overall" + (f" ({per_group})" if per_group else "") + ". "
+        f"{own[OVERALL_ECE]:.3f} overall" + (f" ({per_group})" if per_group else "") + ". "
         f"{_calibrated(candidate)}The probabilities are not calibrated afterwards."
     )
 
 
-def _has_clips_enough(table: Evidence | None, name: str) -> bool:
+def _has_clips_enough(table: Evidence | None, group: str) -> bool:
     """Whether the calibration error of a group is more than the luck of a few clips."""
-    metric = name.replace("ece/", "accuracy/", 1)
+    metric = accuracy_of(GROUP, group)
     return table is not None and table.concerns(metric) and table.counts(metric)[0] >= FEWEST_CLIPS
 
 
@@ -285,8 +292,9 @@ def _origin(candidate: Candidate) -> str:
         ) if number is not None
     ]  # fmt: skip
     held = "" if candidate.held_out is None else f"; held out: `{json.dumps(dict(candidate.held_out))}`"
+    made_up = made_up_in_words(data.label_noise)
     facts = {
-        "corpus": f"{data.name or 'not logged'}{data.in_words}, digest `{data.digest or 'not logged'}`",
+        "corpus": f"{data.name or 'not logged'}{made_up}, digest `{data.digest or 'not logged'}`",
         "clips": ", ".join(clips) + held,
         "trial": _run_link(candidate.trial, f"{candidate.trial.name} of {candidate.trial.tags[STUDY]}"),
         "this network": f"{_run_link(candidate.own, candidate.own.name)}, logged model `{candidate.model_id}`",

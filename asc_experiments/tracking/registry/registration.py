@@ -18,7 +18,16 @@ from mlflow.exceptions import MlflowException
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.locks import lock_path
-from asc_experiments.metrics import DG, MACRO_ACCURACY, OVERALL_ACCURACY, further_metrics
+from asc_experiments.metrics import (
+    ACCURACY,
+    DEVICE,
+    DG,
+    GROUP,
+    MACRO_ACCURACY,
+    OVERALL_ACCURACY,
+    OVERALL_ECE,
+    further_metrics,
+)
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.client.queries import where
@@ -291,9 +300,9 @@ def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str
     chosen: tuple[str, ...] = (
         OVERALL_ACCURACY,
         MACRO_ACCURACY,
-        "accuracy/group/",
-        "accuracy/device/",
-        "ece/overall",
+        ACCURACY.of(GROUP).start,
+        ACCURACY.of(DEVICE).start,
+        OVERALL_ECE,
         DG,
     )
     chosen += tuple(str(metric.key) for metric in further_metrics(own.metrics))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from asc_experiments.metrics import DG, METRICS, OVERALL_ACCURACY, accuracy_of
+from asc_experiments.metrics import DEVICE, DG, GROUP, METRICS, OVERALL_ACCURACY, accuracy_of
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
 from asc_experiments.tracking.client.queries import where
@@ -40,9 +40,9 @@ def page_view(
         leading: metrics that stand before the accuracies.
         lowest_first: whether the table begins with the lowest value of that metric, as where a lower one is better.
     """
-    scores = [OVERALL_ACCURACY, *(accuracy_of("group", group) for group in _GROUPS), DG]
+    scores = [OVERALL_ACCURACY, *(accuracy_of(GROUP, group) for group in _GROUPS), DG]
     scores += [str(metric.key) for metric in METRICS.values() if metric.source is not None]
-    per_device = [accuracy_of("device", device) for device in devices]
+    per_device = [accuracy_of(DEVICE, device) for device in devices]
     metrics = list(dict.fromkeys([*leading, *scores, *per_device, *_COSTS]))
     columns = [f"metrics.`{name}`" for name in metrics]
     columns[0:0] = [f"params.`{params[0]}`"]

@@ -141,7 +141,11 @@ def test_mean_gains_are_told_for_each_kind_of_teachers_and_never_over_kinds() ->
 def test_what_teaching_does_to_probabilities_is_told_beside_what_it_gives(made: StudyRuns) -> None:
     gain = next(gain for gain in gains_of(made) if "loss/overall" in gain.margins)
     said = probabilities_in_words(gain)
-    assert said.startswith("Its probabilities, where lower is better: log loss ")
+    assert said.startswith(
+        f"Trial {gain.trial}'s probabilities beside those of {gain.against}: log loss in nats changes by "
+    )
     assert "95 % interval" in said
-    assert f"calibration error {100 * gain.gains['ece/overall']:+.1f} points, whose interval is not known" in said
+    ece = gain.gains["ece/overall"]
+    found = "better" if ece < 0 else "worse"
+    assert f"the calibration error by {100 * ece:+.1f} points ({found}; its interval is not known)" in said
     assert probabilities_in_words(replace(gain, gains={OVERALL: 0.1}, margins={})) == ""

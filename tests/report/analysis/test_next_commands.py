@@ -76,7 +76,10 @@ def test_ensemble_that_only_a_study_combines_has_no_command(made: StudyRuns) -> 
 
 def test_other_seeds_are_told() -> None:
     study = make_study(n_trials=2, seeds=3)
-    assert student_command(study, study.trials[1]).note == "The trial's other students: --seed 1001, 1002."
+    trial = study.trials[1]
+    assert student_command(study, trial).note == "", "an earlier version did not log which"
+    known = replace(trial, tags={**trial.tags, "asc.student_seeds": "[1000, 2310, 2311]"})
+    assert student_command(study, known).note == "The trial's other students: --seed 2310, 2311."
 
 
 def test_usual_distillation_is_the_programs(made: StudyRuns) -> None:

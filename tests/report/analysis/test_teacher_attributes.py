@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.report.analysis.teacher_attributes import Attribute, rank_attributes, teaching_effect
 from asc_experiments.report.analysis.teacher_design import Design
 from asc_experiments.report.data.study_runs import StudyRuns
@@ -151,7 +152,7 @@ def test_one_trial_has_nothing_to_rank() -> None:
 
 
 def test_better_teacher_is_judged_against_the_luck_of_teachers_too(many: StudyRuns) -> None:
-    found = teaching_effect(Design(many), "overall")
+    found = teaching_effect(Design(many), OVERALL_ACCURACY)
     assert found is not None
     assert found.units == 12
     assert found.is_clear
@@ -165,7 +166,7 @@ def test_better_teacher_is_judged_against_the_luck_of_teachers_too(many: StudyRu
         for n in [_number(each)]
         for at in [n // 3 % 3]
     )
-    few = teaching_effect(Design(replace(study, runs=runs)), "overall")
+    few = teaching_effect(Design(replace(study, runs=runs)), OVERALL_ACCURACY)
     assert few is not None
     assert few.value > 0.9
     assert not few.is_clear, "60 trials, but three teachers"

@@ -56,6 +56,11 @@ def test_wrong_answer_is_told_and_leaves_no_file(asc: Asc, tmp_path: Path, optio
     assert list(tmp_path.iterdir()) == []
 
 
+def test_help_says_which_objective_a_new_study_has(asc: Asc) -> None:
+    said = " ".join(asc("study", "new", "--help").out.replace("│", " ").split())
+    assert f"(default: {Questions('x').metric})" in said
+
+
 def test_file_that_exists_stays(asc: Asc, tmp_path: Path) -> None:
     (path := tmp_path / "x.yaml").write_text("mine")
     result = asc("study", "new", path)
