@@ -429,8 +429,8 @@ def _on_learning(on_test: Learned | None, on_validation: Learned | None) -> list
     if on_validation is not None and abs(on_validation.learning.accuracy - on_test.learning.accuracy) > FAR_APART:
         reached = [value_in_words(MACRO_ACCURACY, each.learning.accuracy) for each in (on_validation, on_test)]
         found.append(
-            f"{MACRO_ACCURACY} is {reached[0]} on held-out clips and {reached[1]} on test clips: these differ in more than "
-            "chance, such as in their labels or their recordings."
+            f"{MACRO_ACCURACY} is {reached[0]} on held-out clips and {reached[1]} on test clips: these differ in more "
+            "than chance, such as in their labels or their recordings."
         )
     if on_validation is not None and on_validation.learning.is_at_chance:
         found.append(f"The clips that chose it cannot tell it from guessing: {on_validation.reached}.")
