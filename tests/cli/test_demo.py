@@ -102,7 +102,8 @@ def test_demo_shows_what_teachers_are_for_in_four_minutes_of_two_cores(tmp_path:
     assert max(teachers.values()) > students["trial 0"], "some know more than the student on labels alone"
     assert findings.answer is not None
     assert findings.answer.lead.worth is Worth.SHOWN, findings.heading
-    assert findings.heading.startswith("Use the ensemble ")
+    assert findings.heading.startswith("The ensemble ")
+    assert findings.heading.endswith("teaches better than labels alone do; no other teachers were tried")
     assert "models:/asc-student@champion" in done.stdout
 
     end = done.stdout[done.stdout.rindex("\nquickstart: ") + 1 :].splitlines()
