@@ -16,6 +16,7 @@ from asc_experiments.study.runner.validation import objective_clips
 from asc_experiments.study.storage.trial_status import VERDICT, study_status
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
+from asc_experiments.tracking.client.links import page_of_run
 from asc_experiments.tracking.judgement import StudyVerdict, verdict_on
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.study_identity import STUDY_ID
@@ -33,7 +34,7 @@ from asc_experiments.tracking.trials import (
     last_replicated,
     spread_of,
 )
-from asc_experiments.tracking.ui.table_view import page_of_run, page_view
+from asc_experiments.tracking.ui.table_view import page_view
 
 _SHOWN = 5
 _PARAMS = ("teachers", "ensemble_size", "student.size", "student.augment", "temperature", "label_weight")
