@@ -11,7 +11,7 @@ from asc_experiments.report.render.blocks import Chapter, Report, Section, Table
 from asc_experiments.report.sections.attributes import attributes_section
 from asc_experiments.report.sections.calibration import calibration_section
 from asc_experiments.report.sections.devices import devices_section
-from asc_experiments.report.sections.front import answer_section
+from asc_experiments.report.sections.front import answer_section, choice_section
 from asc_experiments.report.sections.kinds import kinds_section
 from asc_experiments.report.sections.practice import cost_section, reproduce_section
 from asc_experiments.report.sections.scores import scores_section
@@ -22,14 +22,17 @@ from asc_experiments.report.words import listed
 from asc_experiments.tracking.client.run import NOTE
 
 _DESCRIPTION_CHARACTERS = 400
+_UNFOLDED = ("answer", "scores")
+"""What a page opens with; every other section is a line until it is unfolded."""
 
 
 def chapter_of(findings: Findings) -> Chapter:
-    """Every section of one study; the answer first."""
+    """Every section of one study: the answer and everybody's scores, then the others, which a page shows folded."""
     sections: list[Section] = [answer_section(findings)]
     if findings.answer is not None:
         sections += [
             scores_section(findings),
+            choice_section(findings),
             teaching_section(findings),
             devices_section(findings),
             gain_section(findings),
@@ -46,6 +49,7 @@ def chapter_of(findings: Findings) -> Chapter:
     missing = tuple(f"{each.title.rstrip('?')}: {each.blocks[0]}" for each in sections if each not in shown)
     if missing:
         shown.append(Section("missing", "What this study does not show, and what would", (), missing, points_title=""))
+    shown = [replace(section, folded=section.name not in _UNFOLDED) for section in shown]
     facts = setting_in_words(setting_of(findings.runs))
     return Chapter(findings.study, _description(findings), tuple(map(_shortened, shown)), facts)
 
