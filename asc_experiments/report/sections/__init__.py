@@ -20,6 +20,7 @@ from asc_experiments.report.sections.teachers import gain_section, size_section,
 from asc_experiments.report.sections.together import together
 from asc_experiments.report.words import listed
 from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.trials import QUESTION
 
 _DESCRIPTION_CHARACTERS = 400
 _UNFOLDED = ("answer", "scores")
@@ -72,7 +73,7 @@ def _shortened(section: Section) -> Section:
 
 
 def _description(findings: Findings) -> str:
-    """The study's own first paragraph: its question."""
-    note = findings.runs.tags.get(NOTE, "").partition("\n\n")[0]
-    text = " ".join(note.split())
+    """The study's own description: its question; of studies of earlier versions the note begins with it."""
+    tags = findings.runs.tags
+    text = " ".join((tags.get(QUESTION) or tags.get(NOTE, "").partition("\n\n")[0]).split())
     return text if len(text) <= _DESCRIPTION_CHARACTERS else f"{text[: _DESCRIPTION_CHARACTERS - 1]}…"
