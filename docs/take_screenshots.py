@@ -12,14 +12,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.trials import best_trial, finished_trials, keys_of
+from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.client.links import page_of_comparison
+from asc_experiments.tracking.client.queries import where
+from asc_experiments.tracking.trials import TEACHER_KEY, best_trial, finished_trials, keys_of
 from asc_experiments.tracking.ui.server import HOST, server_command, server_environment
 from asc_experiments.tracking.ui.table_view import pages
 from tests.browser import chromium
@@ -41,29 +42,25 @@ def main(workspace: Path, study: str) -> None:
             with chromium(Path(folder, "wide"), 1500, 760) as browser:
                 take(browser, f"{address}/{pages(tracking)[study]}", "accuracy/overall", "trials.png")
             with chromium(Path(folder, "compare"), 1300, 1000) as browser:
-                take(
-                    browser,
-                    f"{address}/#/compare-runs?{compared(tracking, study)}",
-                    "accuracy/device/s4",
-                    "compare.png",
-                )
+                page = page_of_comparison(compared(tracking, study))
+                take(browser, f"{address}/{page}", "accuracy/device/s4", "compare.png")
             take_report(workspace, study, Path(folder))
     finally:
         server.terminate()
         server.wait()
 
 
-def compared(tracking: Tracking, study: str) -> str:
-    """The query that compares the best trial, the best other one that was taught, and a teacher of it."""
+def compared(tracking: Tracking, study: str) -> list[RunRecord]:
+    """The best trial, the best of the others, such as labels alone, where there is one, and a teacher of a trial."""
     trials = finished_trials(tracking, study)
     best = best_trial(trials, study)
-    other = best_trial([trial for trial in trials if trial.run_id != best.run_id and keys_of(trial)], study)
-    key = keys_of(other)[0]
-    teachers = tracking.experiment("teachers")
-    teacher = tracking.search([teachers], f"tags.`asc.teacher` = '{key}' AND attributes.status = 'FINISHED'")[0]
-    runs = str([best.run_id, other.run_id, teacher.run_id]).replace("'", '"').replace(" ", "")
-    experiments = f'["{best.experiment_id}","{teachers}"]'
-    return f"runs={quote(runs)}&experiments={quote(experiments)}"
+    others = [trial for trial in trials if trial.run_id != best.run_id]
+    shown = [best, best_trial(others, study)] if others else [best]
+    if keys := [key for trial in (*shown, *trials) for key in keys_of(trial)]:
+        shown += tracking.search(
+            [tracking.experiment("teachers")], where({TEACHER_KEY: keys[0]}, status="FINISHED"), limit=1
+        )
+    return shown
 
 
 def take(browser: WebDriver, address: str, text: str, picture: str) -> None:
@@ -90,7 +87,7 @@ def take_report(workspace: Path, study: str, folder: Path) -> None:
     command = [sys.executable, "-m", "asc_experiments", "report", study, "--workspace", str(workspace)]
     subprocess.run([*command, "--format", "html", "-o", str(page)], check=True)
     for name, width, height, scheme in (
-        ("report-light", 1200, 1500, "light"), ("report-dark", 1200, 1500, "dark"), ("report-phone", 420, 900, "dark"),
+        ("report-light", 1200, 1400, "light"), ("report-dark", 1200, 1400, "dark"), ("report-phone", 420, 900, "dark"),
     ):  # fmt: skip
         with chromium(folder / name, width, height) as browser:
             media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}

@@ -10,6 +10,12 @@ import typer
 
 from asc_experiments.cli.options import Settings, echo, with_settings
 
+_ONCE_PER_BROWSER = (
+    "In MLflow press 'Model training', top left, and close the assistant: the browser\n"
+    "remembers both. In the other mode, GenAI, an experiment shows no table of trials."
+)
+"""For MLflow's servers that are not of our starting: neither has a setting there, both are kept in the browser."""
+
 
 def add_to(root: typer.Typer) -> None:
     """Add the command to the program."""
@@ -40,7 +46,8 @@ def ui(
     from asc_experiments.base.progress import say
     from asc_experiments.study.monitor.dashboard import dashboard
     from asc_experiments.study.storage.open_storage import open_storage
-    from asc_experiments.tracking.ui.server import HOST, is_loopback, serving
+    from asc_experiments.tracking.client.links import first_page
+    from asc_experiments.tracking.ui.server import HOST, is_loopback, opens_at_tables, serving
     from asc_experiments.tracking.ui.table_view import pages
 
     if host != HOST:
@@ -53,11 +60,13 @@ def ui(
     tracking = settings.tracking()
     storage = open_storage(settings.workspace, settings.storage)
     with serving(tracking, port, host, names or ()) as (mlflow, server), dashboard(storage, optuna_port) as optuna:
-        links = {"MLflow": mlflow, "optuna-dashboard": optuna}
+        links = {"MLflow": f"{mlflow}/{first_page()}", "optuna-dashboard": optuna}
         links |= {name: f"{mlflow}/{page}" for name, page in pages(tracking).items()}
         width = max(map(len, links))
         for name, link in links.items():
             echo(f"{name:<{width}}  {link}")
+        if server is None or not opens_at_tables():
+            echo(_ONCE_PER_BROWSER)
         typer.echo("Ctrl-C stops both")
         with suppress(KeyboardInterrupt):  # that is how it ends
             if server is None:

@@ -19,7 +19,7 @@ from tests.report.made import make_study
 from tests.report.render.test_html import HOSTILE, HOSTILE_GROUPS
 
 Open = Callable[..., WebDriver]
-FIRST_TABLE = "#study-1-scores > .scroll:nth-of-type(1) table"
+FIRST_TABLE = "table:has(#study-1-scores-table-1)"
 
 
 def asked_for(browser: WebDriver) -> list[str]:
@@ -48,11 +48,41 @@ def heading(browser: WebDriver, number: int) -> tuple[str, str | None]:
 def test_page_draws_every_chart_in_silence_and_without_the_network(browser_at: Open, page_file: Path) -> None:
     browser = browser_at(page_file)
     charts = browser.find_elements(By.CSS_SELECTOR, ".chart")
+    first = browser.find_elements(By.CSS_SELECTOR, ".chart .main-svg:first-child")
+    assert 0 < len(first) < len(charts), "what is folded is drawn when it is unfolded"
+    browser.find_element(By.XPATH, "//nav//button[text()='Unfold all']").click()
+    WebDriverWait(browser, 60).until(
+        lambda b: len(b.find_elements(By.CSS_SELECTOR, ".chart .main-svg:first-child")) == len(charts)
+    )
     drawn = browser.find_elements(By.CSS_SELECTOR, ".chart .main-svg:first-child")
     assert len(charts) >= 15
     assert len(drawn) == len(charts)
     assert complaints(browser) == []
     assert asked_for(browser) == []
+
+
+def test_figure_of_the_answer_stands_beside_its_words_and_what_is_folded_is_a_line(
+    browser_at: Open, page_file: Path
+) -> None:
+    browser = browser_at(page_file)
+    parts = browser.find_elements(By.CSS_SELECTOR, "article:first-of-type > section.folds")
+    assert len(parts) > 8
+    assert all(part.rect["height"] < 80 for part in parts)
+    words, figure = (
+        browser.find_element(By.CSS_SELECTOR, f"#study-1-answer .beside > {each}").rect for each in (".words", "figure")
+    )
+    assert figure["x"] > words["x"] + words["width"]
+    assert figure["y"] == pytest.approx(words["y"], abs=4)
+    assert words["width"] == pytest.approx(figure["width"], abs=4)
+
+
+def test_link_unfolds_what_it_leads_to(browser_at: Open, page_file: Path) -> None:
+    browser = browser_at(page_file)
+    part = browser.find_element(By.CSS_SELECTOR, "#study-1-devices > details")
+    assert part.get_attribute("open") is None
+    browser.execute_script("location.hash = 'study-1-devices'")
+    WebDriverWait(browser, 10).until(lambda _: part.get_attribute("open") is not None)
+    assert browser.find_element(By.CSS_SELECTOR, "#study-1-devices table.map").is_displayed()
 
 
 def test_table_is_sorted_by_mouse_and_by_keyboard(browser_at: Open, page_file: Path) -> None:
@@ -142,10 +172,12 @@ def test_commands_are_whole_on_a_phone_and_on_a_desk_nothing_scrolls_the_page(
     browser_at: Open, page_file: Path
 ) -> None:
     browser = browser_at(page_file, width=390)
+    for details in browser.find_elements(By.TAG_NAME, "details"):
+        browser.execute_script("arguments[0].open = true", details)
     cut = "return [...document.querySelectorAll('pre')].filter((e) => e.scrollWidth > e.clientWidth).length"
     assert browser.find_elements(By.TAG_NAME, "pre")
     assert browser.execute_script(cut) == 0
-    line = browser.find_elements(By.CSS_SELECTOR, "#study-2-answer pre code")[-1]
+    line = browser.find_elements(By.CSS_SELECTOR, "#study-2-choice pre code")[-1]
     assert line.get_attribute("textContent") == "asc predict models:/asc-student@champion recordings/", "to be copied"
     browser = browser_at(page_file, width=1_280)
     for details in browser.find_elements(By.TAG_NAME, "details"):
@@ -156,6 +188,7 @@ def test_commands_are_whole_on_a_phone_and_on_a_desk_nothing_scrolls_the_page(
 @pytest.mark.parametrize("dark", [False, True])
 def test_numbers_of_the_map_can_be_read(browser_at: Open, page_file: Path, dark: bool) -> None:
     browser = browser_at(page_file, dark=dark)
+    browser.find_element(By.XPATH, "//nav//button[text()='Unfold all']").click()
     colours = browser.execute_script(
         "return [...document.querySelectorAll('table.map td')].map((cell) => {"
         " const style = getComputedStyle(cell); return [style.backgroundColor, style.color]; })"
@@ -176,9 +209,14 @@ def test_hostile_names_run_nothing_and_are_shown_as_they_are(browser_at: Open, t
     browser = browser_at(path, width=390)
     assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
     assert browser.find_elements(By.CSS_SELECTOR, "img, .chart b, .chart a") == []
-    assert "<b>bold</b>" in [
-        e.get_attribute("textContent") for e in browser.find_elements(By.CSS_SELECTOR, ".xtick text")
-    ]
+    for details in browser.find_elements(By.TAG_NAME, "details"):
+        browser.execute_script("arguments[0].open = true", details)
+    WebDriverWait(browser, 60).until(
+        lambda b: (
+            "<b>bold</b>"
+            in [each.get_attribute("textContent") for each in b.find_elements(By.CSS_SELECTOR, ".xtick text")]
+        )
+    )
     assert complaints(browser) == [], "no script was even tried and refused"
     assert asked_for(browser) == []
     assert browser.execute_script("return document.documentElement.scrollWidth") == 390
@@ -191,4 +229,4 @@ def test_page_prints_light_and_unfolded(browser_at: Open, page_file: Path) -> No
     assert browser.find_elements(By.CSS_SELECTOR, "details:not([open])") == []
     browser.execute_script("dispatchEvent(new Event('afterprint'))")
     assert brightness(browser.execute_script("return getComputedStyle(document.body).backgroundColor")) < 0.2
-    assert browser.find_elements(By.CSS_SELECTOR, "details.folded[open]") == []
+    assert browser.find_elements(By.CSS_SELECTOR, "details:is(.folded, .part)[open]") == []

@@ -13,6 +13,7 @@ from asc_experiments.report.data.study_runs import StudyRuns, number_of
 from asc_experiments.report.render.blocks import Chapter, Chart, Commands, Section, Table, Tiles
 from asc_experiments.report.render.formats import Format
 from asc_experiments.report.sections import chapter_of, report_of
+from asc_experiments.report.sections.front import answer_figure
 from asc_experiments.report.sections.teachers import size_section
 from asc_experiments.report.words import ordinal
 from asc_experiments.report.writing import render
@@ -52,7 +53,8 @@ def test_report_opens_with_the_answer(made: StudyRuns) -> None:
     best = made.best_first[0]
     which = f"trial {number_of(best)} (the ensemble {made.taught_by(best)})"
     assert answer.title.startswith(f"No winner yet: {which} is highest in accuracy/macro on the validation split, but ")
-    assert f"trial {best.tags['asc.trial']}, the best of 24 finished trials (3 pruned)" in sentences(answer)
+    chosen = section(chapter, "choice")
+    assert f"trial {best.tags['asc.trial']}, the best of 24 finished trials (3 pruned)" in sentences(chosen)
     assert "+4.0 points, 95 % interval [-1.0, +9.0] in the test fold, whose clips chose neither" in sentences(answer)
     assert "On the validation split, whose clips chose it: +5.0 points, 95 % interval [+2.0, +8.0]" in sentences(answer)
     tiles = next(block for block in answer.blocks if isinstance(block, Tiles)).tiles
@@ -60,10 +62,44 @@ def test_report_opens_with_the_answer(made: StudyRuns) -> None:
     assert (tiles[0].value, tiles[0].spread, tiles[0].note) == (f"{overall:.1f} %", "± 1.2", "mean over 3 fresh seeds")
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_figure_of_the_answer_shows_the_student_beside_labels_alone_and_its_teachers(seed: int) -> None:
+    findings = Findings(make_study("s", 12, seed=seed))
+    best = findings.runs.best_first[0]
+    figure = next(block for block in chapter_of(findings).sections[0].blocks if isinstance(block, Chart))
+    bars = {bar["name"]: bar for bar in figure.figure["data"]}
+    own = bars.pop(f"trial {number_of(best)}")
+    assert own["x"] == ["overall", "real", "seen", "unseen"]
+    assert own["y"][0] == pytest.approx(100 * best.metrics["accuracy/overall"])
+    assert own["error_y"]["array"][0] == pytest.approx(1.0)
+    together = bars.pop("its teachers together" if "its teachers together" in bars else "its teacher")
+    assert together["y"][0] == pytest.approx(100 * best.metrics["ensemble/accuracy/overall"])
+    assert bars == {}, "nobody learned from labels alone with the same settings"
+    assert "Error bars" in figure.alternative
+
+
+def test_figure_of_the_answer_has_labels_alone_where_the_gain_is_known(made: StudyRuns) -> None:
+    findings = Findings(made)
+    gain, answer = findings.gains[0], findings.answer
+    assert answer is not None
+    trial = next(trial for trial in made.trials if number_of(trial) == gain.trial)
+    (figure,) = answer_figure(findings, replace(answer, trial=trial))
+    assert isinstance(figure, Chart)
+    own, alone, _ = figure.figure["data"]
+    assert alone["name"] == f"labels alone ({gain.against})"
+    assert own["y"][0] - alone["y"][0] == pytest.approx(100 * gain.gains["accuracy/overall"])
+
+
+def test_page_has_no_plus_minus_where_each_trial_has_one_student() -> None:
+    text = render([Findings(make_study(n_trials=6, seeds=1))], Format.html)
+    words = re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.DOTALL)
+    assert "±" not in words
+
+
 def test_answer_says_which_student_is_registered_and_what_names_mean(made: StudyRuns) -> None:
     chapter = chapter_of(Findings(made))
     seed = json.loads(made.best_first[0].tags["asc.recipe"])["seed"]
-    assert f"that of seed {seed}, the best of them by the objective" in sentences(chapter.sections[0])
+    assert f"that of seed {seed}, the best of them by the objective" in sentences(section(chapter, "choice"))
     assert "dirfms is both" in sentences(section(chapter, "scores"))
 
 
@@ -209,7 +245,7 @@ def test_what_cannot_be_shown_is_a_sentence_at_the_end() -> None:
     ]
     chapter = chapter_of(Findings(replace(study, tags={}, runs=tuple(bare))))
     assert {each.name for each in chapter.sections} == {
-        "answer", "scores", "devices", "gain", "search", "cost", "reproduce", "missing",
+        "answer", "scores", "choice", "devices", "gain", "search", "cost", "reproduce", "missing",
     }  # fmt: skip
     missing = section(chapter, "missing")
     assert len(missing.points) == 6

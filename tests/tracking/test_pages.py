@@ -5,10 +5,9 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
@@ -20,9 +19,14 @@ from asc_experiments.study.definition.study_file import read_study
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.trials import finished_trials
+from asc_experiments.tracking.client.links import page_of, page_of_comparison, page_of_run
+from asc_experiments.tracking.client.queries import where
+from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.registry.registration import register_best
+from asc_experiments.tracking.trials import SEED_KIND, TRIAL, finished_trials
+from asc_experiments.tracking.ui.first_visit import APP, create_app
 from asc_experiments.tracking.ui.server import HOST, server_command, server_environment
-from asc_experiments.tracking.ui.table_view import page_of, page_of_run, page_view, pages
+from asc_experiments.tracking.ui.table_view import page_view, pages
 from tests.browser import chromium
 from tests.tracking.ui.test_server import free_port, wait_until_healthy
 
@@ -40,18 +44,28 @@ def studied(open_bench: Callable[..., TrainingContext], study_file: Callable[...
 
 @pytest.fixture
 def address(studied: Tracking, tmp_path: Path) -> Iterator[str]:
-    """Where a real MLflow server shows that workspace."""
+    """Where MLflow's server shows that workspace, as ``asc ui`` starts it."""
     port = free_port()
+    command = server_command(port)
+    command += [] if APP in command else ["--app-name", APP]
+    environment = os.environ | server_environment(studied.uri, port) | {"PYTHONPATH": _told_of_app(tmp_path)}
     with (tmp_path / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            server_command(port), env=os.environ | server_environment(studied.uri, port), stdout=log, stderr=log
-        )
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         wait_until_healthy(f"http://{HOST}:{port}")
         yield f"http://{HOST}:{port}"
     finally:
         server.terminate()
         server.wait()
+
+
+def _told_of_app(folder: Path) -> str:
+    """A search path on which MLflow finds our application, whenever the program was installed."""
+    told = folder / "asc_told-0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: asc-told\nVersion: 0\n")
+    (told / "entry_points.txt").write_text(f"[mlflow.app]\n{APP} = {create_app.__module__}:{create_app.__name__}\n")
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
 
 
 def wait_for(browser: WebDriver, *texts: str) -> None:
@@ -116,21 +130,54 @@ def test_table_opens_as_one_compares_by_ticked_runs_compare_per_device_and_a_tri
         assert_compares(browser, *trials)
 
         # A teacher is in another experiment: MLflow has no boxes for both, so people follow a link.
-        runs = quote(str([first.run_id, teacher.run_id]).replace("'", '"').replace(" ", ""))
-        experiments = quote(f'["{first.experiment_id}","{teachers}"]')
         browser.get("about:blank")  # MLflow's page of compared runs does not follow a change of its own address
-        browser.get(f"{address}/#/compare-runs?runs={runs}&experiments={experiments}")
+        browser.get(f"{address}/{page_of_comparison([first, teacher])}")
         assert_compares(browser, first, teacher)
 
         browser.get(f"{address}/{page_of_run(first.experiment_id, first.run_id)}")
         wait_for(browser, "taught by", "Test fold")
-        browser.get(f"{address}/{page_of_run(first.experiment_id, first.run_id)}/artifacts/figures/devices.png")
+        browser.get(f"{address}/{page_of_run(first.experiment_id, first.run_id, 'artifacts/figures/devices.png')}")
         wait_for(browser, "devices.png", "confusion.png")
         WebDriverWait(browser, _SECONDS).until(
             lambda page: page.find_elements(
                 By.CSS_SELECTOR, "img[src*='blob:'], img[src^='data:image'], img[src*='get-artifact']"
             )
         )
+
+
+def follow(browser: WebDriver, name: str) -> None:
+    """Click on a link by its text, once it is there; a page that draws itself anew meanwhile gets another click."""
+
+    def clicked(page: WebDriver) -> bool:
+        page.find_element(By.XPATH, f"//a[normalize-space()='{name}']").click()
+        return True
+
+    WebDriverWait(browser, _SECONDS, ignored_exceptions=[WebDriverException]).until(clicked)
+
+
+def test_clicks_from_home_to_table_trial_student_and_version_stay_in_model_training(
+    studied: Tracking, address: str, tmp_path: Path
+) -> None:
+    register_best(studied, "tiny", allow_chance=True)
+    first = finished_trials(studied, "tiny")[0]
+    (student, *_) = studied.search([first.experiment_id], where({KIND: SEED_KIND, TRIAL: first.tags[TRIAL]}))
+    with chromium(tmp_path / "profile") as browser:
+        browser.get(address)
+        follow(browser, "Experiments")
+        follow(browser, "tiny")
+        wait_for(browser, "trial 0", "trial 1", "trial 2", "teachers", "objective", "accuracy/overall")
+        follow(browser, first.name)
+        wait_for(browser, "taught by", "Child runs")
+        follow(browser, student.name)
+        wait_for(browser, "Parent run", "train/loss")
+        follow(browser, "Model registry")
+        follow(browser, "asc-student")
+        follow(browser, "Version 1")
+        wait_for(browser, "asc-student, version 1", "What may be said of it")
+        shown = browser.find_element(By.TAG_NAME, "body").text
+        assert "Model training" in shown
+        for word in ("Judges", "Prompts", "Evaluation runs", "Ask questions about your experiments"):
+            assert word not in shown
 
 
 def test_view_that_is_too_long_for_a_tag_is_left_away() -> None:

@@ -10,6 +10,7 @@ from asc_experiments.report.charts.base import (
     SERIES,
     STUDENT,
     Figure,
+    Trace,
     axis,
     categories,
     dots,
@@ -105,12 +106,27 @@ def size_curve(series: Mapping[str, Mapping[int, Sequence[tuple[str, float]]]]) 
 
 
 def grouped_bars(
-    names: Sequence[str], series: Mapping[str, Sequence[float | None]], title: str, unit: str = ""
+    names: Sequence[str],
+    series: Mapping[str, Sequence[float | None]],
+    title: str,
+    unit: str = "",
+    over: str = "device of the test fold",
+    errors: Mapping[str, Sequence[float | None]] | None = None,
 ) -> Figure:
-    """A bar per name and series."""
-    patterns = ("", "/", "x", ".")
-    bars = [
-        {
+    """A bar per name and series.
+
+    Args:
+        names: below the bars.
+        series: by its label in the legend: a value for each name.
+        title: of the axis of values.
+        unit: what stands behind a value, with its space; three digits stand before it where there is none.
+        over: what the names are.
+        errors: by label: standard deviations of the values.
+    """
+    patterns, digits = ("", "/", "x", "."), 1 if unit else 3
+    bars: list[Trace] = []
+    for place, (label, values) in enumerate(series.items()):
+        bar: Trace = {
             "type": "bar",
             "name": safe(label),
             "x": [safe(name) for name in names],
@@ -120,17 +136,13 @@ def grouped_bars(
                 "pattern": {"shape": patterns[place % 4], "solidity": 0.2},
             },
             "hovertext": [
-                lines(name, "" if value is None else f"{label}: {value:.3f}{unit}")
+                lines(name, "" if value is None else f"{label}: {value:.{digits}f}{unit}")
                 for name, value in zip(names, values, strict=True)
             ],
             "hoverinfo": "text",
         }
-        for place, (label, values) in enumerate(series.items())
-    ]
-    return figure(
-        bars,
-        xaxis=categories("device of the test fold", names),
-        yaxis=axis(title),
-        barmode="group",
-        legend=legend_above(),
-    )
+        known = (errors or {}).get(label, ())
+        if any(error is not None for error in known):
+            bar["error_y"] = {"array": [error or 0.0 for error in known], "color": MUTED, "thickness": 1}
+        bars.append(bar)
+    return figure(bars, xaxis=categories(over, names), yaxis=axis(title), barmode="group", legend=legend_above())

@@ -148,6 +148,7 @@ class Section:
     Attributes:
         name: a word, for links within the page.
         points: sentences that are listed: what is to be borne in mind, where they have a title.
+        folded: whether only its title is shown until a reader unfolds it.
     """
 
     name: str
@@ -155,6 +156,7 @@ class Section:
     blocks: tuple[Block, ...] = ()
     points: tuple[str, ...] = ()
     points_title: str = "Before you believe it"
+    folded: bool = False
 
     @property
     def is_empty(self) -> bool:

@@ -21,6 +21,8 @@ from plotly.offline import get_plotlyjs
 from asc_experiments.report.render.blocks import Block, Chart, Commands, Report, Section, Table, Tiles, finite
 
 _TEMPLATES = "templates"
+_TWO_COLUMNS = 350
+"""In characters: sentences that fill two columns of a wide page."""
 
 
 def page(report: Report) -> str:
@@ -39,6 +41,7 @@ def page(report: Report) -> str:
             scripts=[Markup(script) for script in scripts],  # noqa: S704 - plotly's and ours
             charts=charts,
             kind=kind_of,
+            arranged=arranged,
             draw=lambda name, chart: _draw(charts, name, chart),
         )
     )
@@ -61,6 +64,49 @@ def kind_of(block: Block) -> str:
     """Which part of the template draws a block."""
     kinds = {Table: "table", Chart: "chart", Commands: "commands", Tiles: "tiles"}
     return kinds.get(type(block), "paragraph")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Blocks of a section that stand together.
+
+    Attributes:
+        kind: ``beside``: sentences and a figure, side by side where a page is wide; ``prose``; ``charts``: several in
+            columns; ``chart``: one, with its words beside it; ``block``: a table or a wide chart, over the whole width.
+        blocks: the sentences, tiles and commands, or the table.
+        charts: the charts.
+    """
+
+    kind: str
+    blocks: tuple[Block, ...] = ()
+    charts: tuple[Chart, ...] = ()
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its sentences fill two columns."""
+        texts = [block for block in self.blocks if isinstance(block, str)]
+        return len(texts) == len(self.blocks) > 1 and sum(map(len, texts)) > _TWO_COLUMNS
+
+
+def arranged(section: Section) -> list[Group]:
+    """The blocks of a section in groups: sentences with the figure that follows them, figures with each other."""
+    found: list[Group] = []
+    for block in section.blocks:
+        last = found[-1] if found else Group("")
+        if isinstance(block, Table) or (isinstance(block, Chart) and block.is_wide):
+            found.append(Group("block", (block,)))
+        elif not isinstance(block, Chart):
+            if last.kind == "prose":
+                found[-1] = Group("prose", (*last.blocks, block))
+            elif block:
+                found.append(Group("prose", (block,)))
+        elif last.kind == "prose":
+            found[-1] = Group("beside", last.blocks, (block,))
+        elif last.kind in ("chart", "charts"):
+            found[-1] = Group("charts", (), (*last.charts, block))
+        else:
+            found.append(Group("chart", (), (block,)))
+    return found
 
 
 def _draw(charts: dict[str, Any], name: str, chart: Chart) -> str:

@@ -11,7 +11,7 @@ from asc_experiments.report.render.blocks import Chapter, Report, Section, Table
 from asc_experiments.report.sections.attributes import attributes_section
 from asc_experiments.report.sections.calibration import calibration_section
 from asc_experiments.report.sections.devices import devices_section
-from asc_experiments.report.sections.front import answer_section
+from asc_experiments.report.sections.front import answer_section, choice_section
 from asc_experiments.report.sections.kinds import kinds_section
 from asc_experiments.report.sections.practice import cost_section, reproduce_section
 from asc_experiments.report.sections.scores import scores_section
@@ -20,16 +20,20 @@ from asc_experiments.report.sections.teachers import gain_section, size_section,
 from asc_experiments.report.sections.together import together
 from asc_experiments.report.words import listed
 from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.trials import QUESTION
 
 _DESCRIPTION_CHARACTERS = 400
+_UNFOLDED = ("answer", "scores")
+"""What a page opens with; every other section is a line until it is unfolded."""
 
 
 def chapter_of(findings: Findings) -> Chapter:
-    """Every section of one study; the answer first."""
+    """Every section of one study: the answer and everybody's scores, then the others, which a page shows folded."""
     sections: list[Section] = [answer_section(findings)]
     if findings.answer is not None:
         sections += [
             scores_section(findings),
+            choice_section(findings),
             teaching_section(findings),
             devices_section(findings),
             gain_section(findings),
@@ -46,6 +50,7 @@ def chapter_of(findings: Findings) -> Chapter:
     missing = tuple(f"{each.title.rstrip('?')}: {each.blocks[0]}" for each in sections if each not in shown)
     if missing:
         shown.append(Section("missing", "What this study does not show, and what would", (), missing, points_title=""))
+    shown = [replace(section, folded=section.name not in _UNFOLDED) for section in shown]
     facts = setting_in_words(setting_of(findings.runs))
     return Chapter(findings.study, _description(findings), tuple(map(_shortened, shown)), facts)
 
@@ -68,7 +73,7 @@ def _shortened(section: Section) -> Section:
 
 
 def _description(findings: Findings) -> str:
-    """The study's own first paragraph: its question."""
-    note = findings.runs.tags.get(NOTE, "").partition("\n\n")[0]
-    text = " ".join(note.split())
+    """The study's own description: its question; of studies of earlier versions the note begins with it."""
+    tags = findings.runs.tags
+    text = " ".join((tags.get(QUESTION) or tags.get(NOTE, "").partition("\n\n")[0]).split())
     return text if len(text) <= _DESCRIPTION_CHARACTERS else f"{text[: _DESCRIPTION_CHARACTERS - 1]}…"

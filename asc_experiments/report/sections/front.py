@@ -9,11 +9,14 @@ from asc_experiments.augment import AUGMENTATIONS
 from asc_experiments.metrics import DEVICE, DG, OVERALL_ACCURACY, UNSEEN_ACCURACY, accuracy_of, value_in_words
 from asc_experiments.report.analysis.best_trial import Answer, Interval, ship_commands
 from asc_experiments.report.analysis.compute_cost import seconds_of
-from asc_experiments.report.analysis.distillation_gain import gain_in_words, probabilities_in_words
+from asc_experiments.report.analysis.distillation_gain import Gain, gain_in_words, probabilities_in_words
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.data.study_runs import StudyRuns, group_word, kind_of, number_of
+from asc_experiments.report.charts.base import hundred
+from asc_experiments.report.charts.scores import grouped_bars
+from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, kind_of, number_of, spread
 from asc_experiments.report.render.blocks import (
     Block,
+    Chart,
     Commands,
     Section,
     Table,
@@ -48,23 +51,39 @@ _SHOWN = (
     (DG, "DG (lower is better)", "", "standard deviation over devices, in points; "),
 )
 """Scores in the tiles: the metric, its label, its unit, what to know of it."""
+_WITHOUT_TEACHERS = "How it was chosen, and how to use its student"
 _TOLD_APART_BY = "the 95 % interval of the difference in the test fold, over places and students, leaves out 0"
 
 
 def answer_section(findings: Findings) -> Section:
-    """The answer in words and numbers, how far to trust it, and the commands that ship it."""
+    """The answer in words and numbers, with its figure, and how far to trust it."""
     answer = findings.answer
     if answer is None:
         return Section("answer", findings.heading, (nothing_yet(findings),), doubts(findings))
     blocks: list[Block] = [*_verdict(findings, answer)]
     if answer.has_learned:
         blocks += [_tiles(findings.runs, answer), _where(findings.runs, answer)]
-    if answer.difference is not None and answer.has_learned:
-        blocks.append(_difference(findings.runs, answer))
+        if answer.difference is not None:
+            blocks.append(_difference(findings.runs, answer))
+        blocks += answer_figure(findings, answer)
+    else:
+        blocks.append(_NOT_TO_SHIP)
+    return Section("answer", findings.heading, tuple(blocks), doubts(findings))
+
+
+def choice_section(findings: Findings) -> Section:
+    """How the best trial was chosen, who its teachers are, and the commands that ship its student."""
+    answer = findings.answer
+    assert answer is not None
+    blocks: list[Block] = [_how_found(findings.runs, answer)]
+    gain = _gain_of(findings, answer) if answer.has_learned else None
+    blocks += [] if gain is None else filter(None, [probabilities_in_words(gain)])
     if (teachers := _teachers(findings.runs, answer)) is not None:
         blocks.append(teachers)
-    blocks += _to_ship(findings, answer) if answer.has_learned else [_NOT_TO_SHIP]
-    return Section("answer", findings.heading, tuple(blocks), doubts(findings))
+    if not answer.has_learned:
+        return Section("choice", "How it was chosen", tuple(blocks))
+    title = "How it was chosen, its teachers, and how to use its student"
+    return Section("choice", title if answer.keys else _WITHOUT_TEACHERS, (*blocks, *_to_ship(findings, answer)))
 
 
 def doubts(findings: Findings, values: str = "in tables below those of students and teachers") -> tuple[str, ...]:
@@ -143,33 +162,72 @@ def _method(augment: str) -> str:
 
 
 def _verdict(findings: Findings, answer: Answer) -> list[str]:
-    """What the winner does, and how it was found."""
-    runs, shown = findings.runs, answer.fresh or answer.scores
+    """What the winner does, what its teachers gave it, and whether it is better than the others."""
+    shown = answer.fresh or answer.scores
+    if not answer.has_learned:
+        return []
     said = "Its student names the right scene"
     if OVERALL_ACCURACY in shown:
         said += f" for {100 * shown[OVERALL_ACCURACY].value:.1f} % of the test clips"
     if UNSEEN_ACCURACY in shown:
         unseen = f"{100 * shown[UNSEEN_ACCURACY].value:.1f} %"
         said += f", and for {unseen} of those from devices that were never heard in training"
-    told = [f"{said}."] if answer.has_learned else []
-    told += _gain(findings, answer) if answer.has_learned else []
-    told.append(_how_found(runs, answer))
-    if answer.has_learned and answer.lead.is_measured and answer.lead.others and not answer.lead.rivals:
+    told = [f"{said}.", *_gain(findings, answer)]
+    if answer.lead.is_measured and answer.lead.others and not answer.lead.rivals:
         rest = "the other one" if answer.lead.others == 1 else f"each of the {answer.lead.others} others"
-        told.append(f"It is better than {rest} by more than noise: {_TOLD_APART_BY}.")
+        which = f"Trial {answer.number}, of {counted(len(findings.runs.trials), 'finished trial')},"
+        told.append(f"{which} is better than {rest} by more than noise: {_TOLD_APART_BY}.")
     return told
 
 
-def _gain(findings: Findings, answer: Answer) -> list[str]:
-    """What its teachers gave the best trial's student over labels alone, and how sure that is."""
+def _gain_of(findings: Findings, answer: Answer) -> Gain | None:
+    """What its teachers gave the best trial's student over labels alone, where that is known."""
     gain = next((gain for gain in findings.gains if gain.trial == answer.number), None)
-    if gain is None or OVERALL_ACCURACY not in gain.gains:
+    return gain if gain is not None and OVERALL_ACCURACY in gain.gains else None
+
+
+def _gain(findings: Findings, answer: Answer) -> list[str]:
+    """The same in a sentence, and how sure that is."""
+    gain = _gain_of(findings, answer)
+    if gain is None:
         return []
     overall = gain_in_words(gain, OVERALL_ACCURACY)
     said = f"The same student on labels alone ({gain.against}): {overall} for the taught one"
     if UNSEEN_ACCURACY in gain.gains:
         said += f"; on unseen devices {gain_in_words(gain, UNSEEN_ACCURACY)}"
-    return [f"{said}.", *filter(None, [probabilities_in_words(gain)])]
+    return [f"{said}."]
+
+
+def answer_figure(findings: Findings, answer: Answer) -> list[Block]:
+    """The best student on all devices and on each group, beside the same on labels alone and its teachers together."""
+    trial, gain = answer.trial, _gain_of(findings, answer)
+    groups = [(group_word(group), accuracy_of("group", group)) for group in GROUPS]
+    shown = [("overall", OVERALL_ACCURACY), *groups]
+    shown = [(heading, name) for heading, name in shown if name in trial.metrics]
+    if not shown:
+        return []
+    own = [trial.metrics[name] for _, name in shown]
+    series: dict[str, list[float | None]] = {f"trial {answer.number}": [*own]}
+    spreads = {f"trial {answer.number}": [spread(trial.metrics, name) for _, name in shown]}
+    if gain is not None:
+        alone = [None if name not in gain.gains else trial.metrics[name] - gain.gains[name] for _, name in shown]
+        series[f"labels alone ({gain.against})"] = alone
+    together = [trial.metrics.get(f"ensemble/{name}") for _, name in shown]
+    if any(value is not None for value in together):
+        series["its teachers together" if len(answer.keys) > 1 else "its teacher"] = together
+    names = [heading for heading, _ in shown]
+    in_percent = {label: hundred(values) for label, values in series.items()}
+    errors = {label: hundred(values) for label, values in spreads.items()}
+    figure = grouped_bars(names, in_percent, "accuracy in %", " %", "devices of the test fold", errors)
+    told = (
+        f"{label}: " + ", ".join(f"{name} {value:.1f}" for name, value in zip(names, values, strict=True) if value)
+        for label, values in in_percent.items()
+    )
+    said = f"Accuracy in % in the test fold. {'; '.join(told)}."
+    if any(value is not None for value in errors[f"trial {answer.number}"]):
+        said += " Error bars: standard deviation over seeds."
+    title = "Accuracy of the student beside labels alone and its teachers" if len(series) > 1 else "Its accuracy"
+    return [Chart(title, figure, said, height=380)]
 
 
 def _how_found(runs: StudyRuns, answer: Answer) -> str:

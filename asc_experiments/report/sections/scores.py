@@ -31,17 +31,17 @@ from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 Rows = tuple[tuple[Cell, ...], ...]
 _STUDENTS = "What students differ in besides: two rows may be apart because of that"
 _TEACHERS = "What teachers differ in besides architecture, size and method: two rows may be apart because of that"
-_MOST_UNFOLDED = 12
 _SAID_ONCE = ("epochs", "parameters", "MMACs")
 
 
 def scores_section(findings: Findings) -> Section:
     """Students, ensembles and teachers under the same columns; published figures beside ours."""
     runs = findings.runs
-    tables = [_compared(_students(findings)), _also(findings.student_differences, "student", _STUDENTS)]
-    tables += [_ensembles(runs), _compared(_teachers(runs))]
-    tables += [_also(findings.teacher_differences, "teachers", _TEACHERS)]
-    tables += [_compared(_again(findings)), _compared(_published(findings))]
+    tables = [_compared(_students(findings)), _compared(_again(findings)), _compared(_published(findings))]
+    further = [_compared(_teachers(runs)), _ensembles(runs)]
+    further.append(_also(findings.student_differences, "student", _STUDENTS))
+    further.append(_also(findings.teacher_differences, "teachers", _TEACHERS))
+    tables += [None if table is None else replace(table, folded=True) for table in further]
     counts = sorted({runs.count(trial) for trial in runs.trials} or {1})
     of = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     over = f"Each student is the mean of {of} seeds, ± their standard deviation. " if counts[-1] > 1 else ""
@@ -49,7 +49,7 @@ def scores_section(findings: Findings) -> Section:
         over += f"Trials with the same settings are one row, of all their students: {runs.pooled} are told by another. "
     dg = f"DG is the standard deviation over devices, in points; lower is better{_dg_floor(findings)}."
     lead = f"Accuracy in % on the test fold. {over}{dg}"
-    blocks: list[Block] = [lead, _glossary(runs), *(table for table in tables if table is not None)]
+    blocks: list[Block] = [lead, *(table for table in tables if table is not None), _glossary(runs)]
     if not findings.comparison.published:
         blocks.append("No published figures stand beside these: a study file may name some, under published.")
     return Section("scores", "Students and teachers", tuple(blocks))
@@ -70,13 +70,12 @@ def _dg_floor(findings: Findings) -> str:
     return said + ("" if answer.has_learned else ", and of who guesses a low DG says nothing")
 
 
-def _also(differences: Differences, who: str, caption: str) -> Block | None:
+def _also(differences: Differences, who: str, caption: str) -> Table | None:
     """What rows of the table above differ in that it does not show."""
     if not differences.settings:
         return None
     rows = tuple((text(row), *map(_setting, values)) for row, values in differences.rows)
-    heads = columns(who, *differences.settings, texts=(who,))
-    return Table(caption, heads, rows, folded=len(rows) > _MOST_UNFOLDED)
+    return Table(caption, columns(who, *differences.settings, texts=(who,)), rows)
 
 
 def _setting(value: str) -> Cell:

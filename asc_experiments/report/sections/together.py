@@ -38,7 +38,7 @@ def together(findings: Sequence[Findings]) -> tuple[Section, ...]:
     said = f"All together: {duration(costs.seconds)} of training; a teacher that several studies use counts once."
     alternative = "; ".join(f"{each.study}: {duration(each.costs.seconds)}" for each in findings)
     bars = Chart("Hours of training", chart, alternative, height=140 + 60 * len(findings))
-    return head, front_section(runs), Section("together-costs", "What they cost together", (said, bars))
+    return head, front_section(runs), Section("together-costs", "What they cost together", (said, bars), folded=True)
 
 
 def _best_of_all(found: Sequence[Findings]) -> list[Block]:

@@ -15,7 +15,8 @@ from asc_experiments.study.runner.stores import identity_in_optuna
 from asc_experiments.study.runner.validation import objective_clips
 from asc_experiments.study.storage.trial_status import VERDICT, study_status
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
+from asc_experiments.tracking.client.limits import EXPERIMENT_TAG, cut
+from asc_experiments.tracking.client.links import page_of_run
 from asc_experiments.tracking.judgement import StudyVerdict, verdict_on
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.study_identity import STUDY_ID
@@ -25,6 +26,7 @@ from asc_experiments.tracking.trials import (
     IMPORTANCES,
     OBJECTIVE_VALUE,
     PUBLISHED,
+    QUESTION,
     REPLICATED,
     SAMPLER,
     TRIAL,
@@ -33,7 +35,7 @@ from asc_experiments.tracking.trials import (
     last_replicated,
     spread_of,
 )
-from asc_experiments.tracking.ui.table_view import page_of_run, page_view
+from asc_experiments.tracking.ui.table_view import page_view
 
 _SHOWN = 5
 _PARAMS = ("teachers", "ensemble_size", "student.size", "student.augment", "temperature", "label_weight")
@@ -50,6 +52,7 @@ def describe_study(file: StudyFile, study: optuna.Study, bench: TrainingContext,
     tags = page_view(TRIAL_KIND, _PARAMS, tested, OBJECTIVE_VALUE, leading, lowest_first)
     tags[DEVICE_GROUPS] = json.dumps({device: bench.device_groups[device] for device in tested})
     tags[SAMPLER], tags[STUDY_ID] = file.sampler, identity
+    tags[QUESTION] = cut(" ".join((file.description or file.name).split()), EXPERIMENT_TAG)
     measured = [found for objective in file.objectives if (found := objective_clips(objective, bench))]
     tags |= measured[0].tags()
     if file.published:
@@ -70,8 +73,9 @@ def study_note(
     measured: Sequence[ObjectiveClips] = (),
     verdict: StudyVerdict | None = None,
 ) -> str:
-    """The description, Markdown: the question, what it is decided on, the best trials so far, the citation."""
-    parts = [file.description or file.name]
+    """The description, Markdown: the best so far (MLflow shows one line), the question, trials, the citation."""
+    parts = [] if verdict is None else [_winner(records, verdict)]
+    parts.append(file.description or file.name)
     parts += [f"**Objective**: {each.note}." for each in measured]
     if file.objective.split == "test":
         parts.append("Chosen on the **test fold**, to reproduce a published table.")
@@ -79,8 +83,6 @@ def study_note(
         status = study_status(study)
         counts = f"{status.finished} of {status.asked} trials finished, {status.pruned} pruned, {status.failed} failed"
         parts.append(f"**So far**: {counts}.")
-        if verdict is not None:
-            parts.append(_winner(records, verdict))
         parts.append(_table(file, records))
     if file.citation:
         parts.append(file.citation)

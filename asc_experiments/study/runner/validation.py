@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 
 from asc_experiments.base.errors import AscError, nearest
@@ -83,7 +85,17 @@ def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: 
     for key, value in (wanted | told).items():
         if study.user_attrs.get(key) != value:
             study.set_user_attr(key, value)
+    _name_values(study, [objective.logged_name for objective in file.objectives])
     return study
+
+
+def _name_values(study: optuna.Study, names: list[str]) -> None:
+    """Tell Optuna what its values are: its plots and optuna-dashboard write the names at their axes."""
+    if study.metric_names == names:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(names)
 
 
 def _packages(space: SearchSpace) -> dict[str, str]:

@@ -29,6 +29,7 @@ from asc_experiments.metrics import (
 from asc_experiments.statistics import Evidence, dg_floor, level
 from asc_experiments.statistics.calibration_floor import FEWEST_CLIPS, calibration_floor
 from asc_experiments.tracking.client.limits import DESCRIPTION
+from asc_experiments.tracking.client.links import page_of_run
 from asc_experiments.tracking.client.run import RunRecord
 from asc_experiments.tracking.registry.candidate import Candidate, made_up_in_words
 from asc_experiments.tracking.registry.gates import BYTES_AT, interval_in_words
@@ -306,7 +307,7 @@ def _origin(candidate: Candidate) -> str:
 
 def _run_link(record: RunRecord, name: str) -> str:
     """A link that leads to a run from any page of any MLflow server."""
-    return f"[{name}](#/experiments/{record.experiment_id}/runs/{record.run_id})"
+    return f"[{name}]({page_of_run(record.experiment_id, record.run_id)})"
 
 
 def _percent(value: float | None) -> str:

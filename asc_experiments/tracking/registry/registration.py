@@ -20,7 +20,6 @@ from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.locks import lock_path
 from asc_experiments.metrics import (
     ACCURACY,
-    DEVICE,
     DG,
     GROUP,
     MACRO_ACCURACY,
@@ -282,36 +281,33 @@ def _facts_of(verdict: Verdict) -> dict[str, str]:
 
 
 def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str]:
-    """What someone wants to know of a version before loading it: the network's own figures, gates, lineage."""
+    """What someone wants to know of a version before loading it: the network's own figures, gates, lineage.
+
+    A page of versions shows them in one cell, in this order: what a person reads comes first, keys and digests last.
+    Accuracies per device stand in the card.
+    """
     trial, own = candidate.trial, candidate.own
-    tags = {
-        "study": trial.tags[STUDY],
-        "trial": trial.tags[TRIAL],
-        "teachers": trial.params.get("teachers", "none"),
-        "teacher_keys": trial.tags.get(TEACHERS, ""),
-        "objective": trial.tags[OBJECTIVE],
-        "objective_split": trial.tags.get(SPLIT, ""),
-        "corpus": candidate.data.digest or "",
-        "network_run": own.run_id,
-        MODEL_ID: candidate.model_id,
+    chosen: tuple[str, ...] = (OVERALL_ACCURACY, MACRO_ACCURACY, ACCURACY.of(GROUP).start, OVERALL_ECE, DG)
+    chosen += tuple(str(metric.key) for metric in further_metrics(own.metrics))
+    tags = {"study": trial.tags[STUDY], "trial": trial.tags[TRIAL]}
+    tags |= {name: f"{value:.4f}" for name, value in own.metrics.items() if name.startswith(chosen)}
+    tags |= {
         "complexity/parameters": str(candidate.complexity.parameters),
         "complexity/macs": str(candidate.complexity.macs),
     }
-    chosen: tuple[str, ...] = (
-        OVERALL_ACCURACY,
-        MACRO_ACCURACY,
-        ACCURACY.of(GROUP).start,
-        ACCURACY.of(DEVICE).start,
-        OVERALL_ECE,
-        DG,
-    )
-    chosen += tuple(str(metric.key) for metric in further_metrics(own.metrics))
-    tags |= {name: f"{value:.4f}" for name, value in own.metrics.items() if name.startswith(chosen)}
     tags |= {_GATE + each.option: each.statement for each in measured if each.limit is not None}
     tags |= {"learned": _learned_in_words(candidate), "winner": candidate.winner_in_words}
     tags |= {"teaching": candidate.teaching} if candidate.teaching else {}
     tags |= {"doubts": " ".join(doubts)} if (doubts := candidate.judgement.doubts) else {}
-    return tags
+    return tags | {
+        "objective": trial.tags[OBJECTIVE],
+        "objective_split": trial.tags.get(SPLIT, ""),
+        "teachers": trial.params.get("teachers", "none"),
+        "teacher_keys": trial.tags.get(TEACHERS, ""),
+        "corpus": candidate.data.digest or "",
+        "network_run": own.run_id,
+        MODEL_ID: candidate.model_id,
+    }
 
 
 def _learned_in_words(candidate: Candidate) -> str:

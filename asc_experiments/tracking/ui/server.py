@@ -14,9 +14,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 
 from asc_experiments.base.errors import AscError, without_secrets
 from asc_experiments.tracking.client.client import Tracking
+from asc_experiments.tracking.ui.first_visit import APP
 
 HOST = "127.0.0.1"
 _LOCAL_NAMES = ("localhost", HOST, "[::1]")
@@ -53,7 +55,13 @@ def serving(
 
 def server_command(port: int, host: str = HOST) -> list[str]:
     """The command that serves a database, with one worker: more make every call slower."""
-    return [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
+    return [*command, "--app-name", APP] if opens_at_tables() else command
+
+
+def opens_at_tables() -> bool:
+    """Whether MLflow finds our application; not where the program was installed before it had one."""
+    return bool(entry_points(group="mlflow.app", name=APP))
 
 
 def server_environment(uri: str, port: int = 5000, names: Sequence[str] = ()) -> dict[str, str]:

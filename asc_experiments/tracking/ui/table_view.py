@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from asc_experiments.metrics import DEVICE, DG, GROUP, METRICS, OVERALL_ACCURACY, accuracy_of
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
+from asc_experiments.tracking.client.links import VIEW, page_of
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND
 
-_KEY = "compare"
-_STATE = f"mlflow.sharedViewState.{_KEY}"
+STATE = f"mlflow.sharedViewState.{VIEW}"
+"""The tag of an experiment that holds the state of its page, JSON."""
 _GROUPS = ("unseen", "seen", "real")
 _COSTS = ("complexity/macs", "complexity/parameters")
 _PIXELS_PER_LETTER, _FIRST_PIXELS = 6, 320
@@ -57,19 +58,9 @@ def page_view(
     }
     tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.experiment.primaryMetric.name": order}
     text = json.dumps(state, separators=(",", ":"))
-    return tags | ({_STATE: text} if len(text) <= EXPERIMENT_TAG else {})
-
-
-def page_of(experiment_id: str) -> str:
-    """The part of a link behind the server's address that opens an experiment so."""
-    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={_KEY}&workflowType=machine_learning"
+    return tags | ({STATE: text} if len(text) <= EXPERIMENT_TAG else {})
 
 
 def pages(tracking: Tracking) -> dict[str, str]:
     """The part of a link behind the server's address that opens each experiment of ours, by its name, newest first."""
-    return {each.name: page_of(each.experiment_id) for each in tracking.all_experiments() if _STATE in each.tags}
-
-
-def page_of_run(experiment_id: str, run_id: str) -> str:
-    """The part of a link behind the server's address that opens a run."""
-    return f"#/experiments/{experiment_id}/runs/{run_id}"
+    return {each.name: page_of(each.experiment_id) for each in tracking.all_experiments() if STATE in each.tags}

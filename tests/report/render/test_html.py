@@ -4,13 +4,17 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.report.render.blocks import Chapter, Chart, Report, Section, Table
 from asc_experiments.report.render.formats import Format
+from asc_experiments.report.render.html import arranged
+from asc_experiments.report.render.html import page as page_of
 from asc_experiments.report.writing import render
 from tests.report.made import make_study
 
@@ -84,6 +88,39 @@ def test_links_lead_to_a_place_in_the_page(text: str, hostile: str) -> None:
         assert {link.removeprefix("#") for link in page.attributes("href")} <= set(names)
         for attribute in ("aria-labelledby", "aria-describedby"):
             assert set(page.attributes(attribute)) <= set(names)
+
+
+def test_answer_its_figure_and_the_students_come_first_and_all_else_is_folded(text: str) -> None:
+    sections = re.findall(r'<section id="([^"]+)".*?</section>', text, re.DOTALL)
+    whole = dict(zip(sections, re.findall(r"<section .*?</section>", text, re.DOTALL), strict=True))
+    assert sections[:2] == ["answer", "scores"]
+    for name, part in whole.items():
+        assert ('<details class="part">' in part) == (name not in ("answer", "scores"))
+        assert f'href="#{name}"' in text.partition("</nav>")[0]
+    assert whole["answer"].index('role="img"') < whole["answer"].index("Before you believe it")
+    assert whole["scores"].index("<table") < whole["scores"].index('<details class="folded">')
+    beside = whole["answer"].partition('<div class="beside">')[2]
+    assert beside.index('class="tiles"') < beside.index("<figure")
+
+
+def test_doubts_beyond_the_first_are_a_line_until_they_are_unfolded() -> None:
+    section = Section("answer", "t", (), tuple(f"doubt {number}" for number in range(7)))
+    page = render_section(section)
+    assert page.index("doubt 3") < page.index("3 more</summary>") < page.index("doubt 4")
+    assert "more</summary>" not in render_section(replace(section, points=section.points[:5]))
+
+
+def render_section(section: Section) -> str:
+    return page_of(Report("r", (), (Chapter("s", "", (section,)),)))
+
+
+def test_sentences_stand_beside_the_figure_that_follows_them_and_figures_beside_each_other() -> None:
+    chart = Chart("c", {}, "words")
+    table = Table("t", (), ())
+    blocks = ("one", "two", chart, table, chart, chart, "three", replace(chart, is_wide=True), chart, "four")
+    found = arranged(Section("s", "t", blocks))
+    assert [group.kind for group in found] == ["beside", "block", "charts", "prose", "block", "chart", "prose"]
+    assert (found[0].blocks, found[0].charts) == (("one", "two"), (chart,))
 
 
 def test_every_chart_has_its_words_and_its_data(text: str) -> None:

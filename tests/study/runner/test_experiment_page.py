@@ -1,6 +1,7 @@
 """A study's experiment says what was asked, what was found, and how to read it."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from asc_experiments.statistics.importances import Importances
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import NOTE
-from asc_experiments.tracking.trials import IMPORTANCES
+from asc_experiments.tracking.trials import IMPORTANCES, QUESTION, finished_trials
 from tests.study.conftest import Answers
 
 
@@ -19,7 +20,10 @@ def test_description_names_the_best_trial_its_teachers_and_how_it_was_chosen(
     driver({"trials": 3, "description": "What is asked.", "citation": "Who asked."}).run()
     tags = tracking.experiment_tags(tracking.experiment("tiny"))
     note = tags[NOTE]
-    assert note.startswith("What is asked.")
+    first, second, *_ = note.split("\n\n")
+    assert re.match(r"Best( objective so far)?: \[trial \d\]\(#/experiments/", first), "one line of it is shown"
+    assert second == "What is asked."
+    assert tags[QUESTION] == "What is asked."
     assert note.endswith("Who asked.")
     assert "3 of 3 trials finished" in note
     assert "partly luck" in note
@@ -28,6 +32,15 @@ def test_description_names_the_best_trial_its_teachers_and_how_it_was_chosen(
     assert state["searchFilter"] == "tags.`asc.kind` = 'trial'"
     assert {"metrics.`objective`", "metrics.`accuracy/device/s4`", "params.`teachers`"} <= set(state["selectedColumns"])
     assert tags["mlflow.experiment.primaryMetric.name"] == "objective"
+
+
+def test_trial_has_the_parameters_that_a_teacher_has_under_the_same_names(
+    driver: Callable[..., Driver], answers: Answers, tracking: Tracking
+) -> None:
+    driver({"trials": 1}).run()
+    (trial,) = finished_trials(tracking, "tiny")
+    for name in ("arch", "size", "augment", "epochs"):
+        assert trial.params[name] == trial.params[f"student.{name}"]
 
 
 @pytest.mark.usefixtures("quick_students")

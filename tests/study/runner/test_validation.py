@@ -28,6 +28,12 @@ def test_study_that_resumes_in_other_numbers_says_so(
     assert "study tiny: was begun in bfloat16 and resumes in float32: its networks have" in capsys.readouterr().err
 
 
+def test_optuna_knows_what_its_values_are(driver: Callable[..., Driver], recwarn: pytest.WarningsRecorder) -> None:
+    assert driver().study.metric_names == ["validation/accuracy/macro"]
+    assert driver().study.metric_names == ["validation/accuracy/macro"]
+    assert not [each for each in recwarn if "experimental" in str(each.message)]
+
+
 def test_study_of_dir_does_not_resume_with_another_reference_device(
     open_bench: Callable[..., TrainingContext], study_file: Callable[..., Path], workspace: Path, corpus_copy: Path
 ) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.limits import DESCRIPTION
+from asc_experiments.tracking.client.links import page_of_run
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.model_card import CUT, About, description, model_card
 
@@ -36,7 +37,7 @@ def test_a_card_tells_what_is_known_of_the_network(tracking: Tracking, log_trial
         "No winner yet: one trial has finished", "equally good on every device shows about ",
         "unseen ones of the test fold: 51.2 %", "13,648 at int8, 27,296 at float16, 54,592 at float32",
         "parameters 13,648 ≤ 128,000", "models:/asc-student/3", "curl", "field, digest `c0ffee`", "100 held out",
-        '{"fraction": 0.3}', f"#/experiments/{trial.experiment_id}/runs/{trial.run_id}", trial.tags["asc.model_id"],
+        '{"fraction": 0.3}', page_of_run(trial.experiment_id, trial.run_id), trial.tags["asc.model_id"],
     ):  # fmt: skip
         assert part in card, part
 
@@ -47,7 +48,7 @@ def test_a_card_links_every_teacher_and_says_which_are_gone(tracking: Tracking, 
         teacher.metrics({"accuracy/overall": 0.65, "accuracy/group/unseen": 0.5})
     log_trial(0, [0.6], teachers=["1f", "2a"])
     card = card_of(tracking)
-    assert f"| [passt-s](#/experiments/{bank}/runs/{teacher.run_id}) | `1f` | 65.0 | 50.0 |" in card
+    assert f"| [passt-s]({page_of_run(bank, teacher.run_id)}) | `1f` | 65.0 | 50.0 |" in card
     assert "| gone from the bank | `2a` |  |  |" in card
 
 

@@ -38,11 +38,12 @@ def test_best_trial_is_registered_with_alias_tags_and_card(tracking: Tracking, l
     assert version.source.endswith(best.tags["asc.model_id"])
     expected = {
         "study": "s", "trial": "1", "teacher_keys": "1f,2a", "objective": "accuracy/overall", "corpus": "c0ffee",
-        "complexity/parameters": "13648", "accuracy/overall": "0.7000", "accuracy/device/s4": "0.5000",
+        "complexity/parameters": "13648", "accuracy/overall": "0.7000", "ece/overall": "0.1000",
         "gate/max_parameters": "parameters 13,648 ≤ 128,000", "decision": "Version 1 is the first champion.",
     }  # fmt: skip
     assert {key: version.tags.get(key) for key in expected} == expected
     assert registered.tags == version.tags
+    assert "accuracy/device/s4" not in version.tags, "a page shows all tags in one cell; the card has every device"
     assert version.description.startswith("# asc-student, version 1")
     with tracking.artifacts(best.run_id, "model_card.md") as path:
         assert path.read_text() == version.description

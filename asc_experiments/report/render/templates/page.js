@@ -46,7 +46,25 @@
     return Plotly.react(element, styled(figures[place].data, "", style), layout, config);
   };
 
-  const draw_all = () => Promise.all(Object.keys(figures).map(draw));
+  // A chart that is folded away has no width: it is drawn when it is unfolded.
+  const drawn = new Set();
+  const is_folded = (place) => document.getElementById(place).closest("details:not([open])") !== null;
+  const draw_shown = (anew) => Promise.all(
+    Object.keys(figures).filter((place) => !is_folded(place) && (anew || !drawn.has(place))).map((place) => {
+      drawn.add(place);
+      return draw(place);
+    }));
+  const draw_all = () => {
+    drawn.clear();
+    return draw_shown(true);
+  };
+  const unfold_to = () => {
+    const place = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!place) return;
+    const own = place.querySelector(":scope > details.part");
+    for (let each = own || place.closest("details"); each; each = each.parentElement.closest("details")) each.open = true;
+    place.scrollIntoView();
+  };
 
   const value_of = (row, column) => {
     const cell = row.cells[column];
@@ -107,7 +125,21 @@
     draw_all();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw_all);
+  // "toggle" does not bubble.
+  document.addEventListener("toggle", () => draw_shown(false), true);
+  addEventListener("hashchange", unfold_to);
+  const every = document.createElement("button"), item = document.createElement("li");
+  every.type = "button";
+  every.textContent = "Unfold all";
+  every.addEventListener("click", () => {
+    const open = every.textContent === "Unfold all";
+    for (const each of document.querySelectorAll("main details")) each.open = open;
+    every.textContent = open ? "Fold all" : "Unfold all";
+  });
+  item.append(every);
+  document.querySelector("nav ol").append(item);
   document.querySelectorAll("table.sortable").forEach(make_sortable);
   if (matchMedia("(max-width: 40rem)").matches) document.querySelector("nav details").open = false;
+  unfold_to();
   draw_all().then(() => { root.dataset.drawn = "yes"; });
 })();
