@@ -6,7 +6,7 @@ import json
 import math
 
 from asc_experiments.augment import AUGMENTATIONS
-from asc_experiments.metrics import DEVICE, DG, OVERALL_ACCURACY, UNSEEN_ACCURACY, accuracy_of, value_in_words
+from asc_experiments.metrics import DEVICE, DG, ENSEMBLE, OVERALL_ACCURACY, UNSEEN_ACCURACY, accuracy_of, value_in_words
 from asc_experiments.report.analysis.best_trial import Answer, Interval, ship_commands
 from asc_experiments.report.analysis.compute_cost import seconds_of
 from asc_experiments.report.analysis.distillation_gain import Gain, gain_in_words, probabilities_in_words
@@ -212,7 +212,7 @@ def answer_figure(findings: Findings, answer: Answer) -> list[Block]:
     if gain is not None:
         alone = [None if name not in gain.gains else trial.metrics[name] - gain.gains[name] for _, name in shown]
         series[f"labels alone ({gain.against})"] = alone
-    together = [trial.metrics.get(f"ensemble/{name}") for _, name in shown]
+    together = [trial.metrics.get(f"{ENSEMBLE}/{name}") for _, name in shown]
     if any(value is not None for value in together):
         series["its teachers together" if len(answer.keys) > 1 else "its teacher"] = together
     names = [heading for heading, _ in shown]
