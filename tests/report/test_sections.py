@@ -434,3 +434,12 @@ def test_importances_of_an_earlier_version_are_not_shown(made: StudyRuns) -> Non
     told = sentences(section(chapter_of(Findings(study)), "search"))
     assert "by PED-ANOVA alone" in told
     assert "97" not in told.partition("Which parameters matter")[2].partition("Launch")[0]
+
+
+def test_first_figure_is_of_the_students_that_gains_are_of(made: StudyRuns) -> None:
+    findings = Findings(made)
+    answer = findings.answer
+    assert answer is not None
+    assert answer.fresh, "it was tried again"
+    (figure,) = (block for block in chapter_of(findings).sections[0].blocks if isinstance(block, Chart))
+    assert f"trial {answer.number}: overall {100 * answer.fresh['accuracy/overall'].value:.1f}" in figure.alternative

@@ -13,7 +13,7 @@ from asc_experiments.report.analysis.distillation_gain import Gain, gain_in_word
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.charts.base import hundred
 from asc_experiments.report.charts.scores import grouped_bars
-from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, kind_of, number_of, spread
+from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, kind_of, number_of
 from asc_experiments.report.render.blocks import (
     Block,
     Chart,
@@ -203,14 +203,15 @@ def answer_figure(findings: Findings, answer: Answer) -> list[Block]:
     trial, gain = answer.trial, _gain_of(findings, answer)
     groups = [(group_word(group), accuracy_of("group", group)) for group in GROUPS]
     shown = [("overall", OVERALL_ACCURACY), *groups]
-    shown = [(heading, name) for heading, name in shown if name in trial.metrics]
+    scores = answer.fresh or answer.scores  # gains are of the same students
+    shown = [(heading, name) for heading, name in shown if name in scores]
     if not shown:
         return []
-    own = [trial.metrics[name] for _, name in shown]
+    own = [scores[name].value for _, name in shown]
     series: dict[str, list[float | None]] = {f"trial {answer.number}": [*own]}
-    spreads = {f"trial {answer.number}": [spread(trial.metrics, name) for _, name in shown]}
+    spreads = {f"trial {answer.number}": [scores[name].std for _, name in shown]}
     if gain is not None:
-        alone = [None if name not in gain.gains else trial.metrics[name] - gain.gains[name] for _, name in shown]
+        alone = [None if name not in gain.gains else scores[name].value - gain.gains[name] for _, name in shown]
         series[f"labels alone ({gain.against})"] = alone
     together = [trial.metrics.get(f"{ENSEMBLE}/{name}") for _, name in shown]
     if any(value is not None for value in together):
