@@ -13,9 +13,10 @@ HEARD = ("real", "seen")
 
 
 def between_devices(table: Evidence, first: str, second: str, comparisons: int = 1) -> Margin:
-    """The accuracy on one device less that on another, of the same students.
+    """The accuracy on one device less that on another, of these very students at other places.
 
-    See :func:`asc_experiments.statistics.margin.within`.
+    See :func:`asc_experiments.statistics.margin.within`. (Of other students like them, a handful tells next to nothing
+    where the two devices were picked from dozens of pairs.)
 
     Args:
         table: the answers of a recipe's students.
@@ -26,7 +27,7 @@ def between_devices(table: Evidence, first: str, second: str, comparisons: int =
     Raises:
         ValueError: if one of them has no clip.
     """
-    return within(table, [first], [second], accuracy_of(DEVICE, first), comparisons)
+    return within(table, [first], [second], accuracy_of(DEVICE, first), comparisons, fixed_students=True)
 
 
 def heard_less_unseen(table: Evidence) -> Margin | None:

@@ -134,7 +134,14 @@ def level(table: Evidence, metric: str, fixed_students: bool = False) -> Margin:
     return found if unknown else _with_interval(found, [side], fixed_students)
 
 
-def within(table: Evidence, ours: Sequence[str], theirs: Sequence[str], metric: str, comparisons: int = 1) -> Margin:
+def within(
+    table: Evidence,
+    ours: Sequence[str],
+    theirs: Sequence[str],
+    metric: str,
+    comparisons: int = 1,
+    fixed_students: bool = False,
+) -> Margin:
     """The accuracy of the same students on the clips of some devices less that on those of others.
 
     Places and students count as in :func:`margin`, but each student is on both sides. Of a single student it is asked
@@ -146,13 +153,14 @@ def within(table: Evidence, ours: Sequence[str], theirs: Sequence[str], metric: 
         theirs: names of others; each of the two has clips.
         metric: what the margin is called.
         comparisons: see :func:`margin`.
+        fixed_students: see :func:`margin`.
     """
     both = [_Side.of_devices(table, metric, devices, [*ours, *theirs]) for devices in (ours, theirs)]
     side = _Within(*both)
     value, students = float(side.values().mean()), (table.students, table.students)
     unknown = ONE_PLACE if side.places < 2 else ""
     found = Margin(metric, value, math.nan, -math.inf, math.inf, unknown, students, side.places, comparisons)
-    return found if unknown else _with_interval(found, [side], table.students < 2)
+    return found if unknown else _with_interval(found, [side], fixed_students or table.students < 2)
 
 
 class Part(NamedTuple):

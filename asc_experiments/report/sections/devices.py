@@ -103,7 +103,7 @@ def _map_in_words(runs: StudyRuns) -> str:
     if found is None:
         return "The test fold has one device."
     high, low, apart = found
-    widest = f"{margin_in_words(apart)}{without_common_place(everyone, high, low)}"
+    widest = f"{margin_in_words(apart)}, of these very students{without_common_place(everyone, high, low)}"
     if apart.is_better:
         said = f"Device {high} is easier than {low}: {widest}."
     else:
@@ -111,7 +111,7 @@ def _map_in_words(runs: StudyRuns) -> str:
             f"No device is shown to be easier than another: the widest apart are {high} and {low}, {widest}; "
             "differences within that are not ruled out."
         )
-    return " ".join(filter(None, ("Over the students of these trials together:", unseen, said)))
+    return " ".join(filter(None, ("Over the students of these trials together.", unseen, said)))
 
 
 def without_common_place(table: Evidence, first: str, second: str) -> str:

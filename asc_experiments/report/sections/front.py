@@ -279,7 +279,7 @@ def _where(runs: StudyRuns, answer: Answer) -> str:
         return "Whether any device stands out is not known: its run keeps no answers by place, or has one device."
     high, low, apart = found
     unseen = f"{unseen} " if (unseen := unseen_in_words(table)) else ""
-    widest = f"{margin_in_words(apart)}{without_common_place(table, high, low)}"
+    widest = f"{margin_in_words(apart)}, of these very students{without_common_place(table, high, low)}"
     if not apart.is_better:
         return f"{unseen}No device is shown to stand out: the widest apart are {high} and {low}, {widest}."
     ends = " and ".join(
