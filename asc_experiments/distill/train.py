@@ -100,7 +100,7 @@ def train_network(
             record = _record(bench, report)
             spent = time.perf_counter() - began
             began += spent
-            curves = record.curves | {EPOCH: report.epoch + 1.0, EPOCH_SECONDS: spent}
+            curves = record.curves | {EPOCH: report.epoch + 1.0, EPOCH_SECONDS: round(spent, 3)}
             history.append(replace(record, curves=curves, seconds=spent, ended_ms=int(1_000 * time.time())))
             if checkpoint:
                 checkpoint.save(trainer, history)
@@ -109,7 +109,7 @@ def train_network(
 
         network = trainer.fit(bench.rows[0], after_epoch)
     run.flush()
-    run.metrics({TRAINING_SECONDS: sum(record.seconds for record in history)})
+    run.metrics({TRAINING_SECONDS: round(sum(record.seconds for record in history), 3)})
     every_row = np.arange(len(bench.corpus.clips))
     return Trained(network, predict_logits(network, bench.clips, every_row))
 

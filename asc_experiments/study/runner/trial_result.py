@@ -99,7 +99,7 @@ def _over_seeds(seeds: tuple[SeedResult, ...]) -> dict[str, float]:
     """The mean of every score, its standard deviation where there are several seeds, and the time of all trainings."""
     names = [name for name in names_of_all(seeds) if not name.startswith(_NO_SCORE)]
     scores = {name: statistics.fmean(seed.metrics[name] for seed in seeds) for name in names}
-    scores[TRAINING_SECONDS] = sum(seed.metrics.get(TRAINING_SECONDS, 0.0) for seed in seeds)
+    scores[TRAINING_SECONDS] = round(sum(seed.metrics.get(TRAINING_SECONDS, 0.0) for seed in seeds), 3)
     if len(seeds) > 1:
         for name in names:
             if not name.startswith(_NO_SPREAD):

@@ -41,6 +41,7 @@ def test_trial_has_the_parameters_that_a_teacher_has_under_the_same_names(
     (trial,) = finished_trials(tracking, "tiny")
     for name in ("arch", "size", "augment", "epochs"):
         assert trial.params[name] == trial.params[f"student.{name}"]
+    assert trial.metrics["time/training_s"] == round(trial.metrics["time/training_s"], 3), "milliseconds, not 16 digits"
 
 
 @pytest.mark.usefixtures("quick_students")
