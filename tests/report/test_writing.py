@@ -75,7 +75,9 @@ def test_markdown_has_the_comparison_first_and_then_the_sections(made: StudyRuns
     assert made.taught_by(made.best_first[0]) in headings[0]
     assert "\n- Date: 1 January 1970\n" in text
     assert "## What makes a good teacher here" in headings
-    assert "## Students and teachers" not in headings, "that is the comparison above"
+    after = text.partition("## Students and teachers")[2].partition("\n## ")[0]
+    assert "**Students, best" not in after, "they are in the comparison above"
+    assert "**Ensembles of several teachers" in after
 
 
 def test_markdown_of_hostile_names_keeps_its_tables() -> None:

@@ -34,8 +34,6 @@ from asc_experiments.tracking.trials import (
 )
 
 _NO_SCORE = ("train/", "time/")
-AS_OF_TEACHERS = ("arch", "size", "augment", "epochs")
-"""The student's parameters that a trial's run has under the names that a teacher's has."""
 _NO_SPREAD = ("complexity/", f"{TARGETS}/")
 
 
@@ -135,10 +133,11 @@ def _params(conclusion: Conclusion) -> dict[str, object]:
     settings = student.flat() | {"size": student.size, "augment": student.augment}
     if plan.first_seed is None:  # each student has its own
         settings.pop("seed", None)
-    params: dict[str, object] = {f"search.{key}": value for key, value in conclusion.searched.items()}
+    # Under a teacher's names too: in a table or plot of both, it is the network that the metrics are of. (Where a run
+    # lacks a parameter, MLflow's plot draws it above the highest value.) The seeds of its students are a tag.
+    params = {key: value for key, value in settings.items() if key != "seed"}
+    params |= {f"search.{key}": value for key, value in conclusion.searched.items()}
     params |= {f"student.{key}": value for key, value in settings.items()}
-    # Under a teacher's names too: beside one, or in a plot over all, it is the network that the metrics are of.
-    params |= {key: settings[key] for key in AS_OF_TEACHERS if key in settings}
     return params | (plan.distillation.model_dump() if plan.teachers else LABELS_ALONE)
 
 
