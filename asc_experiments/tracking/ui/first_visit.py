@@ -14,8 +14,10 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.ui.table_view import STATE
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ def _tables() -> list[tuple[str, str]]:
 
     with suppress(Exception):
         client = MlflowClient(tracking_uri=os.environ["MLFLOW_BACKEND_STORE_URI"])
-        found = client.search_experiments(max_results=_MOST)
-        return [(each.experiment_id, each.tags[STATE]) for each in found if STATE in each.tags]
+        found = every(lambda token: client.search_experiments(max_results=PER_PAGE, page_token=token))
+        told = ((each.experiment_id, each.tags[STATE]) for each in found if STATE in each.tags)
+        return list(islice(told, _MOST))
     return []

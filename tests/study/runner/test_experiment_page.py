@@ -41,7 +41,8 @@ def test_trial_has_the_parameters_that_a_teacher_has_under_the_same_names(
     (trial,) = finished_trials(tracking, "tiny")
     own = {name.removeprefix("student."): value for name, value in trial.params.items() if name.startswith("student.")}
     assert {"arch", "size", "augment", "epochs", "base_channels"} <= set(own)
-    assert {name: trial.params.get(name) for name in own} == own | {"seed": None}, "it is of several seeds"
+    assert "seed" not in own, "it is of several seeds"
+    assert {name: trial.params.get(name) for name in own} == own
     assert trial.metrics["time/training_s"] == round(trial.metrics["time/training_s"], 3), "milliseconds, not 16 digits"
 
 
@@ -64,7 +65,7 @@ def test_study_whose_students_guess_names_no_best_trial(
     assert ("Best" in note) == learned
     assert (status.best_trial, status.best_value is None) == ((0, False) if learned else (None, True))
     said = "Trial 0 is better by more than noise than 1 other trial" if learned else "Nothing was learned"
-    assert status.verdict.startswith(said)
+    assert said in status.verdict
     assert said in note
 
 
