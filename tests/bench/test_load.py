@@ -8,6 +8,7 @@ import pytest
 
 from asc_experiments.bench import load
 from asc_experiments.study.runner.driver import Driver
+from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import SEARCHED, TRIAL, TRIAL_KIND, finished_trials
 
 TIMES = ("load.seconds", "load.trials_per_s", "load.ms_")
@@ -43,7 +44,7 @@ def test_what_is_lost_or_done_again_is_counted(done: tuple[load.LoadedPlace, Dri
     first, second, _ = finished_trials(tracking, "load")
     client.log_metric(first.run_id, "accuracy/overall", -1)
     client.delete_run(second.run_id)
-    same = {tag: first.tags[tag] for tag in (TRIAL, SEARCHED)}
+    same = {tag: first.tags[tag] for tag in (TRIAL, SEARCHED, STUDY_ID)}
     with tracking.run(first.experiment_id, "once more", TRIAL_KIND, same) as run:
         run.metrics(first.metrics)
     facts = load.count(place, driver)
