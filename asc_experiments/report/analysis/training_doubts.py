@@ -57,8 +57,8 @@ def _weak_teachers(study: StudyRuns) -> list[str]:
     told = [f"{name} ({100 * value:.1f} %)" for name, value in sorted(weak.items(), key=lambda each: each[1])]
     more = [f"{len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
     return [
-        f"Some teachers are right less often than they would have to be to help by themselves: "
-        f"{listed(told[:_SHOWN] + more)}, {student}."
+        f"Some teachers are right less often than the student on labels alone ({100 * reached:.1f} % on average): "
+        f"{listed(told[:_SHOWN] + more)}."
     ]
 
 

@@ -1,7 +1,7 @@
 """MLflow's filter language, which nothing else in the program writes.
 
-A filter is a text such as ``attributes.status = 'FINISHED' AND tags.`asc.kind` = 'trial'``. MLflow 3.17 knows no OR,
-takes names in backticks, and values in either kind of quotation mark, without a way to write that mark inside.
+A filter is a text such as ``attributes.status = 'FINISHED' AND tags.`asc.kind` = 'trial'``. Names are written in
+backticks, and values in either kind of quotation mark.
 """
 
 from __future__ import annotations

@@ -109,8 +109,10 @@ def first_visit_script(tables: Iterable[tuple[str, str]]) -> str:
 def _tables() -> list[tuple[str, str]]:
     """The experiments that have a state; none where the database does not answer: the page comes anyway."""
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
-    with suppress(Exception):
+    with suppress(MlflowException, SQLAlchemyError, OSError):
         client = MlflowClient(tracking_uri=os.environ["MLFLOW_BACKEND_STORE_URI"])
         found = every(lambda token: client.search_experiments(max_results=PER_PAGE, page_token=token))
         told = ((each.experiment_id, each.tags[STATE]) for each in found if STATE in each.tags)
