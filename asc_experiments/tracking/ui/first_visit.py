@@ -112,7 +112,7 @@ def _tables() -> list[tuple[str, str]]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    with suppress(MlflowException, SQLAlchemyError, OSError):
+    with suppress(KeyError, MlflowException, SQLAlchemyError, OSError):
         client = MlflowClient(tracking_uri=os.environ["MLFLOW_BACKEND_STORE_URI"])
         found = every(lambda token: client.search_experiments(max_results=PER_PAGE, page_token=token))
         told = ((each.experiment_id, each.tags[STATE]) for each in found if STATE in each.tags)
