@@ -183,10 +183,18 @@ def predict(
         str | None,
         typer.Option(metavar="TIME", help="An answer, with its times, per second of sound begun every TIME, say 1s."),
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="The device that recorded all of them, for a model with networks for devices.")
+    ] = None,
+    device_from: Annotated[
+        str | None,
+        typer.Option(metavar="REGEX", help="Where the device stands in a path: what the group of this matches."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Say of sound files of any length and sampling rate which scene they are; exit code 2 if one cannot be read."""
     from asc_experiments.base.progress import progress, say
+    from asc_experiments.cli.devices import read_devices
     from asc_experiments.tracking.registry.network_store import fetch_network
     from asc_experiments.training.inference import classify_along, classify_files, find_sound_files, left_out
 
@@ -197,18 +205,26 @@ def predict(
     if others:
         say(left_out(others))
     network = fetch_network(settings.tracking(), model_uri)
+    device_of = read_devices(network, model_uri, device, device_from)
     broken = 0
     with (
         open_writer(format, network.scenes, output, timed=step is not None) as write,
         progress(len(files), "predicting", "files") as advance,
     ):
-        for found in classify_files(network, files) if step is None else classify_along(network, files, step):
+        classified = (
+            classify_files(network, files, device_of)
+            if step is None
+            else classify_along(network, files, step, device_of)
+        )
+        for found in classified:
             if found.error:
                 broken += 1
                 say(f"error: {found.path}: {found.error}")
             else:
                 write(found)
             advance(int(found.is_last))
+    if told := device_of.told(len(files)):
+        say(told)
     if broken:
         say(f"{broken} of {len(files)} files could not be read")
         raise typer.Exit(2)

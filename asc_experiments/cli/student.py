@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,11 @@ from asc_experiments.cli.options import (
     Validation,
     with_settings,
 )
+
+if TYPE_CHECKING:
+    from asc_experiments.distill.specialise import Specialisation
+
+_DISTILLING, _SPECIALISE = ("temperature", "label_weight"), "specialise."
 
 app = typer.Typer(
     help="Train students.",
@@ -41,6 +46,13 @@ def train_student(
     seed: Seed = 0,
     validation: Validation = 0.0,
     train_split: TrainSplitFile = None,
+    specialise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICES",
+            help="Fine-tune it for devices: known, or some, a,s1. --set specialise.epochs=20, … changes how.",
+        ),
+    ] = None,
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
@@ -48,9 +60,13 @@ def train_student(
     from asc_experiments.distill.standalone_student import train_single_student
 
     values = {"arch": "cp_mobile", "augment": augment, "epochs": epochs, "seed": seed}
-    distilling = ("temperature", "label_weight")
-    distillation = {key: value for key, value in settings_from(assignments).items() if key in distilling}
-    recipe = recipe_from(values, assignments, without=distilling)
+    given = settings_from(assignments)
+    distillation = {key: value for key, value in given.items() if key in _DISTILLING}
+    specialising = {key: value for key, value in given.items() if key.startswith(_SPECIALISE)}
+    specialisation = _specialisation(
+        specialise, {key.removeprefix(_SPECIALISE): value for key, value in specialising.items()}
+    )
+    recipe = recipe_from(values, assignments, without=(*_DISTILLING, *specialising))
     keys = [key.strip() for key in teachers.split(",") if key.strip()]
     tracking = settings.tracking()
     run_id, metrics = train_single_student(
@@ -60,5 +76,23 @@ def train_student(
         keys,
         distillation,
         validation,
+        specialisation,
     )
     show_network({"name": recipe.name, "run_id": run_id, "metrics": metrics}, f"student {recipe.name}", as_json)
+
+
+def _specialisation(devices: str | None, settings: dict[str, Any]) -> Specialisation | None:
+    """How ``--specialise`` and ``--set specialise.…`` have a student fine-tuned for devices; None where they do not.
+
+    Raises:
+        AscError: naming each setting that there is not, or that has another value.
+    """
+    from asc_experiments.base.errors import AscError
+    from asc_experiments.distill.specialise import KNOWN, Specialisation
+
+    if devices is None:
+        for name in settings:
+            raise AscError(f"--set {_SPECIALISE}{name}", "needs devices to fine-tune for", "give --specialise known")
+        return None
+    names: Any = devices if devices == KNOWN else [name.strip() for name in devices.split(",")]
+    return Specialisation.parse(settings | {"devices": names}, "--specialise")

@@ -18,6 +18,8 @@ from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.registry.network_store import has_network
 from asc_experiments.tracking.trials import (
     CORPUS,
+    DEVICES,
+    GENERAL_RUN,
     HELD_OUT,
     IDENTITY,
     MACHINE,
@@ -33,6 +35,7 @@ from asc_experiments.tracking.trials import (
 
 _COPIED_TAGS = (
     MODEL_ID, RECIPE, CORPUS, HELD_OUT, SEED, MACHINE, IDENTITY, LOGITS_DIGEST, TRAIN_SPLIT, TRAINING_CLIPS, SYNTHETIC,
+    GENERAL_RUN, DEVICES,
 )  # fmt: skip
 _NO_SCORES = ("train/", "time/", f"{ENSEMBLE}/", "export/")
 """What metrics begin with that are no scores of the student: its training's, its teachers', its exported files'."""

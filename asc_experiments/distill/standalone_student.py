@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from asc_experiments.base.errors import AscError
@@ -11,9 +12,10 @@ from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank, check_learnable
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.known_students import find_student, log_found, scores_of, student_lock, with_further_scores
+from asc_experiments.distill.specialise import Specialisation, specialised_identity, train_specialised
 from asc_experiments.distill.student import Distillation, log_ensemble, soft_targets, student_identity, train_student
 from asc_experiments.distill.training_context import TrainingContext
-from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.trials import IDENTITY, ORIGINAL, SEED
 from asc_experiments.training import Recipe
@@ -29,6 +31,7 @@ def train_single_student(
     keys: Sequence[str],
     distillation: dict[str, Any],
     fraction: float = 0.0,
+    specialise: Specialisation | None = None,
 ) -> tuple[str, dict[str, float]]:
     """Train one student and log it as a run of its own, unless the tracking server has exactly this one already.
 
@@ -41,6 +44,8 @@ def train_single_student(
         keys: of its teachers; none trains on labels alone.
         distillation: temperature and label weight, where they are not the published ones.
         fraction: of the training fold to hold out, for a student without teachers; with teachers theirs is used.
+        specialise: how the student is fine-tuned for devices; None leaves it as one network for all. The general one
+            gets a run of its own, too.
 
     Returns:
         The run's id and the metrics of its Scorecards.
@@ -74,22 +79,47 @@ def train_single_student(
             check_learnable(teacher, bench)
     targets = soft_targets(bench, ensemble, settings)  # refuses missing clips before there is a run
     key = student_identity(bench, recipe, targets)
-    experiment, tags = tracking.experiment(EXPERIMENT), {IDENTITY: key, SEED: str(recipe.seed)}
-    with bench.lock(student_lock(key)):
-        found = find_student(tracking, key)
-        known = None if found is None else _known_here(tracking, experiment, found)
-        if known is not None:
-            say(f"student {recipe.name}: already trained, in run {known.run_id}")
-            return known.run_id, _scorecards(known)
-        with tracking.run(experiment, recipe.name, "student", tags) as run:
-            if ensemble is not None:
-                log_ensemble(bench, run, ensemble)
-            if found is None:
-                return run.run_id, train_student(bench, recipe, run, targets, identity=key)
-            say(f"student {recipe.name}: a study trained it, in run {found.run_id}")
-            found = with_further_scores(bench, found)
-            log_found(bench, run, found)
-            return run.run_id, _scorecards(found)
+    place = _Place(bench, ensemble, tracking.experiment(EXPERIMENT))
+    general = place.once(
+        recipe.name, key, recipe.seed, lambda run: train_student(bench, recipe, run, targets, identity=key)
+    )
+    if specialise is None:
+        return general.run_id, _scorecards(general)
+    trained = tracking.get(general.tags.get(ORIGINAL, general.run_id))
+    key = specialised_identity(bench, key, specialise)
+    how = (trained, targets, specialise, key)
+    made = place.once(
+        f"{recipe.name} by device", key, recipe.seed, lambda run: train_specialised(bench, recipe, run, *how)
+    )
+    return made.run_id, _scorecards(made)
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """The experiment of single students, and what those that go there have in common."""
+
+    bench: TrainingContext
+    ensemble: Ensemble | None
+    experiment_id: str
+
+    def once(self, name: str, key: str, seed: int, train: Callable[[Run], object]) -> RunRecord:
+        """The run here of the student of this key: there already, told of one that a study trained, or trained now."""
+        tracking = self.bench.tracking
+        with self.bench.lock(student_lock(key)):
+            found = find_student(tracking, key)
+            known = None if found is None else _known_here(tracking, self.experiment_id, found)
+            if known is not None:
+                say(f"student {name}: already trained, in run {known.run_id}")
+                return known
+            with tracking.run(self.experiment_id, name, "student", {IDENTITY: key, SEED: str(seed)}) as run:
+                if self.ensemble is not None:
+                    log_ensemble(self.bench, run, self.ensemble)
+                if found is None:
+                    train(run)
+                else:
+                    say(f"student {name}: a study trained it, in run {found.run_id}")
+                    log_found(self.bench, run, with_further_scores(self.bench, found))
+        return tracking.get(run.run_id)
 
 
 def _scorecards(student: RunRecord) -> dict[str, float]:

@@ -315,12 +315,18 @@ class TrainingContext:
         labels, devices = self.corpus.labels[rows], self.corpus.device_of[rows]
         return measure(METRICS.values(), logits[rows], labels, devices, self.groups_for(rows), self.corpus.scenes)
 
-    def trainer(self, recipe: Recipe, soft_targets: SoftTargets | None = None) -> Trainer:
-        """What trains a Recipe on this corpus, before its first epoch."""
-        responses, weights = self.responses_for(recipe), self.weights_for(recipe)
+    def trainer(
+        self,
+        recipe: Recipe,
+        soft_targets: SoftTargets | None = None,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> Trainer:
+        """What trains a Recipe on this corpus, before its first epoch; from given weights, or as the Recipe says."""
+        responses = self.responses_for(recipe)
+        weights = self.weights_for(recipe) if start is None else None
         bank = responses.responses if responses else None
         segments = self._segments if recipe.needs_segments else None
-        return Trainer(recipe, self.clips, self.corpus.scenes, bank, soft_targets, weights, segments)
+        return Trainer(recipe, self.clips, self.corpus.scenes, bank, soft_targets, weights, segments, start)
 
     @cached_property
     def _segments(self) -> Segments:

@@ -9,8 +9,12 @@ from typing import Self
 OVERALL, MACRO, DEVICE, GROUP, SCENE = "overall", "macro", "device", "group", "scene"
 """Parts of the clips. ``macro`` is the mean over the scenes; the last three have a name: ``group/unseen``."""
 VALIDATION, ENSEMBLE, STD, REPLICATION = "validation", "ensemble", "std", "replicated"
-PREFIXES = (VALIDATION, ENSEMBLE, STD, REPLICATION, "difference")
-"""What stands before a metric that is not of the test fold, of the network itself, or a mean over its students."""
+GENERAL, GAIN = "general", "gain"
+PREFIXES = (VALIDATION, ENSEMBLE, STD, REPLICATION, GENERAL, GAIN, "difference")
+"""What stands before a metric that is not of the test fold, of the network itself, or a mean over its students.
+
+``general`` is of the student for all devices that a student with networks for devices was made of, and ``gain`` what
+those networks gain over it; the ends of its interval are ``gain/low/…`` and ``gain/high/…``."""
 TARGETS = "targets"
 """What stands before that which a student learned from, on the training clips."""
 

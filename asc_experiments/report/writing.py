@@ -85,11 +85,14 @@ def _parts(findings: Findings) -> list[Table | Text]:
 
 
 def _said(findings: Findings) -> list[str]:
-    """What the tables leave open: what makes a good teacher, and which parameters matter."""
+    """What the tables leave open: what makes a good teacher, what knowing the device gives, which parameters matter."""
+    from asc_experiments.report.analysis.device_networks import device_gain_in_words
     from asc_experiments.report.sections.attributes import attributes_in_words
     from asc_experiments.report.sections.search import importances_in_words
 
     said = [attributes_in_words(findings)] if findings.attributes else []
+    if findings.answer is not None and (gain := device_gain_in_words(findings.runs, findings.answer.trial)):
+        said.append(gain)
     return [*said, *([importances_in_words(findings)] if findings.importances else [])]
 
 

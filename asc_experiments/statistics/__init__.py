@@ -6,7 +6,7 @@ Everything that claims something about networks (champion, report, replication, 
 
 from asc_experiments.statistics.chance import Learning, dg_floor, learning_of
 from asc_experiments.statistics.evidence import Evidence, as_one, pooled
-from asc_experiments.statistics.margin import CONFIDENCE, Margin, level, margin
+from asc_experiments.statistics.margin import CONFIDENCE, Margin, level, margin, paired
 
 __all__ = [
     "CONFIDENCE",
@@ -18,5 +18,6 @@ __all__ = [
     "learning_of",
     "level",
     "margin",
+    "paired",
     "pooled",
 ]

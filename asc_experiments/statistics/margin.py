@@ -163,6 +163,30 @@ def within(
     return found if unknown else _with_interval(found, [side], fixed_students or table.students < 2)
 
 
+def paired(ours: Evidence, theirs: Evidence, metric: str, fixed_students: bool = False) -> Margin:
+    """The difference of a metric where each of our students was made of the one of theirs with the same number.
+
+    Places and students count as in :func:`margin`, but each student is on both sides: what two share by their common
+    beginning is in no difference between them. Of a single student it is asked only how that very pair does elsewhere.
+
+    Args:
+        ours: the answers of students that were made of others, say fine-tuned.
+        theirs: the answers of those others, in the same order, on the same clips.
+        metric: a Scorecard's metric.
+        fixed_students: see :func:`margin`.
+
+    Raises:
+        ValueError: if the metric concerns none of the clips, or the two have not as many students.
+    """
+    if ours.students != theirs.students:
+        raise ValueError(f"{ours.students} students are no pairs of {theirs.students}")
+    side = _Within(*(_Side.of(table, metric) for table in (ours, theirs)))
+    value, students = float(side.values().mean()), (ours.students, theirs.students)
+    unknown = ONE_PLACE if side.places < 2 else "" if ours.is_of_the_same_clips(theirs) else OTHER_CLIPS
+    found = Margin(metric, value, math.nan, -math.inf, math.inf, unknown, students, side.places)
+    return found if unknown else _with_interval(found, [side], fixed_students or ours.students < 2)
+
+
 class Part(NamedTuple):
     """A part of the variance of a difference, and with how many degrees of freedom it is known."""
 

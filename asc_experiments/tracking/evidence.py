@@ -11,6 +11,8 @@ from asc_experiments.tracking.client.run import Run
 
 STUDENTS, REPLICATES = "evidence/students.npz", "evidence/replicates.npz"
 """Of the networks of a run (a teacher's or a student's own: one); of a trial's students with fresh seeds."""
+GENERAL_STUDENTS = "evidence/general.npz"
+"""Of the general students that a run's students with networks for devices were made of, in the same order."""
 
 
 def log_evidence(run: Run, splits: Mapping[str, Evidence], name: str = STUDENTS) -> None:

@@ -73,7 +73,11 @@ OBJECTIVE_CLIPS, OBJECTIVE_PLACES = "asc.objective_clips", "asc.objective_places
 OBJECTIVE_DEVICES, OBJECTIVE_POINT = "asc.objective_devices", "asc.objective_point"
 """How many clips the objective is measured on, at how many places, of which devices, and how many points of an accuracy
 one clip is; of a study and of its trials. See :class:`asc_experiments.tracking.objective.ObjectiveClips`."""
-TRIAL_KIND, SEED_KIND, REPLICATE_KIND = "trial", "seed", "replicate"
+TRIAL_KIND, SEED_KIND, REPLICATE_KIND, GENERAL_KIND = "trial", "seed", "replicate", "general"
+"""The last is of a student that others were made of for a device each; those count for their trial in its place."""
+GENERAL_RUN, DEVICES = "asc.general", "asc.devices"
+"""Of a student with networks for devices: the run of the student for all devices that they were made of; their names,
+as JSON."""
 _SEARCHED = "search."
 """What the names of a trial's parameters begin with that are Optuna's."""
 _EQUALS = 20

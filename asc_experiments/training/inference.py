@@ -29,6 +29,15 @@ _LOWEST_RATE = 100
 """In Hz. What claims less is no recording of sound, and would take hundreds of times its size at 32 kHz."""
 
 
+DeviceOf = Callable[[Path], str | None]
+"""The name of the device that recorded a file; None where it is not known."""
+
+
+def no_device(path: Path) -> str | None:
+    """Of no file is the device known."""
+    return None
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a network says of one file, or of a window of it: a scene with its probability, or an error.
@@ -96,25 +105,44 @@ def left_out(files: Sequence[Path]) -> str:
     return f"left out, no sound files by their names: {named}{more}"
 
 
-def classify_files(network: SceneNetwork, paths: Iterable[Path]) -> Iterator[Prediction]:
+def classify_files(
+    network: SceneNetwork, paths: Iterable[Path], device_of: DeviceOf = no_device
+) -> Iterator[Prediction]:
     """Classify files in their order, several short ones at a time; a broken one yields its error, the next follows.
 
     Args:
         network: in evaluation mode.
         paths: of sound files.
+        device_of: the device that recorded a file, where it is known and the network has others for devices.
     """
-    logits_of = network.folded()
+    logits_of = _folded(network)
     for group in in_groups(map(_read, paths), lambda sound: sound.windows):
-        heard = [sound.windows for sound in group if not sound.error]
-        said = iter(classify_windows(logits_of, heard)) if heard else iter(())
+        said: dict[int, np.ndarray] = {}
+        for device in logits_of:
+            own = [sound for sound in group if not sound.error and _device(network, device_of(sound.path)) == device]
+            if own:
+                found = classify_windows(logits_of[device], [sound.windows for sound in own])
+                said |= {id(sound): each for sound, each in zip(own, found, strict=True)}
         for sound in group:
             if sound.error:
                 yield Prediction(sound.path, error=sound.error)
                 continue
-            yield _prediction(network, sound.path, next(said))
+            yield _prediction(network, sound.path, said[id(sound)])
 
 
-def classify_along(network: SceneNetwork, paths: Iterable[Path], every: float) -> Iterator[Prediction]:
+def _folded(network: SceneNetwork) -> dict[str | None, Callable[[Tensor], Tensor]]:
+    """What each network computes, by its device; None is the general one."""
+    return {None: network.folded()} | {device: each.folded() for device, each in network.of_devices.items()}
+
+
+def _device(network: SceneNetwork, device: str | None) -> str | None:
+    """The device whose network answers for a recording of a device; None where that is the general one."""
+    return device if device in network.of_devices else None
+
+
+def classify_along(
+    network: SceneNetwork, paths: Iterable[Path], every: float, device_of: DeviceOf = no_device
+) -> Iterator[Prediction]:
     """Classify windows of one second of each file, begun at equal distances; as :func:`classify_files` otherwise.
 
     A file that does not end with a window has one more, which reaches back from its end; a shorter one than a second
@@ -124,9 +152,11 @@ def classify_along(network: SceneNetwork, paths: Iterable[Path], every: float) -
         network: in evaluation mode.
         paths: of sound files.
         every: seconds from the beginning of a window to that of the next.
+        device_of: as for :func:`classify_files`.
     """
-    logits_of = network.folded()
+    of_devices = _folded(network)
     for path in paths:
+        logits_of = of_devices[_device(network, device_of(path))]
         samples, error = _heard(path)
         if error:
             yield Prediction(path, error=error)

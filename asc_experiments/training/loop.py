@@ -79,6 +79,7 @@ class Trainer:
         soft_targets: makes it a distillation.
         weights: published ones, by the names of their tensors, for a Recipe that starts from them.
         segments: the recordings that the training clips were cut from, for a Recipe that crops them anew.
+        start: the weights of a network of the same shape to fine-tune; published ones are then not needed.
 
     Raises:
         AscError: if the Recipe crops and there are soft targets.
@@ -93,6 +94,7 @@ class Trainer:
         soft_targets: SoftTargets | None = None,
         weights: Mapping[str, Tensor] | None = None,
         segments: Segments | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         if soft_targets is not None:
             check_learns_from_logits(recipe)
@@ -101,7 +103,9 @@ class Trainer:
         self.clips = clips
         self.rng = np.random.default_rng(recipe.seed)
         self.network = SceneNetwork(recipe, scenes).to(clips.device)
-        if recipe.pretrained != "none":
+        if start is not None:
+            self.network.model.load_state_dict(start)
+        elif recipe.pretrained != "none":
             if weights is None:
                 raise ValueError(f"pretrained {recipe.pretrained} needs weights")
             start_from(self.network.model, weights)

@@ -32,6 +32,10 @@ class SceneNetwork(nn.Module):
     Args:
         recipe: decides architecture and size.
         scenes: the scenes' names, in the order of the logits.
+
+    Attributes:
+        of_devices: the networks that were made of this one for a device each, by the device's name; of the same scenes
+            and shape. Empty where one network serves all.
     """
 
     def __init__(self, recipe: Recipe, scenes: tuple[str, ...]) -> None:
@@ -40,6 +44,7 @@ class SceneNetwork(nn.Module):
         arch = shape.pop("arch")
         self.recipe = recipe
         self.scenes = scenes
+        self.of_devices: dict[str, SceneNetwork] = {}  # in a dict they are no part of this one's parameters
         self.frontend = LogMel.for_arch(arch)
         self.model = build_model(arch, n_classes=len(scenes), **shape)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
@@ -47,6 +52,10 @@ class SceneNetwork(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:
         """``(batch, samples)`` float at 32 kHz to logits ``(batch, scenes)``."""
         return self.model(self.frontend(waveforms))
+
+    def for_device(self, device: str | None) -> SceneNetwork:
+        """The network for recordings of a device: this one where there is none of its own, or the device is unknown."""
+        return self if device is None else self.of_devices.get(device, self)
 
     def folded(self) -> Callable[[Tensor], Tensor]:
         """What :meth:`forward` computes in evaluation mode, faster: batch norm is part of the convolutions."""
@@ -63,14 +72,23 @@ def complexity_of(recipe: Recipe, scenes: tuple[str, ...]) -> Complexity:
 
 
 def save_network(network: SceneNetwork, folder: Path) -> None:
-    """Write a network's description and weights into an existing folder."""
+    """Write a network's description and weights into an existing folder, with the networks made of it for devices."""
     description: dict[str, Any] = {"recipe": network.recipe.model_dump(mode="json"), "scenes": list(network.scenes)}
     source = ARCHITECTURES[network.recipe.arch].source
     if source is not None:
         description["source"] = asdict(source)
+    files = {device: f"device-{number}.safetensors" for number, device in enumerate(sorted(network.of_devices))}
+    if files:  # a device's name need not be one of a file
+        description["devices"] = files
     (folder / _DESCRIPTION).write_text(json.dumps(description, indent=1))
+    _save_weights(network, folder / _WEIGHTS)
+    for device, file in files.items():
+        _save_weights(network.of_devices[device], folder / file)
+
+
+def _save_weights(network: SceneNetwork, path: Path) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.model.state_dict().items()}
-    save_file(weights, folder / _WEIGHTS)
+    save_file(weights, path)
 
 
 def load_network(folder: Path) -> SceneNetwork:
@@ -84,11 +102,18 @@ def load_network(folder: Path) -> SceneNetwork:
         _check_source(description, folder)
         check_augmentations(description["recipe"], folder)
         recipe = Recipe.model_validate(description["recipe"])
-        network = SceneNetwork(recipe, tuple(description["scenes"]))
-        network.model.load_state_dict(load_file(folder / _WEIGHTS))
+        network = _with_weights(recipe, description, folder / _WEIGHTS)
+        for device, file in description.get("devices", {}).items():
+            network.of_devices[device] = _with_weights(recipe, description, folder / Path(file).name).eval()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise AscError(folder, f"holds no readable network ({error})", "train or download it again") from None
     return network.eval()
+
+
+def _with_weights(recipe: Recipe, description: Mapping[str, Any], path: Path) -> SceneNetwork:
+    network = SceneNetwork(recipe, tuple(description["scenes"]))
+    network.model.load_state_dict(load_file(path))
+    return network
 
 
 def _check_source(description: Mapping[str, Any], folder: Path) -> None:

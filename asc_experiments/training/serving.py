@@ -18,8 +18,9 @@ from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.training.inference import classify_windows, heard_windows, in_groups
 from asc_experiments.training.network import SceneNetwork, load_network
 
-WAVEFORM, SAMPLING_RATE = "waveform", "sampling_rate"
-"""The columns that go in; the second may be absent or empty: 32 kHz."""
+WAVEFORM, SAMPLING_RATE, DEVICE = "waveform", "sampling_rate", "device"
+"""The columns that go in. The second may be absent or empty: 32 kHz. So may the third, which only a model with networks
+for devices has: the general network answers then, and for a device that none is for."""
 SCENE, PROBABILITY = "scene", "probability"
 """The first columns that come out."""
 
@@ -33,7 +34,8 @@ class ScenePredictor:
 
     def __init__(self, network: SceneNetwork) -> None:
         self.network = network
-        self._logits_of = network.folded()
+        self._logits_of = {name: each.folded() for name, each in network.of_devices.items()}
+        self._general = network.folded()
 
     @classmethod
     def load(cls, folder: Path) -> ScenePredictor:
@@ -49,7 +51,8 @@ class ScenePredictor:
 
         Args:
             sounds: the column ``waveform`` (samples as floats in [-1, 1], any length above zero) and, where it is not
-                32 kHz, ``sampling_rate`` in Hz; or an array ``(rows, samples)`` at 32 kHz.
+                32 kHz, ``sampling_rate`` in Hz; of a model with networks for devices also ``device``; or an array
+                ``(rows, samples)`` at 32 kHz.
 
         Returns:
             In the same order and under the same index: ``scene``, its ``probability``, and the whole distribution in a
@@ -63,16 +66,26 @@ class ScenePredictor:
         if WAVEFORM not in sounds:
             remedy = f"give it, and {SAMPLING_RATE} where that is not {SAMPLE_RATE}"
             raise AscError("the input", f"has no column '{WAVEFORM}'", remedy)
-        groups = in_groups(_rows(sounds), lambda windows: windows)
-        probabilities = [classify_windows(self._logits_of, group) for group in groups]
         scenes = self.network.scenes
-        table = np.concatenate(probabilities) if probabilities else np.empty((0, len(scenes)))
+        table = np.empty((len(sounds), len(scenes)))
+        for device, rows in self._by_network(sounds).items():
+            logits_of = self._general if device is None else self._logits_of[device]
+            done = 0
+            for group in in_groups(_windows_of(sounds, rows), lambda windows: windows):
+                table[rows[done : done + len(group)]] = classify_windows(logits_of, group)
+                done += len(group)
         columns: dict[str, Any] = {
             SCENE: np.array(scenes, dtype=object)[table.argmax(axis=1)],
             PROBABILITY: table.max(axis=1),
         }
         columns |= {column: table[:, number] for number, column in enumerate(distribution_columns(scenes))}
         return pd.DataFrame(columns, index=sounds.index)
+
+    def _by_network(self, sounds: pd.DataFrame) -> dict[str | None, np.ndarray]:
+        """The rows that each network answers for, in their order, by its device; None is the general one."""
+        devices = sounds[DEVICE].tolist() if DEVICE in sounds and self._logits_of else [None] * len(sounds)
+        chosen = [each if isinstance(each, str) and each in self._logits_of else None for each in devices]
+        return {each: np.flatnonzero([other == each for other in chosen]) for each in dict.fromkeys(chosen)}
 
 
 def distribution_columns(scenes: tuple[str, ...]) -> list[str]:
@@ -87,11 +100,11 @@ def _as_table(waveforms: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({WAVEFORM: list(waveforms)})
 
 
-def _rows(sounds: pd.DataFrame) -> Iterator[np.ndarray]:
-    """The windows of each row."""
-    rates = sounds[SAMPLING_RATE] if SAMPLING_RATE in sounds else [None] * len(sounds)
-    for row, (waveform, rate) in enumerate(zip(sounds[WAVEFORM], rates, strict=True)):
-        yield _windows(waveform, rate, row)
+def _windows_of(sounds: pd.DataFrame, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The windows of each of some rows."""
+    for row in rows.tolist():
+        rate = sounds[SAMPLING_RATE].iloc[row] if SAMPLING_RATE in sounds else None
+        yield _windows(sounds[WAVEFORM].iloc[row], rate, row)
 
 
 def _windows(waveform: Any, rate: Any, row: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asc_experiments.statistics import Evidence, dg_floor, learning_of, level, margin
+from asc_experiments.statistics import Evidence, dg_floor, learning_of, level, margin, paired
 
 SCENES = ("airport", "bus", "park")
 DEVICES = ("a", "s4")
@@ -263,3 +263,48 @@ def test_devices_that_heard_the_same_places_differ_by_less(missing: float) -> No
     independent = np.sqrt(0.25 / table.clips.sum(axis=0).mean())
     assert dg_floor(table) == pytest.approx(np.mean(seen), rel=0.03)
     assert missing or dg_floor(table) < 0.75 * independent
+
+
+def test_pairs_take_off_what_students_share_with_those_they_were_made_of() -> None:
+    theirs = evidence(np.random.default_rng(0), [0.3, 0.5, 0.7, 0.9])
+    answered = np.minimum(theirs.clips, theirs.correct + np.random.default_rng(1).integers(0, 4, theirs.correct.shape))
+    ours = replace(theirs, correct=answered)
+    pairs, apart = paired(ours, theirs, "accuracy/overall"), margin(ours, theirs, "accuracy/overall")
+    assert pairs.value == pytest.approx(apart.value)
+    assert pairs.is_better
+    assert apart.is_open, "the students themselves differ by far more"
+    swapped = paired(theirs, ours, "accuracy/overall")
+    assert (swapped.low, swapped.high) == pytest.approx((-pairs.high, -pairs.low))
+
+
+def test_pairs_that_answer_alike_differ_by_nothing() -> None:
+    table = evidence(np.random.default_rng(0), [0.3, 0.6])
+    for metric in ("accuracy/macro", "accuracy/device/a", "device_generalization"):
+        found = paired(table, table, metric)
+        assert (found.value, found.low, found.high, found.error) == (0, 0, 0, 0)
+
+
+def test_one_pair_is_asked_only_how_it_does_at_other_places() -> None:
+    theirs = evidence(np.random.default_rng(0), [0.5], spread=0.1)
+    ours = evidence(np.random.default_rng(0), [0.6], spread=0.1)
+    one = paired(ours, theirs, "accuracy/overall")
+    assert one.is_known
+    fixed = margin(ours, theirs, "accuracy/overall", fixed_students=True)
+    assert (one.low, one.high) == pytest.approx((fixed.low, fixed.high))
+
+
+def test_students_that_are_no_pairs_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="2 students are no pairs of 3"):
+        paired(evidence(rng, [0.5, 0.5]), evidence(rng, [0.5] * 3), "accuracy/overall")
+
+
+def test_pairs_of_recipes_that_gain_nothing_are_rarely_found_better() -> None:
+    rng, found = np.random.default_rng(0), []
+    for _ in range(300):
+        hard = rng.normal(0, 0.1, 30)
+        accuracies = rng.normal(0.6, 0.05, 3)
+        gains = rng.normal(0, 0.02, 3)  # what fine-tuning does to each student, nothing on average
+        theirs = evidence(rng, list(accuracies), hard=hard)
+        found.append(paired(evidence(rng, list(accuracies + gains), hard=hard), theirs, "accuracy/overall"))
+    assert np.mean([not each.is_open for each in found]) < 0.08

@@ -199,3 +199,28 @@ def test_a_broken_file_among_windows_is_named_and_the_next_follows(network: Scen
     assert "not a readable sound file" in broken.error
     assert broken.is_last
     assert (first.begin, second.begin) == (0.0, 1.0)
+
+
+def test_files_of_several_devices_are_answered_in_their_order(network: SceneNetwork, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    several = SceneNetwork(network.recipe, network.scenes).eval()
+    several.of_devices = {"a": network, "s1": SceneNetwork(network.recipe, network.scenes).eval()}
+    paths = []
+    for number, device in enumerate(["a", "s1", "b", "a", "b", "s1"]):
+        paths.append(tmp_path / f"{number}-{device}.wav")
+        soundfile.write(paths[-1], np.random.default_rng(number).normal(0, 0.1, 32_000), 32_000)
+    paths.insert(2, tmp_path / "gone-a.wav")
+
+    def device_of(path: Path) -> str:
+        return path.stem.split("-")[1]
+
+    found = list(classify_files(several, paths, device_of))
+    assert [each.path for each in found] == paths
+    assert found[2].error
+    along = list(classify_along(several, paths, 1.0, device_of))
+    for each, other in zip(found, along, strict=True):
+        if not each.error:
+            samples = soundfile.read(each.path, dtype="float32")[0]
+            expected = classify(several.for_device(device_of(each.path)), samples)
+            np.testing.assert_allclose(list((each.distribution or {}).values()), expected, atol=1e-6)
+            np.testing.assert_allclose(list((other.distribution or {}).values()), expected, atol=1e-6)

@@ -92,3 +92,27 @@ def test_other_input_is_refused_with_what_to_give() -> None:
         predictor("bus", "park").predict(pd.DataFrame({"wave": [[0.1]]}))
     with pytest.raises(AscError, match="3 dimensions; give"):
         predictor("bus", "park").predict(np.zeros((2, 2, 2)))
+
+
+def test_rows_go_to_the_network_of_their_device_and_others_to_the_general_one() -> None:
+    torch.manual_seed(0)
+    recipe, scenes = make_recipe("cp_mobile", base_channels=8), ("bus", "park", "tram")
+    general = SceneNetwork(recipe, scenes).eval()
+    general.of_devices = {device: SceneNetwork(recipe, scenes).eval() for device in ("a", "s1")}
+    served = ScenePredictor(general)
+    devices = ["s1", "a", "s9", None, float("nan"), "s1", 3]
+    waveforms = [noise(40_000 + number) for number in range(len(devices))]
+    table = served.predict(pd.DataFrame({"waveform": waveforms, "device": devices}, index=range(50, 57)))
+    assert list(table.index) == list(range(50, 57))
+    networks = [general.for_device(device if isinstance(device, str) else None) for device in devices]
+    expected = np.stack([classify(network, each) for network, each in zip(networks, waveforms, strict=True)])
+    np.testing.assert_allclose(table.iloc[:, 2:].to_numpy(), expected, atol=1e-6)
+    without = served.predict(pd.DataFrame({"waveform": waveforms}))
+    expected = np.stack([classify(general, each) for each in waveforms])
+    np.testing.assert_allclose(without.iloc[:, 2:].to_numpy(), expected, atol=1e-6)
+
+
+def test_a_model_of_one_network_ignores_devices() -> None:
+    served = predictor("bus", "park")
+    sounds = pd.DataFrame({"waveform": [noise(32_000)], "device": ["a"]})
+    pd.testing.assert_frame_equal(served.predict(sounds), served.predict(sounds[["waveform"]]))

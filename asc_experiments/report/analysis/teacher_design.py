@@ -158,6 +158,8 @@ def _kind(run: RunRecord | None, key: str) -> str:
 
 def _column(values: Sequence[Any]) -> Floats | None:
     """A setting as columns of about the same size: a number's ranks, whether a choice was made; None of no use."""
+    if not values:  # no student was taught
+        return None
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         made = ranks(np.array([values], dtype=np.float64))[0] / max(1, len(values))
         return made[:, None] if np.ptp(made) > 0 else None

@@ -10,6 +10,7 @@ from asc_experiments.report.analysis.study_setting import setting_in_words, sett
 from asc_experiments.report.render.blocks import Chapter, Report, Section, Table
 from asc_experiments.report.sections.attributes import attributes_section
 from asc_experiments.report.sections.calibration import calibration_section
+from asc_experiments.report.sections.device_networks import device_networks_section
 from asc_experiments.report.sections.devices import devices_section
 from asc_experiments.report.sections.front import answer_section, choice_section
 from asc_experiments.report.sections.kinds import kinds_section
@@ -36,6 +37,7 @@ def chapter_of(findings: Findings) -> Chapter:
             choice_section(findings),
             teaching_section(findings),
             devices_section(findings),
+            device_networks_section(findings),
             gain_section(findings),
             kinds_section(findings),
             size_section(findings),

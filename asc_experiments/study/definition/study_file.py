@@ -18,6 +18,7 @@ from asc_experiments.base.yaml import read_yaml
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.train_split import WHOLE_FOLD, train_split_name
 from asc_experiments.distill.keys import differing
+from asc_experiments.distill.specialise import Specialisation
 from asc_experiments.metrics import MACRO_ACCURACY, VALIDATION, is_better_higher
 from asc_experiments.study.definition.bundled_studies import find_study
 from asc_experiments.study.definition.ensemble_space import EnsembleSpace
@@ -58,6 +59,9 @@ class Objective(Settings):
 
 
 _BY_METRIC = BeforeValidator(lambda value: {"metric": value} if isinstance(value, str) else value)
+
+
+_KNOWN_DEVICES = BeforeValidator(lambda value: {"devices": value} if isinstance(value, str | list) else value)
 
 
 class Replication(Settings):
@@ -152,6 +156,8 @@ class StudyFile(Settings):
         ensemble: which teachers a trial may take, how many, and how their logits combine.
         student: settings of the CP-Mobile student.
         distillation: ``temperature`` and ``label_weight``.
+        specialise: how each student is fine-tuned for the devices that it was trained on, which test clips then tell;
+            without it one network serves all devices.
         enqueue: trials to run first, by parameter; the first of them is the baseline.
         replicate: how the best trials and the baseline are repeated with fresh seeds.
         scales: named sets of changes by dotted key, for ``--scale``.
@@ -175,6 +181,7 @@ class StudyFile(Settings):
     ensemble: EnsembleSpace
     student: Searchables = Field(default_factory=dict)
     distillation: Searchables = Field(default_factory=dict)
+    specialise: Annotated[Specialisation | None, _KNOWN_DEVICES] = None
     enqueue: Annotated[tuple[dict[str, Scalar], ...], Field(strict=False), ONE_OR_MORE] = ()
     replicate: Replication | None = None
     scales: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -5,7 +5,7 @@ Each is a function of a TrainingContext and a small description, so that it runs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,13 +22,16 @@ from asc_experiments.distill.known_students import (
     student_lock,
     with_further_scores,
 )
+from asc_experiments.distill.specialise import Specialisation, specialised_identity, train_specialised
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
-from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking import Run, RunRecord
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND, PARENT, Stopped
 from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import (
     CELL,
+    GENERAL_KIND,
+    GENERAL_RUN,
     IDENTITY,
     MODEL_ID,
     ORIGINAL,
@@ -40,7 +43,7 @@ from asc_experiments.tracking.trials import (
     adopt_student,
     students_of_cell,
 )
-from asc_experiments.training import Recipe
+from asc_experiments.training import Recipe, SoftTargets
 
 PRUNED_NOTE = "pruned"
 """How the note of a pruned trial's run begins."""
@@ -117,6 +120,7 @@ class SeedJob:
         reporter: hears of every epoch.
         cell: what the trial is but for its students' seeds.
         identity: the study's; empty where an earlier version began it.
+        specialise: how it is fine-tuned for devices; None where one network serves all.
     """
 
     study: str
@@ -132,19 +136,29 @@ class SeedJob:
     reporter: Reporter | None = None
     cell: str = ""
     identity: str = ""
+    specialise: Specialisation | None = None
 
 
 @dataclass(frozen=True)
 class SeedResult:
     """A trained student: the run that has its logits, its network among MLflow's models, its Scorecards and complexity.
 
-    The time of its training is that which this trial spent on it: none where it was found.
+    The time of its training is that which this trial spent on it: none where it was found. Of one with networks for
+    devices, ``general`` is the run of the student that they were made of.
     """
 
     run_id: str
     model_id: str
     seed: int
     metrics: Mapping[str, float]
+    general: str = ""
+
+    @classmethod
+    def of(cls, student: RunRecord, metrics: Mapping[str, float] | None = None) -> SeedResult:
+        """A student's run; with other metrics than its own, where those are given."""
+        told = dict(student.metrics if metrics is None else metrics)
+        tags = student.tags
+        return cls(student.run_id, tags[MODEL_ID], int(tags[SEED]), told, tags.get(GENERAL_RUN, ""))
 
 
 def train_teacher(bench: TrainingContext, recipe: Recipe) -> str:
@@ -167,25 +181,50 @@ def train_seed(bench: TrainingContext, job: SeedJob) -> SeedResult:
         log_ensemble(bench, bench.tracking.writer(job.parent, job.experiment_id), ensemble)
     targets = soft_targets(bench, ensemble, job.distillation)
     key = student_identity(bench, job.student, targets)
-    tags = {STUDY: job.study, TRIAL: str(job.trial), SEED: str(job.student.seed), IDENTITY: key}
-    tags |= {name: value for name, value in ((CELL, job.cell), (STUDY_ID, job.identity)) if value}
+    if job.specialise is None:
+        return _student(bench, job, key, lambda run: train_student(bench, job.student, run, targets, job.reporter, key))
+    general = _general(bench, job, targets, key)
+    key = specialised_identity(bench, key, job.specialise)
+    how = (targets, job.specialise, key)
+    return _student(bench, job, key, lambda run: train_specialised(bench, job.student, run, general, *how))
+
+
+def _student(bench: TrainingContext, job: SeedJob, key: str, train: Callable[[Run], object]) -> SeedResult:
+    """The student of this key: found, or trained into a run of its own."""
+    tags = _tags(job, key)
     with bench.lock(student_lock(key)):
         found = find_student(bench.tracking, key)
         if found is not None:
             return _found(bench, job, with_further_scores(bench, found), tags)
         with bench.tracking.run(job.experiment_id, _name(job), job.kind, tags, job.parent) as run:
+            train(run)
+    return SeedResult.of(bench.tracking.get(run.run_id))
+
+
+def _general(bench: TrainingContext, job: SeedJob, targets: SoftTargets | None, key: str) -> RunRecord:
+    """The run of the general student that networks for devices are made of, wherever it was trained."""
+    with bench.lock(student_lock(key)):
+        found = find_student(bench.tracking, key)
+        if found is not None:
+            return found
+        tags, name = _tags(job, key), f"{GENERAL_KIND} {job.student.seed}"
+        with bench.tracking.run(job.experiment_id, name, GENERAL_KIND, tags, job.parent) as run:
             train_student(bench, job.student, run, targets, job.reporter, key)
-    record = bench.tracking.get(run.run_id)
-    return SeedResult(run.run_id, record.tags[MODEL_ID], job.student.seed, dict(record.metrics))
+    return bench.tracking.get(run.run_id)
+
+
+def _tags(job: SeedJob, key: str) -> dict[str, str]:
+    tags = {STUDY: job.study, TRIAL: str(job.trial), SEED: str(job.student.seed), IDENTITY: key}
+    return tags | {name: value for name, value in ((CELL, job.cell), (STUDY_ID, job.identity)) if value}
 
 
 def _found(bench: TrainingContext, job: SeedJob, student: RunRecord, tags: dict[str, str]) -> SeedResult:
     """Have a student that was found count for a trial."""
-    what, tracking, seed = f"trial {job.trial}: student {job.student.name}", bench.tracking, job.student.seed
+    what, tracking = f"trial {job.trial}: student {job.student.name}", bench.tracking
     is_here = student.experiment_id == job.experiment_id and student.tags.get(KIND) == job.kind
     if is_here and (student.tags.get(PARENT) == job.parent or adopt_student(tracking, student, job.parent, tags)):
         say(f"{what} was finished before the interruption")
-        return SeedResult(student.run_id, student.tags[MODEL_ID], seed, dict(student.metrics))
+        return SeedResult.of(student)
     say(f"{what} was trained before, in run {student.run_id}")
     known = where({PARENT: job.parent, ORIGINAL: student.run_id}, status="FINISHED")
     if not tracking.search([job.experiment_id], known, limit=1):
@@ -215,8 +254,7 @@ def other_students(bench: TrainingContext, job: SeedJob, seeds: frozenset[int]) 
 
 
 def _without_training(student: RunRecord) -> SeedResult:
-    metrics = scores_of(student) | {TRAINING_SECONDS: 0.0}
-    return SeedResult(student.run_id, student.tags[MODEL_ID], int(student.tags[SEED]), metrics)
+    return SeedResult.of(student, scores_of(student) | {TRAINING_SECONDS: 0.0})
 
 
 def _name(job: SeedJob) -> str:

@@ -35,7 +35,7 @@ class PlannedTraining:
 
     Attributes:
         name: what they are.
-        role: ``teacher``, ``student`` or ``replicate``.
+        role: ``teacher``, ``student`` or ``replicate``; ``by device`` is the fine-tuning of a student for all devices.
         distinct: how many there will be.
         in_bank: how many of them need no training.
         epochs: of each.
@@ -221,6 +221,12 @@ def _trainings(
     if file.replicate is not None and students:
         again = (min(file.replicate.best, max(0, asked - 1)) + 1) * file.replicate.seeds
         rows.append(("replicate", students.most_common(1)[0][0], again, 0))
+    if file.specialise is not None:
+        students_trained = [(student, count) for role, student, count, _ in rows if role != "teacher"]
+        rows += [
+            ("by device", (file.specialise.recipe_for(student), on), count, 0)
+            for (student, on), count in students_trained
+        ]
     paces: dict[str, Pace] = {}
     planned = []
     with progress(len(rows), "timing", "networks") as advance:
@@ -229,7 +235,7 @@ def _trainings(
             name = _kind(recipe, on)
             planned.append(PlannedTraining(name, role, count, present, recipe.optimisation.epochs, seconds))
             advance()
-    order = ("teacher", "student", "replicate")
+    order = ("teacher", "student", "replicate", "by device")
     return sorted(planned, key=lambda each: (order.index(each.role), each.name))
 
 

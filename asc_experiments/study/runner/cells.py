@@ -15,6 +15,7 @@ from optuna.trial import Trial, TrialState
 
 from asc_experiments.base.hashing import digest_json
 from asc_experiments.distill import TrainingContext
+from asc_experiments.distill.specialise import specialised_identity
 from asc_experiments.distill.student import student_identity
 from asc_experiments.study.search.search_space import FIRST_STUDENT_SEED, TrialPlan
 from asc_experiments.study.storage.trial_status import SEEDS, superseded
@@ -35,6 +36,8 @@ def cell_of(bench: TrainingContext, plan: TrialPlan, keys: Sequence[str]) -> str
         keys: of its teachers, whole, in their order.
     """
     student = student_identity(bench, plan.student.model_copy(update={"seed": 0}), None)
+    if plan.specialise is not None:
+        student = specialised_identity(bench, student, plan.specialise)
     rule = plan.rule if len(keys) > 1 else None
     distillation = plan.distillation.model_dump(mode="json") if keys else None
     return digest_json([student, list(keys), rule, distillation], length=16)

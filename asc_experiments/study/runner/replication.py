@@ -127,6 +127,7 @@ def _candidate(context: TrialContext, space: SearchSpace, trial: FrozenTrial, re
         distillation=plan.distillation,
         cell=record.tags.get(CELL, ""),
         identity=context.identity,
+        specialise=plan.specialise,
     )
     return _Candidate(record, job, context.bench_of(plan))
 

@@ -14,14 +14,15 @@ from asc_experiments.base.errors import NotFiniteError
 from asc_experiments.corpus.train_split import WHOLE_FOLD
 from asc_experiments.distill import LogitTable, TrainingContext
 from asc_experiments.distill.figures import bars_of, log_figures
+from asc_experiments.distill.specialise import gain_metrics
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.distill.train import log_corpus, train_split_params
-from asc_experiments.metrics import ACCURACY, DG, ENSEMBLE, GROUP, OVERALL_ACCURACY, STD, TARGETS
+from asc_experiments.metrics import ACCURACY, DG, ENSEMBLE, GAIN, GROUP, OVERALL_ACCURACY, STD, TARGETS
 from asc_experiments.study.definition.study_file import Objective
 from asc_experiments.study.executors.jobs import SeedResult
 from asc_experiments.study.search.search_space import TRAIN_SPLIT, TrialPlan
 from asc_experiments.tracking import Run
-from asc_experiments.tracking.evidence import log_evidence
+from asc_experiments.tracking.evidence import GENERAL_STUDENTS, log_evidence
 from asc_experiments.tracking.trials import (
     AGAINST_VALUE,
     LABELS_ALONE,
@@ -33,7 +34,7 @@ from asc_experiments.tracking.trials import (
     spread_of,
 )
 
-_NO_SCORE = ("train/", "time/")
+_NO_SCORE = ("train/", "time/", f"{GAIN}/")
 _NO_SPREAD = ("complexity/", f"{TARGETS}/")
 
 
@@ -119,7 +120,12 @@ def _best(conclusion: Conclusion) -> SeedResult:
 def _log_answers(bench: TrainingContext, run: Run, conclusion: Conclusion, scores: Mapping[str, float]) -> None:
     """What the students answered by place; as figures, their mean beside their ensemble, and their confusions."""
     logits = every_logit(bench, [seed.run_id for seed in conclusion.seeds])
-    log_evidence(run, bench.evidence(logits))
+    evidence = bench.evidence(logits)
+    log_evidence(run, evidence)
+    if all(seed.general for seed in conclusion.seeds):
+        general = bench.evidence(every_logit(bench, [seed.general for seed in conclusion.seeds]))
+        log_evidence(run, general, GENERAL_STUDENTS)
+        run.metrics(gain_metrics(evidence, general))
     several = len(conclusion.seeds) > 1
     name = f"student, mean of {len(conclusion.seeds)} seeds" if several else "student"
     bars = bars_of(name, scores, spread=STD if several else "")

@@ -150,8 +150,11 @@ def run_trial(
             distillation=plan.distillation,
             cell=cell,
             identity=context.identity,
+            specialise=plan.specialise,
         )
-        first = first_seed(cell) if plan.first_seed is None else plan.first_seed
+        # The seeds of the general students, which another study may have trained.
+        general = cell if plan.specialise is None else cell_of(bench, replace(plan, specialise=None), keys)
+        first = first_seed(general) if plan.first_seed is None else plan.first_seed
         own = yield from _students(context, bench, job, seeds.take(cell, first), reporter)
         students = own + (yield from _others(context, bench, job, own))
         trained = sum(student.metrics.get(TRAINING_SECONDS, 1.0) > 0 for student in own)

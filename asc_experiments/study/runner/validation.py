@@ -50,6 +50,8 @@ def check_study(space: SearchSpace, bench: TrainingContext, bank: TeacherBank) -
                 _check_metric(space.study.name, objective, each)
         for recipe in space.recipes:
             each.responses_for(recipe)
+        if space.study.specialise is not None:
+            space.study.specialise.devices_in(each)
         for kind in space.kinds.values():
             for key in kind.keys:
                 _check_banked(key, space.study, each, bank)

@@ -11,6 +11,7 @@ from typing import Any
 from asc_experiments.base.errors import AscError, check_all, errors_of, nearest, together
 from asc_experiments.corpus.train_split import WHOLE_FOLD
 from asc_experiments.distill import Distillation
+from asc_experiments.distill.specialise import Specialisation
 from asc_experiments.models import ARCHITECTURES
 from asc_experiments.study.definition.ensemble_space import Kind
 from asc_experiments.study.definition.parameter_range import Range, Scalar, Searchable, Searchables, candidates
@@ -51,6 +52,8 @@ class TrialPlan:
     """The name of the list of clips that teachers and student are trained on; empty where that is the whole fold."""
     first_seed: int | None = None
     """The lowest seed of its students, where the study file says one; otherwise each cell has seeds of its own."""
+    specialise: Specialisation | None = None
+    """How each student is fine-tuned for devices; None where one network serves all."""
 
     @property
     def teacher_names(self) -> str:
@@ -93,7 +96,7 @@ class SearchSpace:
             values = suggest_all(trial, "distillation", self.study.distillation)
             distillation = Distillation.parse(values, "distillation")
         first_seed = student.seed if "seed" in self.study.student else None
-        return TrialPlan(teachers, rule, student, distillation, train_split, first_seed)
+        return TrialPlan(teachers, rule, student, distillation, train_split, first_seed, self.study.specialise)
 
     @cached_property
     def cells(self) -> list[tuple[dict[str, Scalar], TrialPlan]]:
@@ -166,6 +169,8 @@ class SearchSpace:
     def _check_students(self, where: str) -> None:
         for student in self._students(where):
             check_learns_from_logits(student)
+            if self.study.specialise is not None:
+                self.study.specialise.recipe_for(student)
 
     def _check_distillations(self, where: str) -> None:
         for values in _variants(self.study.distillation):

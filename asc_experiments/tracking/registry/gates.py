@@ -175,7 +175,7 @@ def measure(candidate: Candidate, gates: Gates) -> list[Measured]:
     Raises:
         AscError: if a gate concerns what was not measured, such as unseen devices where there are none.
     """
-    costs = candidate.complexity
+    costs = candidate.complexity  # of each network, where there are some for devices: one answers at a time
     size = BYTES_AT[gates.precision] * costs.parameters
     measured = [
         Measured("parameters", "max_parameters", costs.parameters, limit=gates.max_parameters),

@@ -16,6 +16,8 @@ from asc_experiments.metrics import (
     DEVICE,
     DG,
     ECE,
+    GAIN,
+    GENERAL,
     GROUP,
     MACRO_ACCURACY,
     OVERALL_ACCURACY,
@@ -75,10 +77,11 @@ def _sections(candidate: Candidate, about: About) -> list[str]:
         _standing(candidate),
         _use(candidate),
         _accuracy(candidate),
+        *_devices(candidate),
         _limits(candidate),
         _cost(candidate, about),
         _teachers(candidate),
-        _loading(about),
+        _loading(candidate, about),
         _origin(candidate),
     ]
 
@@ -143,6 +146,34 @@ def _accuracy(candidate: Candidate) -> str:
     headings = ["test fold, in %", "this network", interval, "clips", "trial: mean ± std"]
     said = f"{_explained(candidate)} {_calibration(candidate)}{_further(candidate)}"
     return f"## Accuracy\n\n{_table(headings, rows)}\n\n{said}"
+
+
+def _devices(candidate: Candidate) -> list[str]:
+    """What its networks for devices give, a section; none where one network serves all."""
+    own, networks = candidate.own.metrics, sorted(candidate.network.of_devices)
+    if not networks:
+        return []
+    names = [OVERALL_ACCURACY, MACRO_ACCURACY, *(accuracy_of(DEVICE, device) for device in networks)]
+    rows = [
+        [MetricKey.parse(name).clips.replace("/", " "), _percent(own[general]), _percent(own[name]), _gain(own, name)]
+        for name in names
+        if name in own and (general := f"{GENERAL}/{name}") in own
+    ]
+    headings = ["test fold, in %", "one network for all", "with those for devices", "gain in points, 95 % interval"]
+    return [
+        f"## Devices\n\nBesides the network for any device it holds one for each of {', '.join(networks)}, fine-tuned "
+        f"from it; each costs what the other does, and one answers at a time. Recordings of a device that is not "
+        f"named, or not known, go to the first.\n\n{_table(headings, rows)}\n\nThe interval is of this very model at "
+        f"other places."
+    ]
+
+
+def _gain(own: Mapping[str, float], name: str) -> str:
+    values = [own.get(f"{GAIN}/{end}{name}") for end in ("", "low/", "high/")]
+    if values[0] is None:
+        return ""
+    said = f"{100 * values[0]:+.1f}"
+    return said if None in values else f"{said} [{100 * values[1]:+.1f}, {100 * values[2]:+.1f}]"  # type: ignore[operator]
 
 
 def _further(candidate: Candidate) -> str:
@@ -258,7 +289,7 @@ def _teachers(candidate: Candidate) -> str:
     return f"## Teachers\n\n{_table(['teacher', 'key', 'overall, in %', 'unseen, in %'], rows)}"
 
 
-def _loading(about: About) -> str:
+def _loading(candidate: Candidate, about: About) -> str:
     uri = f"models:/{about.model}/{about.version}"
     request = '{"dataframe_records": [{"waveform": [0.0, 0.01, -0.01], "sampling_rate": 44100}]}'
     return f"""## Loading it
@@ -281,7 +312,14 @@ model.predict(pandas.DataFrame({{"waveform": [samples], "sampling_rate": [rate]}
 ```
 
 A row per sound, mono, of any length; without `sampling_rate` it is at 32,000 Hz. An array of (rows, samples) at that
-rate goes to `model.get_raw_model().predict(array)`."""
+rate goes to `model.get_raw_model().predict(array)`.{_device_column(candidate)}"""
+
+
+def _device_column(candidate: Candidate) -> str:
+    """How a caller says which device recorded a sound; empty where one network serves all."""
+    if not candidate.network.of_devices:
+        return ""
+    return " Where the recording device is known, its name goes into a column `device`, or to `asc predict --device`."
 
 
 def _origin(candidate: Candidate) -> str:

@@ -14,7 +14,7 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema, TensorSpec
 
 import asc_experiments
 from asc_experiments.base.errors import AscError, nearest
@@ -25,7 +25,7 @@ from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.client.run import Run
 from asc_experiments.tracking.registry import pyfunc_model as pyfunc
 from asc_experiments.training.network import SceneNetwork, load_network, save_network
-from asc_experiments.training.serving import PROBABILITY, SAMPLING_RATE, SCENE, WAVEFORM, distribution_columns
+from asc_experiments.training.serving import DEVICE, PROBABILITY, SAMPLING_RATE, SCENE, WAVEFORM, distribution_columns
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))?")
 _MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
@@ -49,7 +49,8 @@ def log_network(run: Run, network: SceneNetwork) -> str:
     """Store a network as the run's logged model, with its signature and its code.
 
     The signature takes rows with a ``waveform`` of any length and, where that is not 32 kHz, its ``sampling_rate``; it
-    gives each row's scene, its probability, and the whole distribution.
+    gives each row's scene, its probability, and the whole distribution. A network with others for devices takes the
+    ``device`` of each row, too.
 
     Returns:
         The id of the logged model.
@@ -66,7 +67,7 @@ def log_network(run: Run, network: SceneNetwork) -> str:
             loader_module=pyfunc.__name__,
             data_path=str(data),
             code_paths=[str(_code(Path(folder)))],
-            signature=_signature(network.scenes),
+            signature=_signature(network),
             pip_requirements=_requirements(network),
             mlflow_model=Model(run_id=run.run_id, model_id=model.model_id, artifact_path=model.artifact_location),
         )
@@ -195,15 +196,21 @@ def _location(tracking: Tracking, model_uri: str) -> str:
     return str(tracking.client.get_logged_model(model_uri.removeprefix("models:/")).artifact_location)
 
 
-def _signature(scenes: tuple[str, ...]) -> ModelSignature:
+def _signature(network: SceneNetwork) -> ModelSignature:
     """What goes in and comes out.
 
     The sampling rate is of any type, and checked by the predictor: MLflow takes no whole number for a double, and lets
     no row leave out one of a column of whole numbers.
     """
-    inputs = Schema([ColSpec(Array(DataType.double), WAVEFORM), ColSpec(AnyType(), SAMPLING_RATE, required=False)])
-    distribution = [ColSpec("double", column) for column in distribution_columns(scenes)]
-    return ModelSignature(inputs, Schema([ColSpec("string", SCENE), ColSpec("double", PROBABILITY), *distribution]))
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec(Array(DataType.double), WAVEFORM),
+        ColSpec(AnyType(), SAMPLING_RATE, required=False),
+    ]
+    if network.of_devices:
+        inputs.append(ColSpec("string", DEVICE, required=False))
+    distribution = [ColSpec("double", column) for column in distribution_columns(network.scenes)]
+    outputs = Schema([ColSpec("string", SCENE), ColSpec("double", PROBABILITY), *distribution])
+    return ModelSignature(Schema(inputs), outputs)
 
 
 def _code(folder: Path) -> Path:

@@ -295,6 +295,8 @@ def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str
         "complexity/parameters": str(candidate.complexity.parameters),
         "complexity/macs": str(candidate.complexity.macs),
     }
+    if candidate.network.of_devices:
+        tags["devices"] = ", ".join(sorted(candidate.network.of_devices))
     tags |= {_GATE + each.option: each.statement for each in measured if each.limit is not None}
     tags |= {"learned": _learned_in_words(candidate), "winner": candidate.winner_in_words}
     tags |= {"teaching": candidate.teaching} if candidate.teaching else {}
