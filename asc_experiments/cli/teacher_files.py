@@ -16,6 +16,7 @@ from asc_experiments.cli.options import (
     NamingArchitectures,
     Seed,
     Settings,
+    TrainSplitFile,
     Validation,
     echo,
     print_json,
@@ -24,10 +25,12 @@ from asc_experiments.cli.options import (
 from asc_experiments.cli.teacher import Key
 
 if TYPE_CHECKING:
-    from asc_experiments.distill import Teacher
+    from asc_experiments.corpus import ValidationSplit
+    from asc_experiments.distill import Teacher, TrainingContext
     from asc_experiments.distill.prune import Leftover, Verdict
 
 _MB = 1_000_000
+_LOGITS = (".npy", ".npz", ".csv", ".tsv", ".txt", ".parquet", ".pq")
 
 
 def add_to(teacher: typer.Typer) -> None:
@@ -66,34 +69,59 @@ def import_(
     settings: Settings,
     path: Annotated[
         Path,
-        typer.Argument(metavar="PATH", help="A .pt or .safetensors file, or an exported folder.", show_default=False),
+        typer.Argument(
+            metavar="PATH",
+            help="Weights (.pt, .safetensors), logits (.npy, .npz, .csv, .tsv, .parquet), or an exported folder.",
+            show_default=False,
+        ),
     ],
     arch: Annotated[str | None, typer.Option(help=ARCH, show_default=False)] = None,
     corpus: Annotated[
         Path | None, typer.Option("--corpus", metavar="DIR", help="The corpus folder.", show_default=False)
     ] = None,
-    logits: Annotated[bool, typer.Option("--logits", help="The file holds logits: a row per row of meta.csv.")] = False,
+    logits: Annotated[bool, typer.Option("--logits", help="A .pt or .safetensors file that holds logits.")] = False,
+    clips: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The clip name of each row, where the logits name none (default: meta.csv)."),
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="The numbers are probabilities; their logarithm is taken.")
+    ] = False,
     augment: Augment = "none",
     seed: Seed = 0,
     validation: Validation = 0.0,
+    hold_out_devices: Annotated[
+        str, typer.Option(metavar="DEVICE[,…]", help="Training devices that it was not trained on.")
+    ] = "",
+    train_split: TrainSplitFile = None,
     name: Annotated[str, typer.Option(metavar="NAME", help="Shown to people (default: the file's).")] = "",
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Import published weights, logits alone, or an exported teacher. No code in a file is run.
+    """Import published weights, logits of any model, or an exported teacher. No code in a file is run.
 
     Weights are evaluated on every clip; --augment, --seed and --set say how they are believed to have been trained.
+    Logits are matched by the names of clips (a column filename) and scenes. --validation, --hold-out-devices and
+    --train-split say which clips the model was trained on.
     """
-    told = {"--arch": arch, "--corpus": corpus, "--logits": logits, "--name": name, "--set": assignments}
+    of_logits = {"--clips": clips, "--probabilities": probabilities}
+    told = {"--arch": arch, "--corpus": corpus, "--logits": logits, "--name": name, "--set": assignments} | of_logits
+    trained_on = {"--validation": validation, "--hold-out-devices": hold_out_devices, "--train-split": train_split}
     if path.is_dir():
-        _refuse(told | {"--validation": validation}, "is told by an exported teacher itself")
+        _refuse(told | trained_on, "is told by an exported teacher itself")
         teacher = _import_folder(settings, path)
-    elif logits:
-        _refuse({"--arch": arch, "--set": assignments}, "says nothing of logits without a network")
-        teacher = _import_file(settings, path, corpus, validation, None, {}, name)
     else:
-        values = {"arch": arch, "augment": augment, "seed": seed} | settings_from(assignments)
-        teacher = _import_file(settings, path, corpus, validation, values.pop("arch"), values, name)
+        is_of_logits = logits or path.suffix.lower() in _LOGITS
+        if is_of_logits:
+            _refuse({"--arch": arch, "--set": assignments}, "says nothing of logits without a network")
+        else:
+            _refuse(of_logits, "says nothing of weights")
+        bench = _open(settings, path, corpus, _split(validation, hold_out_devices), train_split)
+        if is_of_logits:
+            teacher = _import_logits(bench, path, name, probabilities, clips)
+        else:
+            values = {"arch": arch, "augment": augment, "seed": seed} | settings_from(assignments)
+            teacher = _import_weights(bench, path, values, name)
     show_network(teacher_facts(teacher), f"teacher {teacher.name}", as_json)
 
 
@@ -159,30 +187,39 @@ def _import_folder(settings: Settings, folder: Path) -> Teacher:
     return import_teacher(TeacherBank(settings.tracking()), folder, settings.cache)
 
 
-def _import_file(
-    settings: Settings,
-    path: Path,
-    corpus: Path | None,
-    validation: float,
-    arch: str | None,
-    values: dict[str, Any],
-    name: str,
-) -> Teacher:
-    """Import weights, or logits where there are no values of a recipe."""
-    from asc_experiments.base.errors import AscError
+def _split(fraction: float, devices: str) -> ValidationSplit:
     from asc_experiments.corpus import ValidationSplit
-    from asc_experiments.distill.external_teacher import import_logits, import_network
+
+    names = [name.strip() for name in devices.split(",") if name.strip()]
+    return ValidationSplit.parse({"fraction": fraction, "hold_out_devices": names}, "--hold-out-devices").normalised()
+
+
+def _open(
+    settings: Settings, path: Path, corpus: Path | None, split: ValidationSplit, train_split: Path | None
+) -> TrainingContext:
+    """The corpus that a file is of, with the clips that the model was trained on."""
+    from asc_experiments.base.errors import AscError
 
     if not path.is_file():
-        raise AscError(path, "no such file or folder", "give a .pt or .safetensors file, or an exported teacher")
+        raise AscError(path, "no such file or folder", "give weights, logits, or an exported teacher")
     if corpus is None:
         raise AscError("--corpus", "is missing", "give the folder of the corpus that it was trained on")
-    if values and not arch:
+    return settings.workbench_on(train_split, corpus, split)
+
+
+def _import_weights(bench: TrainingContext, path: Path, values: dict[str, Any], name: str) -> Teacher:
+    from asc_experiments.base.errors import AscError
+    from asc_experiments.distill.external_teacher import import_network
+
+    if not values.get("arch"):
         raise AscError("--arch", "is missing", "give cp_mobile, cp_resnet or passt; or --logits if it holds logits")
-    bench = settings.workbench(corpus, ValidationSplit(fraction=validation))
-    if not values:
-        return import_logits(bench, path, name)
-    return import_network(bench, path, str(arch), values.pop("augment"), values, name)
+    return import_network(bench, path, str(values.pop("arch")), values.pop("augment"), values, name)
+
+
+def _import_logits(bench: TrainingContext, path: Path, name: str, probabilities: bool, clips: Path | None) -> Teacher:
+    from asc_experiments.distill.external_teacher import import_logits
+
+    return import_logits(bench, path, name, probabilities, clips)
 
 
 def _prune_facts(verdicts: list[Verdict], left: list[Leftover]) -> dict[str, Any]:

@@ -206,7 +206,8 @@ def check_learnable(teacher: Teacher, bench: TrainingContext) -> None:
     if teacher.record.tags[CORPUS] != bench.store.corpus_digest:
         raise AscError(where, "was trained on another corpus", "give --corpus that one, or other keys")
     ours = bench.train_split.digest if bench.train_split else None
-    if IMPORTED not in teacher.record.tags and teacher.training_clips != ours:
+    is_known = IMPORTED not in teacher.record.tags or teacher.train_split is not None  # else nobody said
+    if is_known and teacher.training_clips != ours:
         was, now = teacher.train_split or "the whole fold", bench.train_split.name if bench.train_split else None
         what = f"was trained on {was}, not on {now or 'the whole fold'}"
         raise AscError(where, what, "give --train-split the list that it was trained on, or other keys")

@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+import pandas as pd
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_bytes
 from asc_experiments.base.progress import progress, say
 from asc_experiments.distill.bank import TeacherBank, log_logits
 from asc_experiments.distill.figures import bars_of, log_figures
-from asc_experiments.distill.keys import teacher_key
+from asc_experiments.distill.keys import Conditions, teacher_key
+from asc_experiments.distill.logit_files import as_logits, logits_of_table, match, read_logit_file, with_clips
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import KEY, LOGITS_DIGEST, Teacher, lock_of
-from asc_experiments.distill.train import log_corpus, log_setting
+from asc_experiments.distill.train import log_corpus, log_setting, train_split_params, train_split_tags
 from asc_experiments.distill.training_context import TrainingContext
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
 from asc_experiments.training import SceneNetwork, make_recipe
 from asc_experiments.training.loop import predict_logits
-from asc_experiments.training.weights import infer_size, load_weights, read_state_dict, read_tensors, weights_digest
+from asc_experiments.training.weights import infer_size, load_weights, read_state_dict, weights_digest
 
 _CLIPS_AT_A_TIME = 256
 
@@ -51,13 +52,13 @@ def import_network(
     network = SceneNetwork(recipe, bench.corpus.scenes)
     load_weights(network, weights, path)
     digest = weights_digest(network)
-    key = teacher_key(recipe, bench.store.corpus_digest, bench.split, weights=digest)
+    key = teacher_key(recipe, bench.store.corpus_digest, bench.split, conditions_of_imported(bench), weights=digest)
 
     def store() -> None:
         logits = _evaluate(bench, network, path.name)
         if not np.isfinite(logits).all():
             raise AscError(path, "gives logits that are not finite", "give weights of a whole training")
-        tags = _tags(bench, key, digest, path) | {RECIPE: recipe.model_dump_json()}
+        tags = _tags(bench, key, digest, path.name) | {RECIPE: recipe.model_dump_json()}
         with bench.tracking.run(bank.experiment_id, name or path.stem, "teacher", tags) as run:
             log_setting(bench, run, recipe)
             model_id = log_network(run, network)
@@ -68,31 +69,60 @@ def import_network(
     return bank.once(key, name or path.stem, bench.lock(lock_of(key)), store)
 
 
-def import_logits(bench: TrainingContext, path: Path, name: str = "") -> Teacher:
+def import_logits(
+    bench: TrainingContext,
+    source: Path | pd.DataFrame,
+    name: str = "",
+    probabilities: bool = False,
+    clips: Path | None = None,
+) -> Teacher:
     """Make a Teacher of logits alone; the same logits are imported once.
 
     Args:
-        bench: corpus, split and tracking server.
-        path: a PyTorch or safetensors file with one tensor, a row for each row of ``meta.csv``, or for each training
-            clip in that order; a column for each scene in alphabetical order.
+        bench: corpus, split, list of training clips and tracking server; the last two say what the model was trained
+            on, which nobody else knows.
+        source: a file as :func:`~asc_experiments.distill.logit_files.read_logit_file` takes it, or a table with a
+            column per scene and the clips' names in ``filename`` or in the index.
         name: shown to people; the file's by default.
+        probabilities: whether the numbers are probabilities, whose logarithm is taken.
+        clips: a list of the rows' clip names, a line each, or a table with a column ``filename``, where the file
+            itself names none.
 
     Raises:
-        AscError: if the file cannot be read, or the tensor does not fit the corpus.
+        AscError: if the file cannot be read, or names or numbers do not fit the corpus; names what is wrong at once.
+
+    Examples:
+        >>> import_logits(bench, Path("beats.parquet"), name="BEATs")  # doctest: +SKIP
     """
-    table = _table(bench, path)
+    where: object = "the table"
+    if isinstance(source, Path):
+        where, name = source, name or source.stem
+        named = read_logit_file(source)
+    else:
+        named = logits_of_table(source, where)
+    if clips is not None:
+        named = with_clips(named, clips, where)
+    named = as_logits(named, probabilities, where)
+    table = match(named, bench.corpus, where, bench.held_out_clips)
     digest = digest_bytes(np.ascontiguousarray(table.values).tobytes())
-    key = teacher_key(None, bench.store.corpus_digest, bench.split, weights=digest)
-    _warn_of_order(bench, table, path)
+    key = teacher_key(None, bench.store.corpus_digest, bench.split, conditions_of_imported(bench), weights=digest)
+    _warn_of_order(bench, table, where)
+    title = name or "imported"
 
     def store() -> None:
-        tags = _tags(bench, key, digest, path)
-        with bench.tracking.run(bank.experiment_id, name or path.stem, "teacher", tags) as run:
+        tags = _tags(bench, key, digest, source.name if isinstance(source, Path) else title)
+        with bench.tracking.run(bank.experiment_id, title, "teacher", tags) as run:
             log_corpus(bench, run)
-            _log_logits(bench, run, name or path.stem, table)
+            run.params(train_split_params(bench))
+            _log_logits(bench, run, title, table)
 
     bank = TeacherBank(bench.tracking)
-    return bank.once(key, name or path.stem, bench.lock(lock_of(key)), store)
+    return bank.once(key, title, bench.lock(lock_of(key)), store)
+
+
+def conditions_of_imported(bench: TrainingContext) -> Conditions:
+    """What is part of an imported Teacher's key besides what was imported: the list that it was trained on, if any."""
+    return Conditions(training_clips=bench.train_split.digest if bench.train_split else None)
 
 
 def _evaluate(bench: TrainingContext, network: SceneNetwork, title: str) -> np.ndarray:
@@ -107,10 +137,10 @@ def _evaluate(bench: TrainingContext, network: SceneNetwork, title: str) -> np.n
     return np.concatenate(pieces)
 
 
-def _tags(bench: TrainingContext, key: str, digest: str, path: Path) -> dict[str, str]:
-    return {
+def _tags(bench: TrainingContext, key: str, digest: str, source: str) -> dict[str, str]:
+    return train_split_tags(bench) | {
         KEY: key,
-        IMPORTED: f"{digest} {path.name}",
+        IMPORTED: f"{digest} {source}",
         CORPUS: bench.store.corpus_digest,
         HELD_OUT: bench.split.model_dump_json(),
     }
@@ -126,44 +156,11 @@ def _log_logits(bench: TrainingContext, run: Run, name: str, table: LogitTable, 
     run.tags({LOGITS_DIGEST: digest})
 
 
-def _table(bench: TrainingContext, path: Path) -> LogitTable:
-    """The logits of the clips of the fold that the file has any for."""
-    corpus = bench.corpus
-    values = _matrix(path, len(corpus.scenes))
-    if len(values) == corpus.n_meta:
-        values, filenames = values[list(corpus.meta_rows)], corpus.filenames
-    elif len(values) == corpus.n_train:
-        filenames = corpus.filenames[: corpus.n_train]
-    else:
-        what = f"has {len(values)} rows; {corpus.tables.clips} has {corpus.n_meta}, the training fold {corpus.n_train}"
-        doubled = len(values) in (2 * corpus.n_meta, 2 * corpus.n_train)
-        remedy = "drop the second half, of rolled clips" if doubled else "give one row for each row of meta.csv"
-        raise AscError(path, what, remedy)
-    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(broken):
-        what = f"the logits of {filenames[broken[0]]} are not finite"
-        raise AscError(path, what, "leave away the test clips, or compute the logits again")
-    return LogitTable(filenames, values)
-
-
-def _matrix(path: Path, n_scenes: int) -> np.ndarray:
-    """The one tensor of a file; ``(rows, scenes)`` float32."""
-    content = read_tensors(path)
-    if isinstance(content, Mapping) and len(content) == 1:
-        content = next(iter(content.values()))
-    if not isinstance(content, torch.Tensor) or content.ndim != 2 or not content.is_floating_point():
-        raise AscError(path, "is no table of logits", "give one float tensor of shape (rows of meta.csv, scenes)")
-    if content.shape[1] != n_scenes:
-        what = f"has {content.shape[1]} columns, and the corpus {n_scenes} scenes"
-        raise AscError(path, what, "give logits of this corpus's scenes, in alphabetical order")
-    return content.float().numpy()
-
-
-def _warn_of_order(bench: TrainingContext, table: LogitTable, path: Path) -> None:
+def _warn_of_order(bench: TrainingContext, table: LogitTable, where: object) -> None:
     """Logits in another order fit in shape, and teach nonsense: at least say so."""
-    rows = bench.corpus.train_rows
-    found = table.of([bench.corpus.filenames[row] for row in rows], str(path)).argmax(axis=1)
+    rows = bench.rows[0]
+    found = table.of([bench.corpus.filenames[row] for row in rows], str(where)).argmax(axis=1)
     accuracy = float((found == bench.corpus.labels[rows]).mean())
-    say(f"{path}: accuracy {100 * accuracy:.1f} % on the training clips")
+    say(f"{where}: accuracy {100 * accuracy:.1f} % on the training clips")
     if accuracy < 2 / len(bench.corpus.scenes):
-        say(f"{path}: that is hardly better than chance; are its rows in the order of meta.csv, its columns sorted?")
+        say(f"{where}: that is hardly better than chance; are its rows in the order of meta.csv, its columns sorted?")

@@ -14,6 +14,7 @@ from optuna.storages import BaseStorage
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.progress import say
+from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.bank import check_learnable
 from asc_experiments.distill.keys import SCHEMA
@@ -204,8 +205,9 @@ def _check_metric(study: str, objective: Objective, bench: TrainingContext) -> N
 def _check_banked(key: str, study: StudyFile, bench: TrainingContext, bank: TeacherBank) -> None:
     teacher = bank.named(key)
     check_learnable(teacher, bench)
-    if IMPORTED in teacher.record.tags:
+    split = teacher.split.normalised()
+    if IMPORTED in teacher.record.tags and split == ValidationSplit().normalised():
         say(f"teacher {key} was trained elsewhere, maybe on the clips held out here: validation scores may flatter it")
-    elif teacher.split.normalised() != study.validation.normalised():
+    elif split != study.validation.normalised():
         remedy = f"set validation of study '{study.name}' to its own, or give other keys"
         raise AscError(f"teacher {key}", "held out other clips than this study does", remedy)
