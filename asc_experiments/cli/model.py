@@ -144,23 +144,22 @@ def _show_measured(measured: tuple[Measured, ...], title: str, warning: str) -> 
         title: of the table.
         warning: what must stand beside them; empty for nothing.
     """
-    from rich.table import Table
-
-    from asc_experiments.base.progress import show
+    from asc_experiments.report.render.table import Table, columns, text
+    from asc_experiments.report.render.terminal import show_table
     from asc_experiments.tracking.registry.gates import interval_in_words
 
     picked_from = max(each.picked_from for each in measured)
     heading = "95 % interval" if picked_from < 2 else "interval *"
     if warning:
         echo(warning)
-    table = Table(title=title, title_justify="left")
-    for column in ("", "this network", heading, "trial: mean ± std", "limit", ""):
-        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    rows = []
     for each in sorted(measured, key=lambda each: each.passed):
         mean = each.shown(each.mean) + ("" if each.std is None else f" ± {each.shown(each.std)}")
         verdict = "" if each.limit is None else "passed" if each.passed else "FAILED"
-        table.add_row(each.name, each.shown(each.value), each.interval, mean, each.limit_shown, verdict)
-    show(table)
+        cells = (each.name, each.shown(each.value), each.interval, mean, each.limit_shown, verdict)
+        rows.append(tuple(map(text, cells)))
+    heads = columns("", "this network", heading, "trial: mean ± std", "limit", "", texts=("",))
+    show_table(Table(title, heads, tuple(rows)))
     if picked_from > 1:
         echo(f"* {interval_in_words(picked_from)}")
     for each in measured:
