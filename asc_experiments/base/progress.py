@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asc_experiments.base.errors import one_line, written_out
-from asc_experiments.base.tables import fitted, needed_width
+from asc_experiments.base.tables import fitted
 
 
 class _Console(Console):
@@ -28,9 +29,9 @@ _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 console = _Console(**_PLAIN)
 errors = _Console(stderr=True, soft_wrap=True, **_PLAIN)
 
-_WIDE = 400
+WIDE = 400
 """In characters: what a table may take in a file."""
-_wide = _Console(width=_WIDE, **_PLAIN)
+_wide = _Console(width=WIDE, **_PLAIN)
 _PLAIN_LINE_EVERY_S = 5.0
 _WORKER_LINE_EVERY_S = 15.0
 _in_worker = False
@@ -59,12 +60,22 @@ def hushed() -> Iterator[None]:
         errors.quiet = before
 
 
-def fits(table: Table) -> bool:
-    """Whether a table can be shown as one: always where it is not a terminal that shows it."""
-    return not console.is_terminal or needed_width(table, console.width) <= console.width
+def room() -> int:
+    """How wide a table may be, in characters: as a terminal is, if one shows it, else as wide as in a file."""
+    return console.width if console.is_terminal else WIDE
 
 
-def show(shown: Table | Text, widest: int = _WIDE) -> None:
+def in_file(shown: Sequence[Table | Text]) -> str:
+    """Tables and texts as a file has them."""
+    file = io.StringIO()
+    target = _Console(width=WIDE, file=file, **_PLAIN)
+    for each in shown:
+        for part in fitted(each, WIDE):
+            target.print(part)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def show(shown: Table | Text, widest: int = WIDE) -> None:
     """Print a table or a text on standard output; no number is cut off, on a terminal as little as in a file.
 
     Args:
@@ -72,7 +83,7 @@ def show(shown: Table | Text, widest: int = _WIDE) -> None:
         widest: in characters, also where it is not a terminal that shows it.
     """
     target = console if console.is_terminal else _wide
-    width = min(widest, target.width)
+    width = min(widest, room())
     for part in fitted(shown, width):
         target.print(part, width=width)
 

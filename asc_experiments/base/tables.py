@@ -23,10 +23,11 @@ _FEW, _MANY = 2, 3
 
 @dataclass(frozen=True)
 class _Measured:
-    """A column: the width below which something of it would be cut or broken, and that at which it is in one line."""
+    """A column: the width below which something is cut or broken, those at which cells, and all, are in one line."""
 
     column: Column
     least: int
+    cells: int
     natural: int
 
 
@@ -66,7 +67,8 @@ def _measured(column: Column, longest: int) -> _Measured:
         least = max(longest_cell, heading_word)
     else:
         least = min(max(longest_cell if column.no_wrap else longest_word, heading_word), longest)
-    return _Measured(column, max(1, least), max(1, least, longest_cell, _longest_line(heading)))
+    in_line = max(1, least, longest_cell)
+    return _Measured(column, max(1, least), in_line, max(in_line, _longest_line(heading)))
 
 
 def _longest_line(text: str) -> int:
@@ -101,11 +103,14 @@ def _part(table: Table, columns: Sequence[_Measured], width: int) -> Table:
 
 
 def _widths(columns: Sequence[_Measured], width: int) -> list[int]:
-    """The width of each column: what is left goes to those that need most."""
+    """The width of each column: what is left goes to those that need most, for their cells first."""
     widths = [column.least for column in columns]
-    for _ in range(width - _EDGE - _taken(columns)):
-        lacking = [column.natural - wide for column, wide in zip(columns, widths, strict=True)]
-        if max(lacking) <= 0:
-            break
-        widths[lacking.index(max(lacking))] += 1
+    left = width - _EDGE - _taken(columns)
+    for wanted in ([column.cells for column in columns], [column.natural for column in columns]):
+        while left > 0:
+            lacking = [full - wide for full, wide in zip(wanted, widths, strict=True)]
+            if max(lacking) <= 0:
+                break
+            widths[lacking.index(max(lacking))] += 1
+            left -= 1
     return widths

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from asc_experiments.cli.model import ModelUri
 from asc_experiments.cli.options import Json, Settings, TrainSplitFile, print_facts, print_json, with_settings
-
-if TYPE_CHECKING:
-    from asc_experiments.edge import Exported
 
 
 def add_to(root: typer.Typer) -> None:
@@ -50,7 +47,8 @@ def export(
     from asc_experiments.base.progress import say
     from asc_experiments.corpus import Corpus
     from asc_experiments.edge import Order, export_network
-    from asc_experiments.edge.text import advice, facts, summary
+    from asc_experiments.edge.text import accuracy_table, advice, facts, summary
+    from asc_experiments.report.render.terminal import show_table
 
     order = Order(output, corpus, format, frontend, int8, finetune)
     order.check()
@@ -67,24 +65,7 @@ def export(
         print_json(facts(exported))
     else:
         print_facts(summary(exported), exported.format)
-        _show_accuracies(exported)
+        if (table := accuracy_table(exported)) is not None:
+            show_table(table)
     if warning := advice(exported):
         say(warning)
-
-
-def _show_accuracies(exported: Exported) -> None:
-    """Print what every file reached, on one table."""
-    from rich.table import Table
-
-    from asc_experiments.base.progress import show
-    from asc_experiments.edge.text import accuracy_cells
-
-    headings, rows = accuracy_cells(exported)
-    if not rows:
-        return
-    table = Table(title="accuracy in % on the test fold, and DG", title_justify="left")
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    show(table)

@@ -80,6 +80,14 @@ def register(
     min_accuracy: Annotated[float | None, _gate("Least accuracy on the test fold, from 0 to 1.")] = None,
     min_unseen: Annotated[float | None, _gate("Least accuracy on its unseen devices, from 0 to 1.")] = None,
     max_dg: Annotated[float | None, _gate("Largest standard deviation over its devices, from 0 to 1.")] = None,
+    gate: Annotated[
+        list[str] | None,
+        _gate(
+            "Limit of any metric on the test fold, those of other packages too: the least where higher is better, else "
+            "the most. May be given several times, such as --gate accuracy/device/s6=0.5 --gate loss/overall=1.2.",
+            metavar="METRIC=LIMIT",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Register the best trial's student, with a model card.
@@ -94,10 +102,12 @@ def register(
 
     A student at chance, or with one answer for everything, is refused.
     """
-    from asc_experiments.tracking.registry.gates import Gates, GatesFailedError
+    from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
+    from asc_experiments.tracking.registry.gates import Gates, GatesFailedError, limits_of
     from asc_experiments.tracking.registry.registration import register_best
 
-    gates = Gates(max_parameters, max_macs, max_bytes, min_accuracy, min_unseen, max_dg, precision.value)
+    limits = limits_of(gate or (), {OVERALL_ACCURACY: min_accuracy, UNSEEN_ACCURACY: min_unseen, DG: max_dg})
+    gates = Gates(max_parameters, max_macs, max_bytes, limits, precision.value)
     try:
         found = register_best(
             settings.tracking(),
@@ -144,23 +154,22 @@ def _show_measured(measured: tuple[Measured, ...], title: str, warning: str) -> 
         title: of the table.
         warning: what must stand beside them; empty for nothing.
     """
-    from rich.table import Table
-
-    from asc_experiments.base.progress import show
+    from asc_experiments.report.render.table import Table, columns, text
+    from asc_experiments.report.render.terminal import show_table
     from asc_experiments.tracking.registry.gates import interval_in_words
 
     picked_from = max(each.picked_from for each in measured)
     heading = "95 % interval" if picked_from < 2 else "interval *"
     if warning:
         echo(warning)
-    table = Table(title=title, title_justify="left")
-    for column in ("", "this network", heading, "trial: mean ± std", "limit", ""):
-        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    rows = []
     for each in sorted(measured, key=lambda each: each.passed):
         mean = each.shown(each.mean) + ("" if each.std is None else f" ± {each.shown(each.std)}")
         verdict = "" if each.limit is None else "passed" if each.passed else "FAILED"
-        table.add_row(each.name, each.shown(each.value), each.interval, mean, each.limit_shown, verdict)
-    show(table)
+        cells = (each.name, each.shown(each.value), each.interval, mean, each.limit_shown, verdict)
+        rows.append(tuple(map(text, cells)))
+    heads = columns("", "this network", heading, "trial: mean ± std", "limit", "", texts=("",))
+    show_table(Table(title, heads, tuple(rows)))
     if picked_from > 1:
         echo(f"* {interval_in_words(picked_from)}")
     for each in measured:

@@ -222,9 +222,9 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say what a study will cost on this machine, without training: trials, teachers, those in the bank, hours."""
-    from asc_experiments.base.progress import show
-    from asc_experiments.report.render.terminal import plan_table
+    from asc_experiments.report.render.terminal import show_table
     from asc_experiments.study.monitor.cost_estimate import plan_study
+    from asc_experiments.study.monitor.plan_table import plan_table
     from asc_experiments.study.runner.earlier_trials import with_trials_of
     from asc_experiments.study.storage.open_storage import open_storage
 
@@ -235,7 +235,7 @@ def plan(
     if as_json:
         print_json(facts)
         return
-    show(plan_table(facts))
+    show_table(plan_table(facts))
     given = {"--trials": trials, "--trials-of": trials_of, "--scale": scale, "--train-split": train_split}
     words = [word for option, value in given.items() if value for word in (option, value)]
     words += [word for each in assignments or [] for word in ("--set", each)]
@@ -324,10 +324,9 @@ def list_studies(
     as_json: Json = False,
 ) -> None:
     """All studies in the storage, or those that come with the program."""
-    from rich.table import Table
-
-    from asc_experiments.base.progress import show
     from asc_experiments.metrics import value_in_words
+    from asc_experiments.report.render.table import Table, columns, text
+    from asc_experiments.report.render.terminal import show_table
     from asc_experiments.study.storage.open_storage import load_study, open_storage, study_names
     from asc_experiments.study.storage.trial_status import study_status
 
@@ -343,11 +342,9 @@ def list_studies(
     if as_json:
         print_json(found)
         return
-    table = Table(title=f"{len(found)} studies", title_justify="left")
-    columns = ("name", "asked", "finished", "pruned", "failed", "running", "metric", "best_value")
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("name", "metric") else "right")
+    heads = ("name", "asked", "finished", "pruned", "failed", "running", "metric", "best_value")
+    rows = []
     for facts in found:
         best = "" if facts["best_value"] is None else value_in_words(facts["metric"], facts["best_value"])
-        table.add_row(*(str(facts[column]) for column in columns[:-1]), best)
-    show(table)
+        rows.append((*(text(facts[head]) for head in heads[:-1]), text(best)))
+    show_table(Table(f"{len(found)} studies", columns(*heads, texts=("name", "metric")), tuple(rows)))

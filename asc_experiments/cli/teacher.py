@@ -26,9 +26,8 @@ from asc_experiments.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from asc_experiments.distill import Teacher
+    from asc_experiments.report.render.table import Table
 
 app = typer.Typer(
     help="Train teachers, and keep those in the bank.",
@@ -77,36 +76,37 @@ def train_teacher(
 @ends_soon
 def list_teachers(settings: Settings, as_json: Json = False) -> None:
     """List the teachers in the bank."""
-    from rich.table import Table
-
-    from asc_experiments.base.progress import show
     from asc_experiments.distill import TeacherBank
     from asc_experiments.metrics import DG, GROUP, OVERALL_ACCURACY, accuracy_of
-    from asc_experiments.report.render.terminal import percent
+    from asc_experiments.report.render.table import Table, columns, percent, text
+    from asc_experiments.report.render.terminal import show_table
 
     teachers = TeacherBank(settings.tracking()).all(or_absent=True)
     if as_json:
         print_json([teacher_facts(teacher) for teacher in teachers])
         return
-    table = Table(title=f"{len(teachers)} teachers", title_justify="left")
-    for heading in ("key", "teacher", "overall", "real", "seen", "unseen", "DG", "held out", "imported from"):
-        is_text = heading in ("key", "teacher", "imported from")
-        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     names = [OVERALL_ACCURACY, *(accuracy_of(GROUP, group) for group in ("real", "seen", "unseen")), DG]
-    for t in teachers:
-        held_out = f"{100 * t.split.fraction:.0f} %"
-        name = f"{t.name} ({t.absent} is not installed)" if t.absent else t.name
-        table.add_row(t.key, name, *(percent(t.metrics.get(name)) for name in names), held_out, t.source)
-    show(table)
+    heads = ("key", "teacher", "overall", "real", "seen", "unseen", "DG", "held out", "imported from")
+    rows = tuple(
+        (
+            text(t.key),
+            text(f"{t.name} ({t.absent} is not installed)" if t.absent else t.name),
+            *(percent(t.metrics.get(name)) for name in names),
+            text(f"{100 * t.split.fraction:.0f} %"),
+            text(t.source),
+        )
+        for t in teachers
+    )
+    show_table(Table(f"{len(teachers)} teachers", columns(*heads, texts=("key", "teacher", "imported from")), rows))
 
 
 @app.command("show", epilog="Example: asc teacher show 1f3a")
 @with_settings("workspace", "tracking_uri")
 def show_teacher(settings: Settings, key: Key, as_json: Json = False) -> None:
     """Show what a teacher is, how good it is on every device, and who learned from it."""
-    from asc_experiments.base.progress import show
     from asc_experiments.distill import TeacherBank
     from asc_experiments.distill.usage import Usage
+    from asc_experiments.report.render.terminal import show_table
 
     bank = TeacherBank(settings.tracking())
     teacher = bank.named(key)
@@ -123,7 +123,7 @@ def show_teacher(settings: Settings, key: Key, as_json: Json = False) -> None:
     facts["split"] = [f"{name}={value}" for name, value in facts["split"].items()]
     facts["used_by"] = [f"{use} ({use.status.lower()})" for use in uses] or "nobody"
     print_facts(facts, f"teacher {teacher.name}")
-    show(_scorecards(teacher))
+    show_table(_scorecards(teacher))
 
 
 def _whereabouts(teacher: Teacher) -> dict[str, Any]:
@@ -145,8 +145,6 @@ def _whereabouts(teacher: Teacher) -> dict[str, Any]:
 
 def _scorecards(teacher: Teacher) -> Table:
     """Accuracies in percent, a row for each split that the teacher has logits for."""
-    from rich.table import Table
-
     from asc_experiments.metrics import (
         ACCURACY,
         DEVICE,
@@ -156,22 +154,20 @@ def _scorecards(teacher: Teacher) -> Table:
         VALIDATION,
         MetricKey,
         further_metrics,
-        value_in_words,
     )
-    from asc_experiments.report.render.terminal import percent
+    from asc_experiments.report.render.table import Table, columns, score, text
 
     metrics = teacher.metrics
-    columns = [ACCURACY, ACCURACY.of(MACRO), *(ACCURACY.of(GROUP, group) for group in ("real", "seen", "unseen"))]
-    columns += [ACCURACY.of(DEVICE, device) for device in sorted(ACCURACY.of(DEVICE).members(metrics))]
-    names = {str(metric.key): metric.title for metric in further_metrics(metrics)}
-    table = Table(title="accuracy in %, and DG", title_justify="left")
-    for heading in ("clips", *(column.member or column.part for column in columns), "DG", *names.values()):
-        table.add_column(heading, justify="left" if heading == "clips" else "right", no_wrap=True)
-    for prefix, clips in (("", "test"), (VALIDATION, "held out")):
-        if str(ACCURACY.on(prefix)) in metrics:
-            values = [metrics.get(str(column.on(prefix))) for column in columns]
-            dg = metrics[str(MetricKey(DG, "").on(prefix))]
-            found = {name: metrics.get(str(MetricKey.parse(name).on(prefix))) for name in names}
-            further = ["" if value is None else value_in_words(name, value) for name, value in found.items()]
-            table.add_row(clips, *map(percent, [*values, dg]), *further)
-    return table
+    keys = [ACCURACY, ACCURACY.of(MACRO), *(ACCURACY.of(GROUP, group) for group in ("real", "seen", "unseen"))]
+    keys += [ACCURACY.of(DEVICE, device) for device in sorted(ACCURACY.of(DEVICE).members(metrics))]
+    headings = {key: key.member or key.part for key in keys} | {MetricKey(DG, ""): "DG"}
+    further = further_metrics(metrics)
+    headings |= {metric.key: metric.title for metric in further}
+    rows = tuple(
+        (text(clips), *(score(str(key), metrics.get(str(key.on(prefix)))) for key in headings))
+        for prefix, clips in (("", "test"), (VALIDATION, "held out"))
+        if str(ACCURACY.on(prefix)) in metrics
+    )
+    units = {metric.title: metric.unit for metric in further}
+    heads = columns("clips", *headings.values(), texts=("clips",), units=units)
+    return Table("accuracy in %, and DG", heads, rows)

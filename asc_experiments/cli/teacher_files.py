@@ -232,20 +232,18 @@ def _prune_facts(verdicts: list[Verdict], left: list[Leftover]) -> dict[str, Any
 
 
 def _show_prune(verdicts: list[Verdict], left: list[Leftover], freed: int, deleted: bool) -> None:
-    from rich.table import Table
-
-    from asc_experiments.base.progress import show
+    from asc_experiments.report.render.table import Table, columns, text
+    from asc_experiments.report.render.terminal import show_table
 
     going = sum(verdict.goes for verdict in verdicts)
-    table = Table(
-        title=f"{going} of {len(verdicts)} teachers {'deleted' if deleted else 'would go'}", title_justify="left"
-    )
-    for heading in ("key", "teacher", "", "why"):
-        table.add_column(heading, no_wrap=heading != "why")
+    heads = ("key", "teacher", "", "why")
+    rows = []
     for v in verdicts:
         absent = f" ({v.teacher.absent} is not installed)" if v.teacher.absent else ""
-        table.add_row(v.teacher.key, v.teacher.name + absent, "goes" if v.goes else "stays", v.reason)
-    show(table)
+        cells = (v.teacher.key, v.teacher.name + absent, "goes" if v.goes else "stays", v.reason)
+        rows.append(tuple(map(text, cells)))
+    title = f"{going} of {len(verdicts)} teachers {'deleted' if deleted else 'would go'}"
+    show_table(Table(title, columns(*heads, texts=heads), tuple(rows)))
     for leftover in left:
         echo(f"checkpoint {leftover.path.name}: {leftover.days:.1f} days old, {leftover.size / _MB:.1f} MB")
     echo(f"{freed / _MB:.1f} MB of the cache {'are' if deleted else 'would be'} freed")

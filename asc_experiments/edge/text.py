@@ -9,7 +9,7 @@ from asc_experiments.edge.comparison import PYTORCH
 from asc_experiments.edge.export import Exported
 from asc_experiments.edge.order import FINE_TUNED, FLOAT, INT8
 from asc_experiments.metrics import ACCURACY, DEVICE, DG, GROUP, OVERALL_ACCURACY, accuracy_of
-from asc_experiments.report.render.terminal import percent
+from asc_experiments.report.render.table import Table, columns, percent, text
 
 POINT = 0.01
 """The most that a file may lose to PyTorch before something is to be done about it."""
@@ -47,16 +47,17 @@ def summary(exported: Exported) -> dict[str, str]:
     return shown
 
 
-def accuracy_cells(exported: Exported) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells: accuracies and DG of PyTorch and of every file in percent; no rows without a corpus."""
+def accuracy_table(exported: Exported) -> Table | None:
+    """Accuracies and DG of PyTorch and of every file; None without a corpus."""
     cards = exported.compared.scorecards
     if not cards:
-        return [], []
+        return None
     devices = sorted(ACCURACY.of(DEVICE).members(cards[PYTORCH]).values())
     groups = [accuracy_of(GROUP, group) for group in _GROUPS if accuracy_of(GROUP, group) in cards[PYTORCH]]
-    columns = [OVERALL_ACCURACY, *groups, DG, *devices]
-    headings = ["", *("DG" if name == DG else name.rpartition("/")[2] for name in columns)]
-    return headings, [[_NAMES[name], *(percent(card[column]) for column in columns)] for name, card in cards.items()]
+    names = [OVERALL_ACCURACY, *groups, DG, *devices]
+    headings = ["", *("DG" if name == DG else name.rpartition("/")[2] for name in names)]
+    rows = tuple((text(_NAMES[file]), *(percent(card[name]) for name in names)) for file, card in cards.items())
+    return Table("accuracy in % on the test fold, and DG", columns(*headings, texts=("",)), rows)
 
 
 def advice(exported: Exported) -> str:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from datetime import date
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from asc_experiments import __version__
-from asc_experiments.base.progress import show
+from asc_experiments.base.progress import WIDE, in_file, room, show
 from asc_experiments.report.analysis.findings import Findings, facts_of
 from asc_experiments.report.data.loading import read_studies
 from asc_experiments.report.render.blocks import finite
 from asc_experiments.report.render.formats import Format
-from asc_experiments.report.render.terminal import as_tables, students_table
+from asc_experiments.report.render.terminal import drawn, show_table
 from asc_experiments.report.words import counted
 from asc_experiments.tracking import Tracking
 
-_TABLE_WIDTH, _NARROW = 400, 80
-"""In characters: of tables in files, and of the table that fits every terminal."""
+_NARROW = 80
+"""In characters: of the table that fits every terminal."""
 
 
 def find(tracking: Tracking, names: Sequence[str]) -> list[Findings]:
@@ -40,17 +38,18 @@ def render(findings: Sequence[Findings], format: Format) -> str:
         return json.dumps(finite(facts_of(findings)), indent=2, ensure_ascii=False) + "\n"
     if format is Format.csv:
         from asc_experiments.report.render.csv_table import as_csv
+        from asc_experiments.report.sections.spreadsheet import spreadsheet
 
-        return as_csv(findings)
+        return as_csv(spreadsheet(findings))
     if format is Format.table:
-        return _tables(findings)
+        return in_file([part for each in findings for part in _parts(each, WIDE)])
     from asc_experiments.report.sections import report_of
 
     report = report_of(findings, _written(findings))
     if format is Format.md:
         from asc_experiments.report.render.markdown import as_text
 
-        return as_text(report, findings)
+        return as_text(report)
     from asc_experiments.report.render.html import page
 
     return page(report)
@@ -59,29 +58,32 @@ def render(findings: Sequence[Findings], format: Format) -> str:
 def show_tables(findings: Sequence[Findings]) -> None:
     """Print the comparison of every study on the terminal."""
     for each in findings:
-        for part in _parts(each):
+        for part in _parts(each, room()):
             show(part)
 
 
 def show_answer(findings: Findings) -> None:
     """Print the answer in a sentence, and each student beside its teachers, on any terminal that is not tiny."""
+    from asc_experiments.report.sections.scores import students_in_short
+
     show(_headline(findings))
-    show(students_table(findings.comparison), _NARROW)
+    show_table(students_in_short(findings), _NARROW)
 
 
 def _headline(findings: Findings) -> Text:
     return Text(f"{findings.study}: {findings.heading}", style="bold")
 
 
-def _parts(findings: Findings) -> list[Table | Text]:
+def _parts(findings: Findings, width: int) -> list[Table | Text]:
     """The answer in a sentence, what one must know before believing it, and the tables."""
     from asc_experiments.report.sections.front import doubts, nothing_yet
+    from asc_experiments.report.sections.scores import compared
 
     doubted = [Text(f"- {doubt}") for doubt in doubts(findings, "on the page: --format html")]
     if findings.answer is None:
         return [_headline(findings), *doubted, Text(nothing_yet(findings))]
-    said = [Text(line) for line in _said(findings)]
-    return [_headline(findings), *doubted, *as_tables(findings.comparison), *said]
+    tables = [part for table in compared(findings) for part in drawn(table, width)]
+    return [_headline(findings), *doubted, *tables, *map(Text, _said(findings))]
 
 
 def _said(findings: Findings) -> list[str]:
@@ -94,16 +96,6 @@ def _said(findings: Findings) -> list[str]:
     if findings.answer is not None and (gain := device_gain_in_words(findings.runs, findings.answer.trial)):
         said.append(gain)
     return [*said, *([importances_in_words(findings)] if findings.importances else [])]
-
-
-def _tables(findings: Sequence[Findings]) -> str:
-    file = io.StringIO()
-    console = Console(width=_TABLE_WIDTH, file=file, highlight=False)
-    for each in findings:
-        for part in _parts(each):
-            console.print(part)
-    lines = file.getvalue().splitlines()
-    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _written(findings: Sequence[Findings]) -> str:

@@ -113,6 +113,17 @@ def test_a_gate_in_percent_is_one_kind_line(asc: Callable, workspace: Path, opti
     assert "is not a part of one" in refused.err
 
 
+def test_any_metric_is_a_gate_in_its_direction(asc: Callable, workspace: Path) -> None:
+    log_trial(workspace, 0, (0.5, 0.6))
+    at = ("--workspace", workspace)
+    passed = asc("register", "s", "--gate", "accuracy/overall=0.55", *at)
+    assert passed.code == 0, passed.err
+    assert "≥ 0.5500" in passed.out
+    refused = asc("register", "s", "--gate", "accuracy/overal=0.55", *at)
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert "unknown metric 'accuracy/overal'; did you mean 'accuracy/overall'?" in refused.err
+
+
 def test_a_student_at_chance_is_refused_in_one_line_unless_allowed(asc: Callable, workspace: Path) -> None:
     log_trial(workspace, 0, (0.33, 0.34), answered=True)
     refused = asc("register", "s", "--workspace", workspace)

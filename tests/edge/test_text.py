@@ -9,7 +9,7 @@ from asc_experiments.edge.comparison import PYTORCH, Compared
 from asc_experiments.edge.export import Exported
 from asc_experiments.edge.order import FINE_TUNED, FLOAT, INT8
 from asc_experiments.edge.running import Latency
-from asc_experiments.edge.text import accuracy_cells, advice, facts, summary
+from asc_experiments.edge.text import accuracy_table, advice, facts, summary
 from asc_experiments.models import Complexity
 
 
@@ -45,10 +45,11 @@ def test_more_than_a_point_lost_is_told_with_what_to_do(accuracies: dict[str, fl
 
 
 def test_table_has_a_row_for_each_and_no_column_for_groups_that_are_not_there() -> None:
-    headings, rows = accuracy_cells(exported(**{PYTORCH: 0.6, INT8: 0.58}))
-    assert headings == ["", "overall", "DG", "s4"]
-    assert [row[1] for row in rows] == ["60.0", "58.0"]
-    assert accuracy_cells(exported()) == ([], [])
+    table = accuracy_table(exported(**{PYTORCH: 0.6, INT8: 0.58}))
+    assert table is not None
+    assert [column.heading for column in table.columns] == ["", "overall", "DG", "s4"]
+    assert [row[1].text for row in table.rows] == ["60.0", "58.0"]
+    assert accuracy_table(exported()) is None
 
 
 def test_latency_is_told_with_how_it_was_measured() -> None:

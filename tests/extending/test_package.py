@@ -35,7 +35,11 @@ def test_it_is_studied_reported_registered_used_and_exported(outside: Open, synt
     assert "cp_mobile-8-fms+hum-s0" in report
     assert "| Brier score |" in report
     assert "Brier score: the squared error of the probabilities, from 0 to 2; lower is better." in report
-    registered = json.loads(here.run("register", "outside", "--allow-chance", "--json"))
+    asked = ("register", "outside", "--allow-chance", "--gate", "brier/overall=2", "--json")
+    registered = json.loads(here.run(*asked))
+    (gate,) = (each for each in registered["gates"] if each["limit"] is not None)
+    assert (gate["name"], gate["option"], gate["passed"]) == ("Brier score", "max_brier/overall", True)
+    assert gate["low"] < gate["value"] < gate["high"], "as of every mean over clips"
     assert "Brier score (the squared error" in here.run("model", "card", registered["uri"])
     recording = next((synth_corpus / "audio").glob("*.wav"))
     here.run("predict", registered["uri"], recording, "--json")
@@ -49,6 +53,7 @@ def test_it_is_studied_reported_registered_used_and_exported(outside: Open, synt
     without = here.without_package()
     needed = "needs augmentation 'hum', which is not installed; pip install hum==1.2"
     assert needed in without.run("predict", registered["uri"], recording, code=2)
+    assert "--gate brier/overall=2: unknown metric 'brier'; valid: accuracy, " in without.run(*asked, code=2)
     assert "cp_mobile-8-fms+hum-s0" in without.run("report", "outside", "--format", "md"), "a report needs no package"
     (with_hum,) = [each["key"] for each in json.loads(here.run("teacher", "list", "--json")) if "hum" in each["name"]]
     assert needed in without.run("teacher", "show", with_hum, code=2)

@@ -10,8 +10,9 @@ import pytest
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns, number_of
-from asc_experiments.report.render.blocks import Chapter, Chart, Commands, Section, Table, Tiles
+from asc_experiments.report.render.blocks import Chapter, Chart, Commands, Section, Tiles
 from asc_experiments.report.render.formats import Format
+from asc_experiments.report.render.table import Table
 from asc_experiments.report.sections import chapter_of, report_of
 from asc_experiments.report.sections.front import answer_figure
 from asc_experiments.report.sections.teachers import size_section

@@ -11,9 +11,10 @@ from rich.table import Table
 from asc_experiments.base.tables import fitted
 from asc_experiments.bench.table import table_of
 from asc_experiments.bench.timing import Measured
-from asc_experiments.report.analysis.comparison import compare_runs
+from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
-from asc_experiments.report.render.terminal import as_tables, comparison_cells
+from asc_experiments.report.render.terminal import drawn
+from asc_experiments.report.sections.scores import compared, everybody
 from tests.terminal import in_terminal, numbers_in, table_lines
 
 WIDTHS = (80, 100, 120)
@@ -53,7 +54,7 @@ def test_report_begins_with_the_headline_and_its_doubts(studied: Path) -> None:
     assert not [line for line in rest[first_table:] if line.startswith("- ")], "they stand above the tables"
 
 
-def drawn(tables: list[Table], columns: int) -> str:
+def shown_on(tables: list[Table], columns: int) -> str:
     """Tables as a terminal of a certain width shows them."""
     console = Console(width=columns, file=StringIO(), highlight=False)
     for table in tables:
@@ -64,24 +65,30 @@ def drawn(tables: list[Table], columns: int) -> str:
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
-def test_report_with_spreads_and_replicates_is_whole(
-    made: StudyRuns, columns: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    terminal = Console(width=columns, force_terminal=True)
-    monkeypatch.setattr("asc_experiments.base.progress.console", terminal)
-    comparison = compare_runs(made)
-    shown = drawn(as_tables(comparison), columns)
+def test_report_with_spreads_and_replicates_is_whole(made: StudyRuns, columns: int) -> None:
+    findings = Findings(made)
+    shown = shown_on([part for table in compared(findings) for part in drawn(table, columns)], columns)
     assert max(map(len, shown.splitlines())) <= columns
-    _, rows = comparison_cells(comparison)
-    assert {word for row in rows for cell in row[2:] for word in cell.split()} <= set(shown.split())
+    cells = [cell for table in compared(findings) for row in table.rows for cell in row[2:]]
+    assert {word for cell in cells for word in cell.plain.split()} <= set(shown.split())
     assert "the same per device" in shown
     assert "│ student │" not in shown, "the names say what they are"
+
+
+def test_table_of_everybody_is_one_where_there_is_room_and_says_which_rows_are_students(made: StudyRuns) -> None:
+    table = everybody(Findings(made))
+    (whole,) = drawn(table, 400)
+    assert [str(column.header) for column in whole.columns[:2]] == ["", "student or teacher"]
+    assert [place for place, row in enumerate(whole.rows) if row.end_section] == [len(made.trials) - 1]
+    first, devices = drawn(table, 80)
+    assert [len(part.columns) for part in (first, devices)] == [len(whole.columns) - 8, 8], "seven devices"
+    assert [str(column.header) for column in devices.columns[:2]] == ["student or teacher", "a real"]
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_measurements_of_the_machine_are_whole(columns: int) -> None:
     line = Measured(123_456.7, "clips_per_s", 101_234.5, 1.2, (1.1, 1.3), 999_999.9)
-    shown = drawn([table_of({"student_distillation_epoch": line}, "a machine")], columns)
+    shown = shown_on([table_of({"student_distillation_epoch": line}, "a machine")], columns)
     assert {"123,457", "101,234", "1.1–1.3", "1,000,000", "12%"} <= set(shown.split())
     assert max(map(len, shown.splitlines())) <= columns
 
@@ -97,7 +104,7 @@ def test_table_too_wide_becomes_several_that_begin_with_the_names() -> None:
     assert all(isinstance(part, Table) and part.columns[0].header == "name" for part in parts)
     found = [str(column.header) for part in parts if isinstance(part, Table) for column in part.columns[1:]]
     assert found == [f"column {number}" for number in range(12)]
-    assert {f"{number}.123456 ± 0.1" in drawn([table], 80) for number in range(12)} == {True}
+    assert {f"{number}.123456 ± 0.1" in shown_on([table], 80) for number in range(12)} == {True}
 
 
 def test_long_name_is_broken_rather_than_cut() -> None:
@@ -105,6 +112,6 @@ def test_long_name_is_broken_rather_than_cut() -> None:
     table.add_column("name", no_wrap=True)
     table.add_column("value", justify="right")
     table.add_row("n" * 70, "123456789")
-    shown = drawn([table], 40)
+    shown = shown_on([table], 40)
     assert shown.replace("name", "").count("n") == 70
     assert "123456789" in shown

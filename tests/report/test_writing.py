@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
@@ -70,7 +71,7 @@ def test_thousands_of_trials_are_shortened_where_they_are_read_and_whole_where_t
 def test_markdown_has_the_comparison_first_and_then_the_sections(made: StudyRuns) -> None:
     text = render([Findings(made)], Format.md)
     assert text.startswith("**No winner yet: ")
-    assert "\n\nmade: accuracy in % on the test fold" in text
+    assert "\n\n**made: accuracy in % on the test fold" in text
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert made.taught_by(made.best_first[0]) in headings[0]
     assert "\n- Date: 1 January 1970\n" in text
@@ -89,3 +90,12 @@ def test_markdown_of_hostile_names_keeps_its_tables() -> None:
     assert len(tables) > 5
     for lines in tables:
         assert len({line.replace("\\|", "").count("|") for line in lines}) == 1, lines
+
+
+def test_table_in_a_file_is_whole_however_narrow_the_terminal(made: StudyRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asc_experiments.base.progress.console", Console(width=60, force_terminal=True))
+    assert "the same per device" not in render([Findings(made)], Format.table)
+
+
+def test_names_in_a_file_are_no_markup() -> None:
+    assert "[bold]x" in render([Findings(make_study(n_trials=3, teacher_name="[bold]x"))], Format.table)

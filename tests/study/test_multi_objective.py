@@ -7,7 +7,8 @@ import pytest
 from optuna.trial import TrialState
 
 from asc_experiments.report.analysis.comparison import compare_study
-from asc_experiments.report.render.terminal import as_markdown
+from asc_experiments.report.render.formats import Format
+from asc_experiments.report.writing import find, render
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.trial_status import standing
 from asc_experiments.tracking import RunRecord
@@ -75,7 +76,7 @@ def test_report_of_two_objectives_has_both(make: Make, answers: object) -> None:
     made.run()
     comparison = compare_study(made.bench.tracking, "tiny")
     assert [row["against"] for row in comparison.rows] == [row["macs"] for row in comparison.rows]
-    assert "trial 1" in as_markdown(comparison)
+    assert "trial 1" in render(find(made.bench.tracking, ["tiny"]), Format.table)
 
 
 def test_smaller_is_better_where_the_second_objective_is_an_accuracy_too(make: Make, answers: object) -> None:

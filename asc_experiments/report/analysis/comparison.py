@@ -21,9 +21,9 @@ from asc_experiments.metrics import (
     further_metrics,
     is_better_higher,
 )
+from asc_experiments.report.analysis.pareto import non_dominated
 from asc_experiments.report.data.loading import read_studies
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, device_names, spread
-from asc_experiments.report.words import MOST_ROWS
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
@@ -85,10 +85,14 @@ class Comparison:
         return tuple(row for row in self.rows if row["kind"] == "student")
 
     @property
-    def shown(self) -> tuple[dict[str, Any], ...]:
-        """The rows that a table shows: the first students, and the first of the others."""
-        others = [row for row in self.rows if row["kind"] != "student"]
-        return (*self.students[:MOST_ROWS], *others[:MOST_ROWS])
+    def front(self) -> frozenset[str]:
+        """The run ids of students that no other beats in both objectives; empty where a study has one."""
+        if not self.against:
+            return frozenset()
+        signs = [-1.0 if direction == "maximize" else 1.0 for direction in (self.direction, self.against[1])]
+        students = self.students
+        front = non_dominated([(signs[0] * row["objective"], signs[1] * row["against"]) for row in students])
+        return frozenset(students[place]["run_id"] for place in front)
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""

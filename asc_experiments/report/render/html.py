@@ -18,7 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from asc_experiments.report.render.blocks import Block, Chart, Commands, Report, Section, Table, Tiles, finite
+from asc_experiments.report.render.blocks import Block, Chart, Commands, Report, Section, Tiles, finite
+from asc_experiments.report.render.table import Table
 
 _TEMPLATES = "templates"
 _TWO_COLUMNS = 350

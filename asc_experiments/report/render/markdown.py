@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
-from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.render.blocks import Block, Chart, Commands, Report, Section, Table, Tiles
-from asc_experiments.report.render.terminal import as_markdown, in_markdown, markdown_table
+from asc_experiments.report.render.blocks import Block, Chart, Commands, Report, Section, Tiles
+from asc_experiments.report.render.table import Cell, Table
 
 
-def as_text(report: Report, findings: Sequence[Findings]) -> str:
-    """The whole report; of each study first everybody side by side, then the sections.
-
-    Args:
-        report: the sections.
-        findings: of the same studies, in the same order.
-    """
+def as_text(report: Report) -> str:
+    """The whole report; of each study first everybody side by side, then the sections."""
     parts = [_section(section, 2) for section in report.front]
-    several = len(findings) > 1
-    for chapter, each in zip(report.chapters, findings, strict=True):
-        parts += [f"# {in_markdown(chapter.study)}"] if several else []
-        parts.append(f"**{in_markdown(each.heading)}**")
-        parts.append(as_markdown(each.comparison).strip())
+    for chapter in report.chapters:
+        parts += [f"# {in_markdown(chapter.study)}"] if len(report.chapters) > 1 else []
+        parts.append(f"**{in_markdown(chapter.heading)}**")
+        parts += [] if chapter.everybody is None else _block(chapter.everybody)
         parts.append("\n".join(f"- {in_markdown(name)}: {in_markdown(told)}" for name, told in chapter.facts))
         parts += [_section(_without_compared(section), 2) for section in chapter.sections]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -39,7 +32,7 @@ def _section(section: Section, level: int) -> str:
     lines += [drawn for block in section.blocks for drawn in _block(block)]
     if section.points:
         lines += [f"{section.points_title}:"] if section.points_title else []
-        lines.append("\n".join(f"- {in_markdown(point)}" for point in section.points))
+        lines.append(_list(section.points))
     return "\n\n".join(lines)
 
 
@@ -48,10 +41,9 @@ def _block(block: Block) -> Iterator[str]:
         yield f"*{in_markdown(block.caption)}:* the numbers are in the table at the beginning."
     elif isinstance(block, Table):
         yield f"**{in_markdown(block.caption)}**"
-        heads = [f"{column.heading} ({column.unit})" if column.unit else column.heading for column in block.columns]
-        yield markdown_table(
-            heads, [[_code(cell.plain) if cell.is_code else cell.plain for cell in row] for row in block.rows]
-        )
+        yield markdown_table(block)
+        if block.notes:
+            yield _list(block.notes)
     elif isinstance(block, Chart):
         yield f"*{in_markdown(block.title)}.* {in_markdown(block.alternative)}"
     elif isinstance(block, Commands):
@@ -66,5 +58,25 @@ def _block(block: Block) -> Iterator[str]:
         yield in_markdown(block)
 
 
-def _code(text: str) -> str:
-    return f"`{text.replace('`', '')}`"
+def in_markdown(text: str) -> str:
+    """A text as it stands in Markdown: in one line, no HTML, no end of a cell."""
+    return " ".join(text.split()).replace("<", "&lt;").replace("|", "\\|")
+
+
+def markdown_table(table: Table) -> str:
+    """A table whose columns line up, without its caption."""
+    heads = [f"{column.heading} ({column.unit})" if column.unit else column.heading for column in table.columns]
+    cells = [list(map(in_markdown, heads)), *([in_markdown(_told(cell)) for cell in row] for row in table.rows)]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(heads))]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
+    lines = [f"| {' | '.join(row)} |" for row in padded]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def _told(cell: Cell) -> str:
+    return f"`{cell.plain.replace('`', '')}`" if cell.is_code else cell.plain
+
+
+def _list(lines: tuple[str, ...]) -> str:
+    return "\n".join(f"- {in_markdown(line)}" for line in lines)

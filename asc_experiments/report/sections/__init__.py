@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.study_setting import setting_in_words, setting_of
-from asc_experiments.report.render.blocks import Chapter, Report, Section, Table
+from asc_experiments.report.render.blocks import Chapter, Report, Section
+from asc_experiments.report.render.table import Table
 from asc_experiments.report.sections.attributes import attributes_section
 from asc_experiments.report.sections.calibration import calibration_section
 from asc_experiments.report.sections.device_networks import device_networks_section
@@ -15,7 +16,7 @@ from asc_experiments.report.sections.devices import devices_section
 from asc_experiments.report.sections.front import answer_section, choice_section
 from asc_experiments.report.sections.kinds import kinds_section
 from asc_experiments.report.sections.practice import cost_section, reproduce_section
-from asc_experiments.report.sections.scores import scores_section
+from asc_experiments.report.sections.scores import everybody, scores_section
 from asc_experiments.report.sections.search import front_section, search_section
 from asc_experiments.report.sections.teachers import gain_section, size_section, teaching_section
 from asc_experiments.report.sections.together import together
@@ -54,7 +55,9 @@ def chapter_of(findings: Findings) -> Chapter:
         shown.append(Section("missing", "What this study does not show, and what would", (), missing, points_title=""))
     shown = [replace(section, folded=section.name not in _UNFOLDED) for section in shown]
     facts = setting_in_words(setting_of(findings.runs))
-    return Chapter(findings.study, _description(findings), tuple(map(_shortened, shown)), facts)
+    table = None if findings.answer is None else everybody(findings)
+    sections = list(map(_shortened, shown))
+    return Chapter(findings.study, _description(findings), tuple(sections), facts, findings.heading, table)
 
 
 def report_of(findings: Sequence[Findings], written: str = "") -> Report:

@@ -11,7 +11,8 @@ from asc_experiments.report.analysis.teacher_design import Design
 from asc_experiments.report.charts.attributes import effects
 from asc_experiments.report.charts.base import rows_height
 from asc_experiments.report.data.study_runs import StudyRuns, objective_name
-from asc_experiments.report.render.blocks import Block, Cell, Chart, Column, Section, Table, number, points, text
+from asc_experiments.report.render.blocks import Block, Chart, Section
+from asc_experiments.report.render.table import Cell, Column, Table, number, points, text
 from asc_experiments.report.words import counted, difference_of, interval_of, listed, units
 from asc_experiments.statistics.permutation import FEWEST, FEWEST_UNITS, Effect
 
@@ -184,7 +185,7 @@ def _attribute_table(found: Sequence[Attribute], metric: str, design: Design) ->
     caption = "Attributes of teachers; none can be judged here: too few trials or teachers"
     if _is_judged(found):
         caption = "Attributes of teachers, strongest first; clear: luck alone does not explain it"
-    return Table(f"{caption}; differences of accuracies in points", heads, tuple(rows), frozenset(marked))
+    return Table(f"{caption}; differences of accuracies in points", heads, tuple(rows), marked=frozenset(marked))
 
 
 def _verdict(effect: Effect | None) -> str:

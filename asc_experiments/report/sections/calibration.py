@@ -24,18 +24,8 @@ from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.study_setting import scenes_of
 from asc_experiments.report.charts import scores as draw
 from asc_experiments.report.data.study_runs import StudyRuns, number_of
-from asc_experiments.report.render.blocks import (
-    Block,
-    Cell,
-    Chart,
-    Column,
-    Section,
-    Table,
-    columns,
-    number,
-    percent,
-    text,
-)
+from asc_experiments.report.render.blocks import Block, Chart, Section
+from asc_experiments.report.render.table import Cell, Column, Table, columns, number, percent, text
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.statistics.calibration_floor import FEWEST_CLIPS, calibration_floor
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 from asc_experiments.metrics import DEVICE, DG, accuracy_of
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns, group_word, number_of
-from asc_experiments.report.render.blocks import Cell, Column, Scale, Section, Table, columns, percent, text
+from asc_experiments.report.render.blocks import Section
 from asc_experiments.report.render.shades import CIVIDIS, ORANGES, ink_on, shade
+from asc_experiments.report.render.table import Cell, Column, Scale, Table, columns, percent, text
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.report.words import counted
 from asc_experiments.statistics import Evidence, margin, pooled

@@ -17,7 +17,8 @@ from asc_experiments.report.data.exports import (
     shipped_student,
 )
 from asc_experiments.report.data.study_runs import StudyRuns
-from asc_experiments.report.render.blocks import Block, Cell, Column, Commands, Table, columns, number, percent, text
+from asc_experiments.report.render.blocks import Block, Commands
+from asc_experiments.report.render.table import Cell, Column, Table, columns, number, percent, text
 from asc_experiments.report.sections.scores import parts_of
 
 _FLOAT = "PyTorch, float32"

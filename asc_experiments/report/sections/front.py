@@ -14,20 +14,8 @@ from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.charts.base import hundred
 from asc_experiments.report.charts.scores import grouped_bars
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, kind_of, number_of
-from asc_experiments.report.render.blocks import (
-    Block,
-    Chart,
-    Commands,
-    Section,
-    Table,
-    Tile,
-    Tiles,
-    code,
-    columns,
-    number,
-    percent,
-    text,
-)
+from asc_experiments.report.render.blocks import Block, Chart, Commands, Section, Tile, Tiles
+from asc_experiments.report.render.table import Table, code, columns, number, percent, text
 from asc_experiments.report.sections.devices import without_common_place
 from asc_experiments.report.sections.files import export_blocks
 from asc_experiments.report.words import counted, difference_of, duration, interval_of, listed

@@ -5,7 +5,8 @@ from __future__ import annotations
 from asc_experiments.metrics import OVERALL_ACCURACY, UNSEEN_ACCURACY, value_in_words
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.teacher_kinds import KindResult, kind_differences, results_of_kinds
-from asc_experiments.report.render.blocks import Column, Section, Table, number, text
+from asc_experiments.report.render.blocks import Section
+from asc_experiments.report.render.table import Column, Table, number, text
 from asc_experiments.report.words import counted, difference_of, interval_of
 from asc_experiments.statistics import Margin, level
 

@@ -6,7 +6,8 @@ from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER, RESPONSES_FOLDER
 from asc_experiments.report.charts import search as draw
 from asc_experiments.report.data.study_runs import number_of
-from asc_experiments.report.render.blocks import Block, Cell, Chart, Section, Table, code, columns, number, text
+from asc_experiments.report.render.blocks import Block, Chart, Section
+from asc_experiments.report.render.table import Cell, Table, code, columns, number, text
 from asc_experiments.report.words import counted, duration
 
 

@@ -6,25 +6,36 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from asc_experiments.metrics import ACCURACY, DEVICE, DG, ENSEMBLE, GROUP, MetricKey, further_metrics, is_part_of_one
+from asc_experiments.metrics import (
+    ACCURACY,
+    DEVICE,
+    DG,
+    ENSEMBLE,
+    GROUP,
+    OVERALL_ACCURACY,
+    UNSEEN_ACCURACY,
+    MetricKey,
+    further_metrics,
+    is_part_of_one,
+)
 from asc_experiments.report.analysis.comparison import stands_for
 from asc_experiments.report.analysis.confounders import Differences
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, number_of, spread
-from asc_experiments.report.render.blocks import (
-    Block,
+from asc_experiments.report.render.blocks import Block, Section
+from asc_experiments.report.render.table import (
     Cell,
     Column,
-    Section,
     Table,
     columns,
+    first_of,
     number,
     percent,
     points,
+    score,
     text,
 )
-from asc_experiments.report.render.terminal import pareto_front, replicate_cells
-from asc_experiments.report.words import short_name
+from asc_experiments.report.words import MOST_ROWS, difference_of, interval_of, short_name
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 
@@ -37,8 +48,8 @@ _SAID_ONCE = ("epochs", "parameters", "MMACs")
 def scores_section(findings: Findings) -> Section:
     """Students, ensembles and teachers under the same columns; published figures beside ours."""
     runs = findings.runs
-    tables = [_compared(_students(findings)), _compared(_again(findings)), _compared(_published(findings))]
-    further = [_compared(_teachers(runs)), _ensembles(runs)]
+    tables = [_students(findings), _again(findings), _published(findings)]
+    further = [_teachers(runs), _ensembles(runs)]
     further.append(_also(findings.student_differences, "student", _STUDENTS))
     further.append(_also(findings.teacher_differences, "teachers", _TEACHERS))
     tables += [None if table is None else replace(table, folded=True) for table in further]
@@ -53,11 +64,6 @@ def scores_section(findings: Findings) -> Section:
     if not findings.comparison.published:
         blocks.append("No published figures stand beside these: a study file may name some, under published.")
     return Section("scores", "Students and teachers", tuple(blocks))
-
-
-def _compared(table: Table | None) -> Table | None:
-    """A table whose rows the comparison of everybody has too."""
-    return None if table is None else replace(table, is_compared=True)
 
 
 def _dg_floor(findings: Findings) -> str:
@@ -110,20 +116,20 @@ def parts_of(runs: StudyRuns) -> list[tuple[str, MetricKey]]:
     return [("overall", ACCURACY), *groups, *((device, ACCURACY.of(DEVICE, device)) for device in runs.devices)]
 
 
-def _score_columns(runs: StudyRuns) -> list[Column]:
+def _score_columns(runs: StudyRuns, parameters: str = "parameters") -> list[Column]:
     parts = parts_of(runs)
     groups = [Column(heading, "%") for heading, key in parts if key.part != DEVICE]
-    devices = [Column(device, group_word(runs.group_of.get(device, ""))) for device in runs.devices]
+    devices = [
+        Column(device, group_word(runs.group_of.get(device, "")), apart="the same per device")
+        for device in runs.devices
+    ]
     further = [Column(metric.title, metric.unit) for metric in further_metrics(runs.metric_names)]
-    return [*groups, Column("DG", "points"), *further, *devices, Column("parameters"), Column("MMACs")]
+    return [*groups, Column("DG", "points"), *further, *devices, Column(parameters), Column("MMACs")]
 
 
 def _score_cells(runs: StudyRuns, metrics: Mapping[str, float], prefix: str = "") -> list[Cell]:
     def cell(name: str) -> Cell:
-        value, std = metrics.get(prefix + name), None if prefix else spread(metrics, name)
-        if is_part_of_one(name):
-            return percent(value, std)
-        return number(value, ".4f", "" if std is None else f"± {std:.4f}")
+        return score(name, metrics.get(prefix + name), None if prefix else spread(metrics, name))
 
     keys = [key for _, key in parts_of(runs)]
     cells = [cell(str(key)) for key in keys if key.part != DEVICE] + [cell(DG)]
@@ -134,9 +140,79 @@ def _score_cells(runs: StudyRuns, metrics: Mapping[str, float], prefix: str = ""
     return cells + (costs if not prefix else [Cell(""), Cell("")])
 
 
+def _reached(runs: StudyRuns, trial: RunRecord) -> Cell:
+    """What a trial was chosen by."""
+    return score(runs.objective, trial.metrics[OBJECTIVE_VALUE])
+
+
+def compared(findings: Findings) -> list[Table]:
+    """Everybody side by side, what was tried again with fresh seeds, published figures: what a terminal shows."""
+    tables = (everybody(findings), _again(findings), _published(findings))
+    return [table for table in tables if table is not None]
+
+
+def everybody(findings: Findings) -> Table:
+    """The first students and the first teachers in one table, under the same columns."""
+    runs, front = findings.runs, findings.comparison.front
+    students, teachers = runs.best_first[:MOST_ROWS], list(runs.teachers.values())[:MOST_ROWS]
+    heads = (
+        Column("", is_number=False, spared=True),
+        Column("student or teacher", is_number=False),
+        Column("objective", "%" if is_part_of_one(runs.objective) else ""),
+        *_score_columns(runs, "params"),
+    )
+    rows = []
+    for trial in students:
+        star = " *" if trial.run_id in front else ""
+        about = text("student"), text(f"trial {number_of(trial)} ({_trained(trial)}){star}"), _reached(runs, trial)
+        rows.append((*about, *_score_cells(runs, trial.metrics)))
+    rows += [(text("teacher"), text(run.name), Cell(""), *_score_cells(runs, run.metrics)) for run in teachers]
+    bare = (
+        tuple(replace(cell, note="") if column.apart else cell for column, cell in zip(heads, row, strict=True))
+        for row in rows
+    )
+    notes = (*map(_taught, students), *(metric.sentence for metric in further_metrics(runs.metric_names)))
+    breaks = frozenset({len(students)})
+    return Table(_how_chosen(findings), heads, tuple(bare), notes, breaks=breaks)
+
+
+def _how_chosen(findings: Findings) -> str:
+    """What the rows of everybody are and how they were chosen."""
+    runs, comparison = findings.runs, findings.comparison
+    chosen = f"chosen by {comparison.clips or f'{comparison.objective} on the {comparison.split} split'}"
+    if comparison.against:
+        chosen += f" against {comparison.against[0]}, * on the Pareto front"
+    if comparison.pooled:
+        chosen += f"; {comparison.pooled} more trials with the settings of another are pooled with it"
+    chosen += f"; {first_of(len(runs.trials))}" if len(runs.trials) > MOST_ROWS else ""
+    return f"{comparison.study}: accuracy in % on the test fold, best first, {chosen}"
+
+
+def _taught(trial: RunRecord) -> str:
+    """What a student learned from, teacher by teacher."""
+    teachers = trial.params.get("teachers", "")
+    how = f"taught by {teachers}" if teachers not in ("", "labels alone") else "on labels alone"
+    return f"trial {number_of(trial)}: {how}"
+
+
+def students_in_short(findings: Findings) -> Table:
+    """The students, best first, with what they learned from: a row in few columns, for any terminal."""
+    names = {"overall": OVERALL_ACCURACY, "unseen": UNSEEN_ACCURACY, "DG": DG}
+    rows = [
+        (
+            text(f"trial {number_of(trial)}"),
+            text(trial.params.get("teachers") or "labels alone"),
+            *(score(name, trial.metrics.get(name), spread(trial.metrics, name)) for name in names.values()),
+        )
+        for trial in findings.runs.best_first[:MOST_ROWS]
+    ]
+    heads = columns("student", "taught by", *names, texts=("student", "taught by"))
+    return Table("accuracy in % on the test fold, best first", heads, tuple(rows))
+
+
 def _students(findings: Findings) -> Table:
     runs, best = findings.runs, findings.answer
-    front = pareto_front(findings.comparison)
+    front = findings.comparison.front
     rows = []
     kinds = {_trained(trial) for trial in runs.best_first}
     varies = len(kinds) > 1
@@ -144,9 +220,7 @@ def _students(findings: Findings) -> Table:
         star = " *" if trial.run_id in front else ""
         about: tuple[Cell, ...] = (text(f"trial {number_of(trial)}{star}"), text(runs.taught_by(trial)))
         about += (text(_trained(trial)),) if varies else ()
-        value = trial.metrics[OBJECTIVE_VALUE]
-        reached = percent(value) if is_part_of_one(runs.objective) else number(value, ".4f")
-        rows.append((*about, reached, *_score_cells(runs, trial.metrics)))
+        rows.append((*about, _reached(runs, trial), *_score_cells(runs, trial.metrics)))
     marked = [place for place, trial in enumerate(runs.best_first) if best is not None and trial == best.trial]
     names = ("student", "taught by", *(("size, augment",) if varies else ()))
     heads = [*columns(*names, texts=names)]
@@ -158,7 +232,7 @@ def _students(findings: Findings) -> Table:
         Column("objective", f"{runs.split}{', %' if is_part_of_one(runs.objective) else ''}"),
         *_score_columns(runs),
     )
-    return _without_constants(Table(caption, head, tuple(rows), frozenset(marked)))
+    return _without_constants(Table(caption, head, tuple(rows), marked=frozenset(marked), is_compared=True))
 
 
 def _without_constants(table: Table) -> Table:
@@ -171,13 +245,8 @@ def _without_constants(table: Table) -> Table:
     if len(table.rows) < 2 or not constant:
         return table
     told = ", ".join(f"{value} {table.columns[place].heading}" for place, value in constant.items() if value)
-    kept = [place for place in range(len(table.columns)) if place not in constant]
-    return replace(
-        table,
-        caption=f"{table.caption}; each: {told}" if told else table.caption,
-        columns=tuple(table.columns[place] for place in kept),
-        rows=tuple(tuple(row[place] for place in kept) for row in table.rows),
-    )
+    kept = table.of([place for place in range(len(table.columns)) if place not in constant])
+    return replace(kept, caption=f"{table.caption}; each: {told}") if told else kept
 
 
 def _trained(trial: RunRecord) -> str:
@@ -209,17 +278,40 @@ def _teachers(runs: StudyRuns) -> Table | None:
         for run in runs.teachers.values()
     ]
     heads = (*columns("teacher", "epochs", texts=("teacher",)), *_score_columns(runs))
-    return _without_constants(Table("Teachers", heads, tuple(rows))) if rows else None
+    return _without_constants(Table("Teachers", heads, tuple(rows), is_compared=True)) if rows else None
 
 
 def _again(findings: Findings) -> Table | None:
-    headings, rows = replicate_cells(findings.comparison)
-    caption = "The best and the baseline, tried again with fresh seeds; differences are to the baseline, and that in "
-    caption += "the test fold counts: no clip of it chose a trial"
-    if findings.runs.split == "test":
-        caption = "The best and the baseline, tried again with fresh seeds; differences are to the baseline"
-    cells = tuple(tuple(text(cell) for cell in row) for row in rows)
-    return Table(caption, columns(*headings, texts=headings[:1]), cells) if rows else None
+    """The trials that were tried again with fresh seeds, best first; None if there are none."""
+    comparison = findings.comparison
+    tried = [row for row in comparison.rows if row.get("replicated")]
+    on_test = comparison.split != "test"
+    caption = "The best and the baseline, tried again with fresh seeds; differences are to the baseline"
+    caption += ", and that in the test fold counts: no clip of it chose a trial" if on_test else ""
+    headings = ["tried again", "fresh seeds", comparison.objective]
+    headings += ["difference in the test fold", "95 % interval"] if on_test else []
+    headings += [f"difference on the {comparison.split} split", "95 % interval"]
+    tried.sort(key=lambda row: row["replicated"]["objective"], reverse=comparison.direction == "maximize")
+    rows = tuple(_again_row(comparison.objective, row["name"], row["replicated"], on_test) for row in tried)
+    return Table(caption, columns(*headings, texts=headings[:1]), rows) if rows else None
+
+
+def _again_row(metric: str, name: str, again: Mapping[str, Any], on_test: bool) -> tuple[Cell, ...]:
+    reached = score(metric, again["objective"], again["std"])
+    shown = [again["test"], again] if on_test else [again]
+    differences = [cell for values in shown for cell in _difference(metric, values)]
+    if again["difference"] is None:
+        differences[0] = text("baseline")
+    return (text(name), number(again["seeds"]), reached, *differences)
+
+
+def _difference(metric: str, values: Mapping[str, float | None]) -> tuple[Cell, Cell]:
+    """A difference in a metric and its interval; nothing where it was not measured."""
+    value, low, high = values["difference"], values["low"], values["high"]
+    if value is None:
+        return Cell(""), Cell("")
+    interval = "not known with one seed" if low is None or high is None else interval_of(metric, low, high)
+    return Cell(difference_of(metric, value), value=value), text(interval)
 
 
 def _published(findings: Findings) -> Table | None:

@@ -10,7 +10,8 @@ from asc_experiments.report.analysis.pareto import accuracy_against_macs, front_
 from asc_experiments.report.charts import search as draw
 from asc_experiments.report.charts.base import rows_height
 from asc_experiments.report.data.study_runs import StudyRuns, number_of, objective_name
-from asc_experiments.report.render.blocks import Block, Cell, Chart, Section, Table, columns, number, percent, text
+from asc_experiments.report.render.blocks import Block, Chart, Section
+from asc_experiments.report.render.table import Cell, Table, columns, number, percent, text
 from asc_experiments.report.words import counted, listed, ordinal
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import ERROR

@@ -12,18 +12,8 @@ from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.analysis.next_commands import CORPUS_FOLDER, RESPONSES_FOLDER, Command, labels_alone_command
 from asc_experiments.report.charts import scores as draw
 from asc_experiments.report.data.study_runs import number_of, spread
-from asc_experiments.report.render.blocks import (
-    Block,
-    Cell,
-    Chart,
-    Column,
-    Commands,
-    Section,
-    Table,
-    columns,
-    points,
-    text,
-)
+from asc_experiments.report.render.blocks import Block, Chart, Commands, Section
+from asc_experiments.report.render.table import Cell, Column, Table, columns, points, text
 from asc_experiments.report.sections.scores import parts_of
 from asc_experiments.report.words import (
     correlation_in_words,

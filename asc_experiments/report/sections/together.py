@@ -9,17 +9,8 @@ from asc_experiments.report.analysis.compute_cost import costs_of
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.charts import search as draw
 from asc_experiments.report.data.study_runs import objective_name
-from asc_experiments.report.render.blocks import (
-    Block,
-    Cell,
-    Chart,
-    Section,
-    Table,
-    columns,
-    number,
-    percent,
-    text,
-)
+from asc_experiments.report.render.blocks import Block, Chart, Section
+from asc_experiments.report.render.table import Cell, Table, columns, number, percent, text
 from asc_experiments.report.sections.front import shipping
 from asc_experiments.report.sections.search import front_section
 from asc_experiments.report.words import counted, duration, listed

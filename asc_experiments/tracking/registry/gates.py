@@ -7,18 +7,32 @@ and an interval says how far. A gate asks what was measured, and says so where i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from asc_experiments.base.errors import AscError
-from asc_experiments.metrics import DG, OVERALL_ACCURACY, UNSEEN_ACCURACY
+from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.metrics import (
+    DG,
+    METRICS,
+    OVERALL,
+    OVERALL_ACCURACY,
+    UNSEEN_ACCURACY,
+    MetricKey,
+    further_metrics,
+    is_better_higher,
+    is_part_of_one,
+    metric_names,
+)
 from asc_experiments.statistics import dg_floor, level
 from asc_experiments.statistics.wording import clips_in_words, counted
 from asc_experiments.tracking.registry.candidate import Candidate
 
 BYTES_AT = {"int8": 1, "float16": 2, "float32": 4}
 """Bytes of one parameter. Registered weights are float32; DCASE's 128 kB are 128,000 parameters at int8."""
+_OPTIONS = {OVERALL_ACCURACY: "min_accuracy", UNSEEN_ACCURACY: "min_unseen", DG: "max_dg"}
+"""Metrics whose gates have options of their own."""
+_COUNTED = ("max_parameters", "max_macs", "max_bytes")
 
 
 @dataclass(frozen=True)
@@ -29,33 +43,77 @@ class Gates:
         max_parameters: trainable parameters.
         max_macs: multiply-accumulate operations for one second of sound.
         max_bytes: of the parameters at ``precision``; buffers such as running means are not counted, as in DCASE.
-        min_accuracy: overall on the test fold, 0 to 1.
-        min_unseen: accuracy on the test fold's unseen devices, 0 to 1.
-        max_dg: standard deviation of the accuracies per device of the test fold, 0 to 1.
+        metrics: limits of metrics on the test fold by their names, such as ``accuracy/group/unseen``: of any
+            that is registered, the least where higher is better, else the most; a part of one from 0 to 1.
         precision: what ``max_bytes`` counts at, of :data:`BYTES_AT`.
     """
 
     max_parameters: int | None = None
     max_macs: int | None = None
     max_bytes: int | None = None
-    min_accuracy: float | None = None
-    min_unseen: float | None = None
-    max_dg: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
     precision: str = "int8"
 
     def __post_init__(self) -> None:
-        """Refuse what is meant in percent.
+        """Refuse what no metric is called, and what is meant in percent.
 
         Raises:
-            AscError: if an accuracy or DG does not lie between 0 and 1.
+            AscError: if there is no such metric, or a part of one does not lie between 0 and 1.
         """
-        for option, value in (
-            ("--min-accuracy", self.min_accuracy), ("--min-unseen", self.min_unseen), ("--max-dg", self.max_dg),
-        ):  # fmt: skip
-            if value is not None and not 0 <= value <= 1:
+        for metric, value in self.metrics.items():
+            _check_metric(metric, _given(metric, value))
+            if is_part_of_one(metric) and not 0 <= value <= 1:
                 meant = 1 < value <= 100
                 remedy = f"for {value:g} % write {value / 100:g}" if meant else "write a number from 0 to 1"
-                raise AscError(f"{option} {value:g}", "is not a part of one", remedy)
+                raise AscError(_given(metric, value), "is not a part of one", remedy)
+            if not math.isfinite(value):
+                raise AscError(_given(metric, value), "is no limit", "write a number")
+
+
+def limits_of(texts: Sequence[str], others: Mapping[str, float | None]) -> dict[str, float]:
+    """Limits of metrics, as they were typed.
+
+    Args:
+        texts: such as ``accuracy/macro=0.5``.
+        others: limits that have options of their own; None where they were not given.
+
+    Raises:
+        AscError: if one is no limit, or a metric has two.
+    """
+    found = {metric: limit for metric, limit in others.items() if limit is not None}
+    for each in texts:
+        metric, _, limit = each.rpartition("=")
+        try:
+            value = float(limit)
+        except ValueError:
+            value = None
+        if not metric or value is None:
+            raise AscError(f"--gate {each}", "is not METRIC=LIMIT", f"write, for example, {UNSEEN_ACCURACY}=0.5")
+        if metric in found:
+            raise AscError(f"--gate {each}", "has another limit beside it", "give one of them")
+        found[metric] = value
+    return found
+
+
+def _given(metric: str, limit: float) -> str:
+    """A limit as it is typed."""
+    if metric in _OPTIONS:
+        return f"--{_OPTIONS[metric].replace('_', '-')} {limit:g}"
+    return f"--gate {metric}={limit:g}"
+
+
+def _check_metric(name: str, where: str) -> None:
+    """Refuse what no metric is called on any test fold.
+
+    Raises:
+        AscError: with the nearest names, or all.
+    """
+    key = MetricKey.parse(name)
+    metric, member = METRICS.find(key.name, where), key.member or "NAME"
+    if name not in metric_names([member], [member], [member], every=True):
+        names = metric_names(["NAME"], ["NAME"], ["NAME"], every=True)
+        own = [each for each in names if MetricKey.parse(each).name == metric.name]
+        raise AscError(where, f"unknown metric '{name}'", nearest(name, own))
 
 
 @dataclass(frozen=True)
@@ -64,7 +122,7 @@ class Measured:
 
     Attributes:
         name: of the property.
-        option: of the gate, such as ``max_parameters``.
+        option: of the gate, such as ``max_parameters`` or ``max_loss/overall``.
         value: of the network that is shipped.
         mean, std: over the trial's students; None where they are all the same, or there is one.
         limit: of the gate; None where there is none.
@@ -139,10 +197,10 @@ class Measured:
         return "" if self.limit is None else f"{sign} {self.shown(self.limit)}"
 
     def shown(self, number: float | None) -> str:
-        """A number of this property as people read it: counts whole, parts of one with four digits."""
+        """A number of this property as people read it: counts whole, metrics with four digits."""
         if number is None:
             return ""
-        return f"{number:.4f}" if self.option in ("min_accuracy", "min_unseen", "max_dg") else f"{number:,.0f}"
+        return f"{number:,.0f}" if self.option in _COUNTED else f"{number:.4f}"
 
 
 def interval_in_words(picked_from: int) -> str:
@@ -182,28 +240,37 @@ def measure(candidate: Candidate, gates: Gates) -> list[Measured]:
         Measured("MACs per second", "max_macs", costs.macs, limit=gates.max_macs),
         Measured(f"bytes at {gates.precision}", "max_bytes", size, limit=gates.max_bytes),
     ]
-    for name, option, metric, limit in (
-        ("accuracy", "min_accuracy", OVERALL_ACCURACY, gates.min_accuracy),
-        ("accuracy, unseen", "min_unseen", UNSEEN_ACCURACY, gates.min_unseen),
-        ("DG", "max_dg", DG, gates.max_dg),
-    ):
-        value = candidate.own.metrics.get(metric)
+    own = candidate.own.metrics
+    always = (*_OPTIONS, *(str(metric.key) for metric in further_metrics(own)))
+    for metric in dict.fromkeys((*always, *gates.metrics)):
+        value, limit = own.get(metric), gates.metrics.get(metric)
         if value is not None and math.isfinite(value):
             mean, std = candidate.trial.metrics.get(metric), candidate.spread(metric)
-            measured.append(Measured(name, option, value, mean, std, limit, **_basis(candidate, metric)))
+            measured.append(Measured(*_called(metric), value, mean, std, limit, **_basis(candidate, metric)))
         elif limit is not None:
-            where = f"--{option.replace('_', '-')} {limit:g}"
-            raise AscError(where, f"the network of {candidate.trial.name} has no {metric}", "leave it out")
+            start = MetricKey.parse(metric).name
+            others = [name for name in own if MetricKey.parse(name).name == start]
+            remedy = nearest(metric, others) if others and metric not in _OPTIONS else "leave it out"
+            raise AscError(_given(metric, limit), f"the network of {candidate.trial.name} has no {metric}", remedy)
     return measured
+
+
+def _called(metric: str) -> tuple[str, str]:
+    """What a metric is called, and its gate: ``min_`` where higher is better."""
+    key = MetricKey.parse(metric)
+    clips = "" if key.clips in ("", OVERALL) else f", {key.member or key.part}"
+    option = f"{'min' if is_better_higher(metric) else 'max'}_{metric}"
+    return METRICS[key.name].title + clips, _OPTIONS.get(metric, option)
 
 
 def _basis(candidate: Candidate, metric: str) -> dict[str, Any]:
     """What a metric of the network is measured on, and how sure it is; nothing where its answers are not kept."""
     table = candidate.evidence
     if table is None or not table.concerns(metric):
-        clips = candidate.data.test_clips if metric == OVERALL_ACCURACY else None
+        clips = candidate.data.test_clips if MetricKey.parse(metric).part == OVERALL else None
         return {"clips": counted(clips, "test clip")} if clips else {}
     known = level(table, metric, fixed_students=True)
-    bounds = {"low": max(0.0, known.low), "high": min(1.0, known.high)} if known.is_known else {}
+    low, high = (max(0.0, known.low), min(1.0, known.high)) if is_part_of_one(metric) else (known.low, known.high)
+    bounds = {"low": low, "high": high} if known.is_known else {}
     floor = {"floor": dg_floor(table)} if metric == DG else {}
     return {"clips": clips_in_words(table, metric), "picked_from": candidate.picked_from} | bounds | floor

@@ -1,7 +1,6 @@
-"""Students and teachers side by side."""
+"""Students and teachers side by side, and which students no other beats."""
 
 from asc_experiments.report.analysis.comparison import build_comparison
-from asc_experiments.report.render.terminal import as_markdown, markdown_table
 from asc_experiments.tracking import RunRecord
 
 
@@ -30,18 +29,3 @@ def test_best_student_comes_first_then_teachers() -> None:
 def test_smallest_comes_first_where_smaller_is_better() -> None:
     comparison = build_comparison("s", [trial(0, 0.5, "minimize"), trial(1, 0.7, "minimize")], [])
     assert [row["name"] for row in comparison.rows] == ["trial 0", "trial 1"]
-
-
-def test_markdown_has_a_row_for_everyone_and_says_how_the_best_was_chosen() -> None:
-    text = as_markdown(build_comparison("s", [trial(0, 0.5)], [TEACHER]))
-    assert "chosen by accuracy/macro on the validation split" in text
-    assert "taught by one + two" in text
-    rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(rows) == 3
-    assert len({len(row) for row in rows}) == 1, "columns line up"
-
-
-def test_markdown_table_lines_up() -> None:
-    assert markdown_table(["a", "long heading"], [["1", 2]]) == (
-        "| a   | long heading |\n|-----|--------------|\n| 1   | 2            |"
-    )

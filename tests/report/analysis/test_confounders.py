@@ -5,7 +5,7 @@ from dataclasses import replace
 from asc_experiments.report.analysis.confounders import hidden_differences, student_differences, teacher_differences
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
-from asc_experiments.report.render.blocks import Table
+from asc_experiments.report.render.table import Table
 from asc_experiments.report.sections import chapter_of
 from asc_experiments.training import make_recipe
 from tests.report.made import make_study, run

@@ -14,7 +14,8 @@ from asc_experiments.report.analysis.distillation_gain import (
 )
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
-from asc_experiments.report.render.blocks import Chart, Table
+from asc_experiments.report.render.blocks import Chart
+from asc_experiments.report.render.table import Table
 from asc_experiments.report.sections.teachers import _gain_in_words, gain_section
 from asc_experiments.tracking import RunRecord
 from tests.report.made import CORPUS, SPLIT, make_study, run

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asc_experiments.report.analysis.pareto import accuracy_against_macs, front_metric, non_dominated
-from asc_experiments.report.render.blocks import Table
+from asc_experiments.report.render.table import Table
 from asc_experiments.report.sections.search import front_section
 from tests.report.made import make_study
 

@@ -8,7 +8,8 @@ from asc_experiments.edge.export import FOLDER as LOGGED_UNDER
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.exports import FOLDER, FORMATS
 from asc_experiments.report.data.study_runs import StudyRuns
-from asc_experiments.report.render.blocks import Commands, Section, Table, Tiles
+from asc_experiments.report.render.blocks import Commands, Section, Tiles
+from asc_experiments.report.render.table import Table
 from asc_experiments.report.sections import chapter_of
 from tests.report.made import make_study
 

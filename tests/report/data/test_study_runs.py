@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns, device_names, kind_of, spread
-from asc_experiments.report.render.terminal import caption, comparison_cells
+from asc_experiments.report.sections.scores import everybody
 from tests.report.made import make_study, run
 
 
@@ -68,16 +68,16 @@ def test_trials_of_one_cell_are_one_candidate_and_how_many_were_pooled_is_told()
     assert study.pooled == 1
     assert study.count(study.trials[2]) == 4
     assert Findings(study).facts()["trials"] == {"finished": 4, "distinct": 3, "pruned": 0, "failed": 0}
-    assert "1 more trials with the settings of another are pooled" in caption(Findings(study).comparison)
+    assert "1 more trials with the settings of another are pooled" in everybody(Findings(study)).caption
 
 
 def test_held_out_device_is_a_group_of_its_own_with_a_column_where_there_is_one() -> None:
     groups = {"a": "real", "s1": "seen", "s3": "held_out", "s4": "unseen"}
     held_out = Findings(make_study(n_trials=2, n_pruned=0, group_of=groups))
     assert held_out.runs.devices == ("a", "s1", "s3", "s4")
-    headings = comparison_cells(held_out.comparison)[0]
+    headings = [column.heading for column in everybody(held_out).columns]
     assert headings[4:8] == ["real", "seen", "held out", "unseen"]
-    assert "held out" not in comparison_cells(Findings(make_study(n_trials=2)).comparison)[0]
+    assert "held out" not in [column.heading for column in everybody(Findings(make_study(n_trials=2))).columns]
 
 
 def test_teachers_of_one_kind_are_counted(made: StudyRuns) -> None:

@@ -9,11 +9,12 @@ import pytest
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.render.csv_table import as_csv, harmless
+from asc_experiments.report.sections.spreadsheet import spreadsheet
 from tests.report.made import make_study
 
 
 def rows(*studies: StudyRuns) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(as_csv(list(map(Findings, studies))))))
+    return list(csv.DictReader(io.StringIO(as_csv(spreadsheet(list(map(Findings, studies)))))))
 
 
 def test_every_student_and_teacher_is_a_row_with_every_metric(made: StudyRuns) -> None:
@@ -35,7 +36,7 @@ def test_teacher_of_two_studies_is_one_row() -> None:
 
 
 def test_lines_end_as_the_standard_says(made: StudyRuns) -> None:
-    text = as_csv([Findings(made)])
+    text = as_csv(spreadsheet([Findings(made)]))
     assert text.count("\r\n") == text.count("\n")
 
 

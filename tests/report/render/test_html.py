@@ -11,10 +11,11 @@ import pytest
 
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
-from asc_experiments.report.render.blocks import Chapter, Chart, Report, Section, Table
+from asc_experiments.report.render.blocks import Chapter, Chart, Report, Section
 from asc_experiments.report.render.formats import Format
 from asc_experiments.report.render.html import arranged
 from asc_experiments.report.render.html import page as page_of
+from asc_experiments.report.render.table import Table
 from asc_experiments.report.writing import render
 from tests.report.made import make_study
 

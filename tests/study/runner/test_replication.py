@@ -8,7 +8,8 @@ import optuna
 import pytest
 
 from asc_experiments.report.analysis.comparison import compare_study
-from asc_experiments.report.render.terminal import as_markdown
+from asc_experiments.report.render.formats import Format
+from asc_experiments.report.writing import find, render
 from asc_experiments.statistics import margin
 from asc_experiments.study.runner.cells import FIRST_FRESH
 from asc_experiments.study.runner.driver import Driver
@@ -134,7 +135,7 @@ def test_difference_to_the_baseline_has_an_interval(make: Make) -> None:
     assert rows["trial 1"]["baseline"] == "trial 0"
     assert rows["trial 0"]["difference"] is None
     assert (rows["trial 0"]["std"], rows["trial 1"]["seeds"]) == (baseline.metrics[REPLICATED_STD], 3)
-    assert "baseline" in as_markdown(compare_study(made.bench.tracking, "tiny"))
+    assert "baseline" in render(find(made.bench.tracking, ["tiny"]), Format.table)
 
 
 def test_noise_of_one_fresh_seed_is_not_known(make: Make) -> None:
@@ -145,7 +146,7 @@ def test_noise_of_one_fresh_seed_is_not_known(make: Make) -> None:
     assert not {"difference/low", "difference/test/low", REPLICATED_STD} & set(best.metrics)
     rows = {row["name"]: row["replicated"] for row in compare_study(made.bench.tracking, "tiny").rows}
     assert (rows["trial 1"]["std"], rows["trial 1"]["low"]) == (None, None)
-    assert "± 0.0" not in as_markdown(compare_study(made.bench.tracking, "tiny"))
+    assert "± 0.0" not in render(find(made.bench.tracking, ["tiny"]), Format.table)
 
 
 def test_second_call_trains_nothing_and_changes_nothing(make: Make, quick_students: Any) -> None:

@@ -58,7 +58,7 @@ def test_lowest_is_best_where_lower_is_better(tracking: Tracking, log_trial: Log
 
 def test_a_network_that_fails_a_gate_leaves_nothing_behind(tracking: Tracking, log_trial: LogTrial) -> None:
     log_trial(0, [0.5])
-    gates = Gates(max_bytes=20_000, precision="float32", min_accuracy=0.55, max_parameters=128_000)
+    gates = Gates(max_bytes=20_000, precision="float32", metrics={"accuracy/overall": 0.55}, max_parameters=128_000)
     with pytest.raises(GatesFailedError) as failed:
         register_best(tracking, "s", gates=gates)
     assert "bytes at float32 54,592 > 20,000, accuracy 0.5000 < 0.5500" in failed.value.line()
@@ -211,14 +211,14 @@ def test_a_description_that_a_person_changed_is_kept(tracking: Tracking, log_tri
     log_trial(0, [0.5])
     register_best(tracking, "s")
     tracking.client.update_model_version("asc-student", "1", "our own words")
-    register_best(tracking, "s", gates=Gates(min_accuracy=0.4))
+    register_best(tracking, "s", gates=Gates(metrics={"accuracy/overall": 0.4}))
     assert tracking.client.get_model_version("asc-student", "1").description == "our own words"
 
 
 def test_a_card_is_renewed_with_gates_that_were_passed_later(tracking: Tracking, log_trial: LogTrial) -> None:
     log_trial(0, [0.5])
     register_best(tracking, "s")
-    register_best(tracking, "s", gates=Gates(min_accuracy=0.4))
+    register_best(tracking, "s", gates=Gates(metrics={"accuracy/overall": 0.4}))
     register_best(tracking, "s")
     assert "accuracy 0.5000 ≥ 0.4000" in stored_card(tracking, "models:/asc-student@champion")
 
