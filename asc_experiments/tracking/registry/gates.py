@@ -27,12 +27,13 @@ class Gates:
 
     Attributes:
         max_parameters: trainable parameters.
-        max_macs: multiply-accumulate operations for one second of sound.
+        max_macs: multiply-accumulate operations for one second of sound, counted as ptflops does it.
         max_bytes: of the parameters at ``precision``; buffers such as running means are not counted, as in DCASE.
         min_accuracy: overall on the test fold, 0 to 1.
         min_unseen: accuracy on the test fold's unseen devices, 0 to 1.
         max_dg: standard deviation of the accuracies per device of the test fold, 0 to 1.
         precision: what ``max_bytes`` counts at, of :data:`BYTES_AT`.
+        max_macs_torchinfo: the same operations by torchinfo, as DCASE counts since 2024.
     """
 
     max_parameters: int | None = None
@@ -42,6 +43,7 @@ class Gates:
     min_unseen: float | None = None
     max_dg: float | None = None
     precision: str = "int8"
+    max_macs_torchinfo: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is meant in percent.
@@ -179,7 +181,13 @@ def measure(candidate: Candidate, gates: Gates) -> list[Measured]:
     size = BYTES_AT[gates.precision] * costs.parameters
     measured = [
         Measured("parameters", "max_parameters", costs.parameters, limit=gates.max_parameters),
-        Measured("MACs per second", "max_macs", costs.macs, limit=gates.max_macs),
+        Measured("MACs per second (ptflops)", "max_macs", costs.macs, limit=gates.max_macs),
+        Measured(
+            "MACs per second (torchinfo, DCASE's rule)",
+            "max_macs_torchinfo",
+            costs.macs_torchinfo,
+            limit=gates.max_macs_torchinfo,
+        ),
         Measured(f"bytes at {gates.precision}", "max_bytes", size, limit=gates.max_bytes),
     ]
     for name, option, metric, limit in (
