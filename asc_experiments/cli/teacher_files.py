@@ -73,6 +73,12 @@ def import_(
         Path | None, typer.Option("--corpus", metavar="DIR", help="The corpus folder.", show_default=False)
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="The file holds logits: a row per row of meta.csv.")] = False,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="DEVICE", help="Of a file of a network per recording device: whose (default: the general one)."
+        ),
+    ] = "",
     augment: Augment = "none",
     seed: Seed = 0,
     validation: Validation = 0.0,
@@ -85,15 +91,16 @@ def import_(
     Weights are evaluated on every clip; --augment, --seed and --set say how they are believed to have been trained.
     """
     told = {"--arch": arch, "--corpus": corpus, "--logits": logits, "--name": name, "--set": assignments}
+    told |= {"--device": device}
     if path.is_dir():
         _refuse(told | {"--validation": validation}, "is told by an exported teacher itself")
         teacher = _import_folder(settings, path)
     elif logits:
-        _refuse({"--arch": arch, "--set": assignments}, "says nothing of logits without a network")
+        _refuse({"--arch": arch, "--set": assignments, "--device": device}, "says nothing of logits without a network")
         teacher = _import_file(settings, path, corpus, validation, None, {}, name)
     else:
         values = {"arch": arch, "augment": augment, "seed": seed} | settings_from(assignments)
-        teacher = _import_file(settings, path, corpus, validation, values.pop("arch"), values, name)
+        teacher = _import_file(settings, path, corpus, validation, values.pop("arch"), values, name, device)
     show_network(teacher_facts(teacher), f"teacher {teacher.name}", as_json)
 
 
@@ -167,22 +174,24 @@ def _import_file(
     arch: str | None,
     values: dict[str, Any],
     name: str,
+    device: str = "",
 ) -> Teacher:
     """Import weights, or logits where there are no values of a recipe."""
     from asc_experiments.base.errors import AscError
     from asc_experiments.corpus import ValidationSplit
     from asc_experiments.distill.external_teacher import import_logits, import_network
+    from asc_experiments.models import ARCHITECTURES
 
     if not path.is_file():
         raise AscError(path, "no such file or folder", "give a .pt or .safetensors file, or an exported teacher")
     if corpus is None:
         raise AscError("--corpus", "is missing", "give the folder of the corpus that it was trained on")
     if values and not arch:
-        raise AscError("--arch", "is missing", "give cp_mobile, cp_resnet or passt; or --logits if it holds logits")
+        raise AscError("--arch", "is missing", f"give {', '.join(ARCHITECTURES)}; or --logits if it holds logits")
     bench = settings.workbench(corpus, ValidationSplit(fraction=validation))
     if not values:
         return import_logits(bench, path, name)
-    return import_network(bench, path, str(arch), values.pop("augment"), values, name)
+    return import_network(bench, path, str(arch), values.pop("augment"), values, name, device)
 
 
 def _prune_facts(verdicts: list[Verdict], left: list[Leftover]) -> dict[str, Any]:
