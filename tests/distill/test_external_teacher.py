@@ -118,13 +118,14 @@ def test_of_a_file_of_several_networks_the_general_one_or_a_devices_is_imported(
 ) -> None:
     from asc_experiments.tracking.registry.network_store import fetch_network
 
-    bench, path, found = open_bench(), saved(of_2025("a", "s1"), "sys.ckpt"), {}
+    content = of_2025("a", "s1")
+    bench, path, found = open_bench(), saved(content, "sys.ckpt"), {}
     for device in ("", "s1"):
         found[device] = import_network(bench, path, "cp_mobile_2024", "fms", {}, device=device)
         network = fetch_network(bench.tracking, f"models:/{found[device].model_id}")
         prefix = f"multi_device_model.device_models.{device}." if device else "multi_device_model.base_model."
         for name, tensor in network.model.state_dict().items():
-            assert torch.equal(tensor, of_2025("a", "s1")["state_dict"][prefix + name].to(tensor.dtype))
+            assert torch.equal(tensor, content["state_dict"][prefix + name].to(tensor.dtype))
     assert [each.name for each in found.values()] == ["sys", "sys-s1"]
     assert [each.source for each in found.values()] == ["sys.ckpt", "sys.ckpt, device s1"]
     assert len({each.key for each in found.values()}) == 2
