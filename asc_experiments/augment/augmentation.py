@@ -33,7 +33,7 @@ Stage = Literal["clips", "waveforms", "features", "mixing"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 TAKEN = (
     "seed", "augment", "size", "origin", "arch", "pretrained", "sources", "epochs", "batch_size", "learning_rate",
-    "weight_decay", "warmup_epochs", "rampdown_start", "rampdown_epochs", "last_factor",
+    "weight_decay", "warmup_epochs", "rampdown_start", "rampdown_epochs", "last_factor", "optimiser", "schedule",
 )  # fmt: skip
 """Names of a Recipe's other settings."""
 _OFF = (None, "", "none")

@@ -24,7 +24,7 @@ class AugmentationContext:
     Attributes:
         device: the device that trains.
         samples: a clip's length, at 32 kHz.
-        fill: the log-mel of silence, for what is masked.
+        fill: the log-mel that masks are filled with, as the frontend has it.
         responses: where a Recipe has DIR.
         segments: the recordings that the training clips were cut from, where a Recipe crops them anew.
     """

@@ -94,9 +94,9 @@ def network_work(model: nn.Module, features: Tensor, training: bool, bfloat16: b
 
 def frontend_work(shape: FrontendShape, samples: int, sample_rate: int) -> Work:
     """What a log-mel takes for one clip: Fourier transforms, the mel product where it is not zero, in and out once."""
-    frames = (samples - 1) // shape.hop + 1
+    frames = shape.frames(samples)
     fourier = 2.5 * shape.n_fft * (shape.n_fft.bit_length() - 1)  # half a complex transform's 5 N log2 N
-    blocks = mel_blocks(shape.mels, shape.n_fft, sample_rate, shape.fmin, shape.fmax)
+    blocks = mel_blocks(shape.mels, shape.n_fft, sample_rate, shape.fmin, shape.fmax, shape.triangles)
     product = 2.0 * sum(int(block.weights.count_nonzero()) for block in blocks)
     return Work(frames * (fourier + product), 4.0 * (samples + frames * shape.mels))
 

@@ -68,7 +68,10 @@ def register(
         bool, typer.Option("--allow-chance", help="Register a student that does no better than guessing, too.")
     ] = False,
     max_parameters: Annotated[int | None, _gate("Most parameters.", min=1)] = None,
-    max_macs: Annotated[int | None, _gate("Most MACs for one second (DCASE: 30000000).", min=1)] = None,
+    max_macs: Annotated[int | None, _gate("Most MACs for one second, counted by ptflops.", min=1)] = None,
+    max_macs_torchinfo: Annotated[
+        int | None, _gate("Most MACs for one second, counted by torchinfo (DCASE since 2024: 30000000).", min=1)
+    ] = None,
     max_bytes: Annotated[
         int | None,
         _gate("Most bytes of the parameters alone, as if stored at --precision (DCASE: 128000).", min=1),
@@ -107,7 +110,7 @@ def register(
     from asc_experiments.tracking.registry.registration import register_best
 
     limits = limits_of(gate or (), {OVERALL_ACCURACY: min_accuracy, UNSEEN_ACCURACY: min_unseen, DG: max_dg})
-    gates = Gates(max_parameters, max_macs, max_bytes, limits, precision.value)
+    gates = Gates(max_parameters, max_macs, max_bytes, limits, precision.value, max_macs_torchinfo)
     try:
         found = register_best(
             settings.tracking(),

@@ -204,7 +204,7 @@ class NamingArchitectures(TyperCommand):
         super().format_help(ctx, formatter)
 
 
-ARCH = "Architecture: cp_mobile, cp_resnet, passt, or one of an installed package."
+ARCH = "Architecture: cp_mobile, cp_mobile_2024, cp_resnet, passt, or one of an installed package."
 Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]
 
 

@@ -87,6 +87,12 @@ def import_(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="The numbers are probabilities; their logarithm is taken.")
     ] = False,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="DEVICE", help="Of a file of a network per recording device: whose (default: the general one)."
+        ),
+    ] = "",
     augment: Augment = "none",
     seed: Seed = 0,
     validation: Validation = 0.0,
@@ -106,6 +112,7 @@ def import_(
     """
     of_logits = {"--clips": clips, "--probabilities": probabilities}
     told = {"--arch": arch, "--corpus": corpus, "--logits": logits, "--name": name, "--set": assignments} | of_logits
+    told |= {"--device": device}
     trained_on = {"--validation": validation, "--hold-out-devices": hold_out_devices, "--train-split": train_split}
     if path.is_dir():
         _refuse(told | trained_on, "is told by an exported teacher itself")
@@ -113,7 +120,9 @@ def import_(
     else:
         is_of_logits = logits or path.suffix.lower() in _LOGITS
         if is_of_logits:
-            _refuse({"--arch": arch, "--set": assignments}, "says nothing of logits without a network")
+            _refuse(
+                {"--arch": arch, "--set": assignments, "--device": device}, "says nothing of logits without a network"
+            )
         else:
             _refuse(of_logits, "says nothing of weights")
         bench = _open(settings, path, corpus, _split(validation, hold_out_devices), train_split)
@@ -121,7 +130,7 @@ def import_(
             teacher = _import_logits(bench, path, name, probabilities, clips)
         else:
             values = {"arch": arch, "augment": augment, "seed": seed} | settings_from(assignments)
-            teacher = _import_weights(bench, path, values, name)
+            teacher = _import_weights(bench, path, values, name, device)
     show_network(teacher_facts(teacher), f"teacher {teacher.name}", as_json)
 
 
@@ -207,13 +216,14 @@ def _open(
     return settings.workbench_on(train_split, corpus, split)
 
 
-def _import_weights(bench: TrainingContext, path: Path, values: dict[str, Any], name: str) -> Teacher:
+def _import_weights(bench: TrainingContext, path: Path, values: dict[str, Any], name: str, device: str) -> Teacher:
     from asc_experiments.base.errors import AscError
     from asc_experiments.distill.external_teacher import import_network
+    from asc_experiments.models import ARCHITECTURES
 
     if not values.get("arch"):
-        raise AscError("--arch", "is missing", "give cp_mobile, cp_resnet or passt; or --logits if it holds logits")
-    return import_network(bench, path, str(values.pop("arch")), values.pop("augment"), values, name)
+        raise AscError("--arch", "is missing", f"give {', '.join(ARCHITECTURES)}; or --logits if it holds logits")
+    return import_network(bench, path, str(values.pop("arch")), values.pop("augment"), values, name, device)
 
 
 def _import_logits(bench: TrainingContext, path: Path, name: str, probabilities: bool, clips: Path | None) -> Teacher:

@@ -31,7 +31,13 @@ _CLIPS_AT_A_TIME = 256
 
 
 def import_network(
-    bench: TrainingContext, path: Path, arch: str, augment: str, settings: Mapping[str, Any], name: str = ""
+    bench: TrainingContext,
+    path: Path,
+    arch: str,
+    augment: str,
+    settings: Mapping[str, Any],
+    name: str = "",
+    device: str = "",
 ) -> Teacher:
     """Make a Teacher of a state dict, evaluated on every clip of the fold; the same weights are imported once.
 
@@ -41,32 +47,38 @@ def import_network(
         arch: the architecture.
         augment: how it is believed to have been trained, as the Recipe says it.
         settings: more of the Recipe; sizes that are not given are read from the tensors.
-        name: shown to people; the file's by default.
+        name: shown to people; the file's by default, with the device.
+        device: of a file of several networks, that of this recording device; the general one where it is empty.
 
     Raises:
-        AscError: if the file cannot be read, or a tensor does not fit.
+        AscError: if the file cannot be read, holds no such network, or a tensor does not fit.
     """
-    weights = read_state_dict(path)
+    weights = read_state_dict(path, device)
+    name = name or "-".join(filter(None, (path.stem, device)))
     sizes = infer_size(arch, weights, settings, path)
     recipe = make_recipe(arch, augment, **(sizes | dict(settings)))
     network = SceneNetwork(recipe, bench.corpus.scenes)
     load_weights(network, weights, path)
     digest = weights_digest(network)
     key = teacher_key(recipe, bench.store.corpus_digest, bench.split, conditions_of_imported(bench), weights=digest)
+    origin = path.name + (f", device {device}" if device else "")
 
     def store() -> None:
         logits = _evaluate(bench, network, path.name)
         if not np.isfinite(logits).all():
             raise AscError(path, "gives logits that are not finite", "give weights of a whole training")
-        tags = _tags(bench, key, digest, path.name) | {RECIPE: recipe.model_dump_json()}
-        with bench.tracking.run(bank.experiment_id, name or path.stem, "teacher", tags) as run:
+        tags = _tags(bench, key, digest, origin) | {RECIPE: recipe.model_dump_json()}
+        with bench.tracking.run(bank.experiment_id, name, "teacher", tags) as run:
             log_setting(bench, run, recipe)
             model_id = log_network(run, network)
             run.tags({MODEL_ID: model_id})
-            _log_logits(bench, run, name or path.stem, LogitTable(bench.corpus.filenames, logits), model_id)
+            _log_logits(bench, run, name, LogitTable(bench.corpus.filenames, logits), model_id)
 
     bank = TeacherBank(bench.tracking)
-    return bank.once(key, name or path.stem, bench.lock(lock_of(key)), store)
+    teacher = bank.once(key, name, bench.lock(lock_of(key)), store)
+    if teacher.source != origin:
+        say(f"{path}: the same weights are there already, from {teacher.source}")
+    return teacher
 
 
 def import_logits(

@@ -38,6 +38,15 @@ FROZEN: dict[str, dict[str, Any]] = {
         },
         "seed": 0,
     },
+    "cp_mobile_2024": {
+        "network": {"base_channels": 32, "channels_multiplier": 1.8, "expansion_rate": 2.1},
+        "augmentation": _COMMON | {"roll": 3_200, "fms_alpha": 0.3, "time_mask": 0, "fmax_jitter": 0},
+        "optimisation": {
+            "epochs": 150, "batch_size": 256, "learning_rate": 5e-3, "weight_decay": 1e-4, "optimiser": "adamw",
+            "schedule": "cosine", "warmup_epochs": 15, "rampdown_start": 15, "rampdown_epochs": 135, "last_factor": 0.0,
+        },
+        "seed": 0,
+    },
     "cp_resnet": {
         "network": {"base_channels": 32},
         "augmentation": _COMMON | {"roll": 4_000, "fms_alpha": 0.4, "time_mask": 0},
@@ -59,7 +68,7 @@ FROZEN: dict[str, dict[str, Any]] = {
         "seed": 0,
     },
 }  # fmt: skip
-LATER: dict[str, dict[str, Any]] = {}
+LATER: dict[str, dict[str, Any]] = {"optimisation": {"optimiser": "adam", "schedule": "ramp"}}
 """Of settings that came after schema 2, by group: the value with which a network comes out as it did before."""
 _FROZEN_SPLIT = {"fraction": 0.0, "hold_out_devices": [], "seed": 0}
 
@@ -112,10 +121,11 @@ def recipe_identity(recipe: Recipe) -> dict[str, Any]:
     source = ARCHITECTURES[arch].source
     if source is not None:
         outside = {"arch": arch, "source": asdict(source), "network": settings.pop("network")}
-        return outside | differing(settings, {"augmentation": _COMMON, "optimisation": {}, "seed": 0})
+        later = {group: LATER.get(group, {}) for group in ("augmentation", "optimisation")}
+        return outside | differing(settings, later | {"augmentation": _COMMON | later["augmentation"], "seed": 0})
     frozen = FROZEN.get(arch, {})
     known = {
-        group: {**frozen.get(group, {}), **LATER.get(group, {})} if isinstance(value, Mapping) else frozen.get(group)
+        group: {**LATER.get(group, {}), **frozen.get(group, {})} if isinstance(value, Mapping) else frozen.get(group)
         for group, value in settings.items()
     }
     return {"arch": arch} | differing(settings, known)

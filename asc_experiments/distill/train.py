@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -138,7 +138,7 @@ def log_setting(bench: TrainingContext, run: Run, recipe: Recipe) -> None:
     """Log a Recipe, what its network costs, and the corpus as a run's setting."""
     complexity = complexity_of(recipe, bench.corpus.scenes)
     run.params(recipe.flat() | {"augment": recipe.augment, "size": recipe.size} | train_split_params(bench))
-    run.metrics({"complexity/parameters": complexity.parameters, "complexity/macs": complexity.macs})
+    run.metrics({f"complexity/{name}": count for name, count in asdict(complexity).items()})
     log_corpus(bench, run)
 
 

@@ -41,7 +41,7 @@ class Exported:
         run: the id of the run that it was logged to; None where it was not.
         file_bytes: of the whole file.
         bytes: of the network, without its frontend, and what they are spent on.
-        complexity: parameters, and MACs for one second, as the challenge counts them: batch norm is not folded.
+        complexity: parameters, and MACs for one second, by two rules: batch norm is not folded.
         latency: on this machine.
         compared: every file that was made, with PyTorch.
     """

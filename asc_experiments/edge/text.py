@@ -37,7 +37,8 @@ def summary(exported: Exported) -> dict[str, str]:
         "bytes, network": f"{size.network:,}",
         "bytes, weights": f"{size.weights:,}" + (f", and {size.scales:,} of scales" if size.scales else ""),
         "parameters": f"{costs.parameters:,}",
-        "MACs": f"{costs.macs:,} for one second",
+        "MACs (ptflops)": f"{costs.macs:,} for one second",
+        "MACs (torchinfo)": f"{costs.macs_torchinfo:,} for one second, DCASE's rule",
         "latency": f"{latency.median_ms:.2f} ms (80 % within {latency.fast_ms:.2f} to {latency.slow_ms:.2f} ms)",
         "": f"median of {latency.repeats} seconds of sound, onnxruntime, one thread, batch 1, this machine",
     }

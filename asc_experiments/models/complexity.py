@@ -1,14 +1,17 @@
-"""Parameters and multiply-accumulate operations of a network: the one place where they are counted.
+"""Parameters and multiply-accumulate operations of a network: the one place where they are counted, by two rules.
 
 Convolutions, linear layers and products of matrices are counted as ptflops does it, with biases as an operation each.
 Attention in one of PyTorch's fused kernels, which ptflops gives nothing for, counts as the two products that it is.
 Norms, activations and the softmax count nothing.
 
-The DCASE 2023 and 2024 challenges allow 128 kB of parameters and 30 million MACs for one second of sound.
+DCASE 2024 and 2025 task 1 count with torchinfo instead, and bytes of parameters by their data types: at most 30 million
+MACs for one second of sound and 128,000 bytes. Batch norm counts there; a linear layer counts once, however many tokens
+it is applied to, and attention's products count nothing, so that it is no measure of a transformer.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +22,19 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Complexity:
-    """What a network costs: parameters, and MACs for one input."""
+    """What a network costs: parameters, and MACs for one input.
+
+    Attributes:
+        parameters: how many.
+        macs: MACs, counted as ptflops does it.
+        macs_torchinfo: MACs by torchinfo: the challenge's rule.
+        bytes: of the parameters, each as long as its data type: the challenge's rule. Buffers count nothing.
+    """
 
     parameters: int
     macs: int
+    macs_torchinfo: int
+    bytes: int
 
 
 def measure_complexity(model: nn.Module, mels: int, frames: int) -> Complexity:
@@ -34,9 +46,29 @@ def measure_complexity(model: nn.Module, mels: int, frames: int) -> Complexity:
     try:
         model.eval()
         macs = count_macs(lambda: model(torch.ones(1, 1, mels, frames, dtype=like.dtype, device=like.device)))
+        by_torchinfo = count_by_torchinfo(model, mels, frames)
     finally:
         model.train(was_training)
-    return Complexity(sum(p.numel() for p in model.parameters()), macs)
+    parameters = list(model.parameters())
+    size = sum(each.numel() * each.element_size() for each in parameters)
+    return Complexity(sum(each.numel() for each in parameters), macs, by_torchinfo, size)
+
+
+def count_by_torchinfo(model: nn.Module, mels: int, frames: int) -> int:
+    """MACs for one input of ``(1, 1, mels, frames)`` by torchinfo, on a copy in float32 where the model is not.
+
+    torchinfo tells a convolution by its class's name, which has to have "Conv" in it.
+    """
+    from torchinfo import torchinfo
+
+    like = next(model.parameters())
+    counted = model if all(p.dtype == torch.float32 for p in model.parameters()) else copy.deepcopy(model).float()
+    cpu, gpu = (torch.autocast(device, enabled=False) for device in ("cpu", "cuda"))
+    with torch.inference_mode(False), cpu, gpu:
+        given = torch.ones(1, 1, mels, frames, device=like.device)  # of a size alone it would draw random numbers
+        found = torchinfo.summary(counted, input_data=given, verbose=0)
+    torchinfo.clear_cached_forward_pass()  # else it holds the network until the next one of its class is counted
+    return int(found.total_mult_adds)
 
 
 def count_macs(forward: Callable[[], object]) -> int:

@@ -1,10 +1,13 @@
 """CP-Mobile: the student, and a family of small teachers.
 
 F. Schmid et al., "Distilling the Knowledge of Transformers and CNNs with CP-Mobile", DCASE Workshop 2023, section 3.
+The baseline of DCASE 2024 and 2025 task 1 is the same without global response normalisation, and with other strides.
 State dicts carry the published names, so that published weights load as they are.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +15,8 @@ from torch import Tensor, nn
 from asc_experiments.models.layers import classifier, conv_norm
 
 _BLOCKS_PER_STAGE = (3, 2, 1)
-_STRIDES: dict[str, tuple[int, int]] = {"b2": (2, 2), "b4": (2, 1)}
+STRIDES: dict[str, tuple[int, int]] = {"b2": (2, 2), "b4": (2, 1)}
+"""Of the blocks that have one, in mels and frames, as published in 2023."""
 
 
 def divisible(channels: float, divisor: int = 8) -> int:
@@ -39,7 +43,9 @@ class GlobalResponseNorm(nn.Module):
 class CPMobileBlock(nn.Module):
     """Inverted bottleneck: expand, filter depthwise, project; a shortcut where the width stays."""
 
-    def __init__(self, in_channels: int, out_channels: int, expansion_rate: float, stride: tuple[int, int]) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, expansion_rate: float, stride: tuple[int, int], response_norm: bool
+    ) -> None:
         super().__init__()
         expanded = divisible(in_channels * expansion_rate)
         self.block = nn.Sequential(
@@ -50,7 +56,7 @@ class CPMobileBlock(nn.Module):
         self.shortcut: nn.Module | None = None
         if in_channels == out_channels:
             self.shortcut = nn.Identity() if stride == (1, 1) else nn.AvgPool2d(3, stride, padding=1)
-        self.after_block_norm = GlobalResponseNorm()
+        self.after_block_norm = GlobalResponseNorm() if response_norm else nn.Identity()
         self.after_block_activation = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,6 +75,8 @@ class CPMobile(nn.Module):
         base_channels: channels after the input convolutions.
         channels_multiplier: growth of the width from stage to stage.
         expansion_rate: width inside a block over the width at its input.
+        strides: of the blocks that have one, by name (``b1`` to ``b6``), in mels and frames.
+        response_norm: whether blocks end with global response normalisation.
     """
 
     def __init__(
@@ -77,6 +85,8 @@ class CPMobile(nn.Module):
         base_channels: int = 32,
         channels_multiplier: float = 2.3,
         expansion_rate: float = 3.0,
+        strides: Mapping[str, tuple[int, int]] = STRIDES,
+        response_norm: bool = True,
     ) -> None:
         super().__init__()
         base = divisible(base_channels)
@@ -90,8 +100,9 @@ class CPMobile(nn.Module):
                 number += 1
                 name = f"b{number}"
                 width_in = widths[stage] if index == 0 else widths[stage + 1]
-                stride = _STRIDES.get(name, (1, 1))
-                blocks.add_module(name, CPMobileBlock(width_in, widths[stage + 1], expansion_rate, stride))
+                stride = strides.get(name, (1, 1))
+                block = CPMobileBlock(width_in, widths[stage + 1], expansion_rate, stride, response_norm)
+                blocks.add_module(name, block)
             self.stages.add_module(f"s{stage + 1}", blocks)
         self.feed_forward = classifier(widths[-1], n_classes)
         self.apply(_initialise)

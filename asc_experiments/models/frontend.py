@@ -1,7 +1,9 @@
 """The log-mel frontends of the published systems.
 
-Pre-emphasis, centred STFT with a symmetric Hann window, power spectrum, Kaldi mel filter bank, logarithm, and a fixed
-normalisation (DCASE 2023 task 1 winner, CP-JKU; PaSST, Interspeech 2022).
+Pre-emphasis, centred STFT with a Hann window, power spectrum, mel filter bank, logarithm, and a fixed normalisation
+(DCASE 2023 task 1 winner, CP-JKU; PaSST, Interspeech 2022); or, as torchaudio's MelSpectrogram, the same without
+pre-emphasis and normalisation, with a periodic window and filters that are triangles over Hz (baseline of DCASE 2024
+and 2025 task 1).
 
 A spectrum of one second takes a megabyte, and reading and writing it takes longer than computing it. So a processor
 does a few clips at a time from beginning to end, which stay in its cache; a GPU does all at once.
@@ -15,17 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from asc_experiments.models.architectures import ARCHITECTURES
-from asc_experiments.models.frontend_shape import FrontendShape
+from asc_experiments.models.frontend_shape import LOG_OFFSET, FrontendShape
 from asc_experiments.models.mel import Block, dense, mel_blocks
 from asc_experiments.models.threads import for_each
 
-_PRE_EMPHASIS = 0.97
-_LOG_OFFSET = 1e-5
-_SHIFT, _SCALE = 4.5, 5.0
 _CLIPS_AT_A_TIME = 4
-SILENT_LOG_MEL = _SHIFT / _SCALE
-"""What a log-mel value of zero is after normalisation: the value that masks are filled with."""
-
 
 FRONTENDS: dict[str, FrontendShape] = {name: each.frontend for name, each in ARCHITECTURES.items()}
 """The frontend of each architecture."""
@@ -35,7 +31,7 @@ class LogMel(nn.Module):
     """Waveforms to normalised log-mel features.
 
     Args:
-        shape: STFT and mel settings.
+        shape: STFT, mel and logarithm settings.
         sample_rate: of the waveforms, in Hz.
 
     Raises:
@@ -51,7 +47,7 @@ class LogMel(nn.Module):
             raise ValueError(f"fmax {shape.fmax:g} Hz lies above half the sampling rate of {sample_rate} Hz")
         self.shape = shape
         self.sample_rate = sample_rate
-        self.register_buffer("window", torch.hann_window(shape.window, periodic=False), persistent=False)
+        self.register_buffer("window", torch.hann_window(shape.window, periodic=shape.periodic), persistent=False)
         self._blocks = self._mel_blocks(shape.fmin, shape.fmax)
         self.register_buffer("bank", dense(self._blocks, shape.n_fft), persistent=False)
 
@@ -83,7 +79,7 @@ class LogMel(nn.Module):
             fmax: another upper mel edge in Hz for this batch (training jitters it).
 
         Returns:
-            ``(batch, 1, mels, frames)``, roughly in [-1, 2].
+            ``(batch, 1, mels, frames)``, roughly in [-1, 2] where it is normalised.
         """
         with torch.autocast(waveforms.device.type, enabled=False):
             return self._forward(waveforms.float(), fmin, fmax)
@@ -98,7 +94,10 @@ class LogMel(nn.Module):
             mel = torch.matmul(bank, self._power(waveforms))
         else:
             mel = self._mel_in_pieces(waveforms, blocks)
-        return mel.add_(_LOG_OFFSET).log_().add_(_SHIFT).div_(_SCALE).unsqueeze(1)
+        log_mel = mel.add_(LOG_OFFSET).log_()
+        if (self.shape.shift, self.shape.scale) != (0.0, 1.0):
+            log_mel = log_mel.add_(self.shape.shift).div_(self.shape.scale)
+        return log_mel.unsqueeze(1)
 
     def _mel_in_pieces(self, waveforms: Tensor, blocks: list[Block]) -> Tensor:
         """``(batch, mels, frames)``, a few clips at a time, without the places of the bank that are zero."""
@@ -118,10 +117,12 @@ class LogMel(nn.Module):
     def _power(self, waveforms: Tensor) -> Tensor:
         """``(batch, samples)`` to the power spectrum ``(batch, n_fft / 2 + 1, frames)``."""
         shape = self.shape
-        emphasised = waveforms[:, 1:] - _PRE_EMPHASIS * waveforms[:, :-1]
-        spectrum = torch.stft(emphasised, shape.n_fft, shape.hop, shape.window, self.window, return_complex=True)
+        if shape.pre_emphasis:
+            waveforms = waveforms[:, 1:] - shape.pre_emphasis * waveforms[:, :-1]
+        spectrum = torch.stft(waveforms, shape.n_fft, shape.hop, shape.window, self.window, return_complex=True)
         parts = torch.view_as_real(spectrum)
         return parts[..., 0].square().addcmul_(parts[..., 1], parts[..., 1])
 
     def _mel_blocks(self, fmin: float, fmax: float) -> list[Block]:
-        return mel_blocks(self.shape.mels, self.shape.n_fft, self.sample_rate, fmin, fmax)
+        shape = self.shape
+        return mel_blocks(shape.mels, shape.n_fft, self.sample_rate, fmin, fmax, shape.triangles)

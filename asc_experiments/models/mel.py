@@ -1,15 +1,17 @@
-"""Kaldi's mel filter bank, kept as the blocks of it that are not zero.
+"""Mel filter banks, kept as the blocks of them that are not zero.
 
-S. Young et al., "The HTK Book", section 5.4; the bank of ``torchaudio.compliance.kaldi.get_mel_banks``, which the
-published systems use. A filter of 256 covers a few of 2,049 bins: multiplying neighbours by the bins that they share
-takes an eighth of the whole product. Training moves the upper edge with every batch, so that a bank must also be quick
-to make; torchaudio's takes twenty times as long.
+S. Young et al., "The HTK Book", section 5.4, which is read in two ways: filters are triangles over mels in the bank of
+``torchaudio.compliance.kaldi.get_mel_banks``, and triangles over Hz in that of ``torchaudio.functional``, whose name
+for the scale is HTK. The published systems use one or the other. A filter of 256 covers a few of 2,049 bins:
+multiplying neighbours by the bins that they share takes an eighth of the whole product. Training moves the upper edge
+with every batch, so that a bank must also be quick to make; torchaudio's takes twenty times as long.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -26,7 +28,9 @@ class Block:
     weights: Tensor
 
 
-def mel_blocks(mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float) -> list[Block]:
+def mel_blocks(
+    mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float, triangles: Literal["kaldi", "htk"] = "kaldi"
+) -> list[Block]:
     """The filter bank in blocks of neighbouring mels.
 
     Args:
@@ -35,11 +39,10 @@ def mel_blocks(mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float
         sample_rate: in Hz.
         fmin: lower edge of the first filter, in Hz.
         fmax: upper edge of the last filter, in Hz.
+        triangles: over mels (``kaldi``) or over Hz (``htk``).
     """
-    width = sample_rate / n_fft
-    low, high = (1127.0 * math.log(1.0 + edge / 700.0) for edge in (fmin, fmax))
-    edges = low + torch.arange(mels + 2) * ((high - low) / (mels + 1))
-    bins = mel_of_hz(width * torch.arange(n_fft // 2))  # Kaldi leaves the bin of half the sampling rate out
+    places = _over_mels if triangles == "kaldi" else _over_hz
+    edges, bins = places(mels, n_fft, sample_rate, fmin, fmax)
     firsts = torch.searchsorted(bins, edges, right=True).tolist()
     blocks = []
     for first_mel in range(0, mels, _MELS_PER_BLOCK):
@@ -50,6 +53,21 @@ def mel_blocks(mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float
         weights = torch.minimum((here - left) / (centre - left), (right - here) / (right - centre)).clamp_(min=0)
         blocks.append(Block(first_mel, first_bin, weights))
     return blocks
+
+
+def _over_mels(mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float) -> tuple[Tensor, Tensor]:
+    """Edges of filters ``(mels + 2,)`` and places of bins ``(bins,)``, in mels."""
+    low, high = (1127.0 * math.log(1.0 + edge / 700.0) for edge in (fmin, fmax))
+    edges = low + torch.arange(mels + 2) * ((high - low) / (mels + 1))
+    bins = sample_rate / n_fft * torch.arange(n_fft // 2)  # Kaldi leaves the bin of half the sampling rate out
+    return edges, mel_of_hz(bins)
+
+
+def _over_hz(mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float) -> tuple[Tensor, Tensor]:
+    """Edges of filters ``(mels + 2,)`` and places of bins ``(bins,)``, in Hz."""
+    low, high = (2595.0 * math.log10(1.0 + edge / 700.0) for edge in (fmin, fmax))
+    edges = 700.0 * (10.0 ** (torch.linspace(low, high, mels + 2) / 2595.0) - 1.0)
+    return edges, torch.linspace(0, sample_rate // 2, n_fft // 2 + 1)
 
 
 def dense(blocks: list[Block], n_fft: int) -> Tensor:

@@ -15,7 +15,6 @@ from asc_experiments.augment.settings import switched_on
 from asc_experiments.base.errors import AscError, NotFiniteError
 from asc_experiments.corpus.segments import Segments
 from asc_experiments.models import ARCHITECTURES
-from asc_experiments.models.frontend import SILENT_LOG_MEL
 from asc_experiments.models.threads import for_each
 from asc_experiments.training.data import ClipSource
 from asc_experiments.training.losses import distillation_loss, label_loss
@@ -23,7 +22,7 @@ from asc_experiments.training.network import SceneNetwork
 from asc_experiments.training.precision import autocast
 from asc_experiments.training.pretrained import start_from
 from asc_experiments.training.recipe import Recipe
-from asc_experiments.training.schedule import learning_rate_factor
+from asc_experiments.training.schedule import cosine_factor, learning_rate_factor
 
 _GPU_CLIPS = 512
 """Clips at a time in evaluation on a GPU; on a CPU an architecture says how many, per thread."""
@@ -112,14 +111,15 @@ class Trainer:
         bank = None
         if recipe.needs_impulse_responses and responses is not None:
             bank = DeviceImpulseResponses(responses, clips.samples).to(clips.device)
-        context = AugmentationContext(clips.device, clips.samples, SILENT_LOG_MEL, bank, segments)
+        context = AugmentationContext(clips.device, clips.samples, self.network.frontend.shape.masked, bank, segments)
         self.augmenter = Augmenter(recipe.augmentation, self.rng, context)
         self.targets = soft_targets
         self._teacher: Tensor | None = None
         if soft_targets is not None:
             self._teacher = torch.from_numpy(soft_targets.logits).to(clips.device)
         optimisation = recipe.optimisation
-        self.optimiser = torch.optim.Adam(
+        kind = torch.optim.AdamW if optimisation.optimiser == "adamw" else torch.optim.Adam
+        self.optimiser = kind(
             self.network.model.parameters(),
             lr=optimisation.learning_rate,
             weight_decay=optimisation.weight_decay,
@@ -152,9 +152,12 @@ class Trainer:
                 on_epoch(EpochReport(epoch, loss, rate, self.network))
         return self.network.eval()
 
-    def _set_learning_rate(self, epoch: int) -> float:
+    def _set_learning_rate(self, epoch: int, done: float = 0.0) -> float:
+        """Set the learning rate of an epoch, of which a part may be done already; the rate."""
         o = self.recipe.optimisation
-        factor = learning_rate_factor(epoch, o.warmup_epochs, o.rampdown_start, o.rampdown_epochs, o.last_factor)
+        lengths = o.warmup_epochs, o.rampdown_start, o.rampdown_epochs, o.last_factor
+        is_cosine = o.schedule == "cosine"
+        factor = cosine_factor(epoch + done, *lengths) if is_cosine else learning_rate_factor(epoch, *lengths)
         for group in self.optimiser.param_groups:
             group["lr"] = o.learning_rate * factor
         return o.learning_rate * factor
@@ -167,6 +170,8 @@ class Trainer:
         size = self.recipe.optimisation.batch_size
         for first in range(0, len(order), size):
             batch = order[first : first + size]
+            if self.recipe.optimisation.schedule == "cosine":
+                self._set_learning_rate(self.epochs_done, first / len(order))
             loss = self._step(batch)
             total += loss * len(batch)
         return float(total) / len(order)

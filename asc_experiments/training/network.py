@@ -65,7 +65,7 @@ class SceneNetwork(nn.Module):
 
 @functools.lru_cache(maxsize=256)
 def complexity_of(recipe: Recipe, scenes: tuple[str, ...]) -> Complexity:
-    """What a Recipe's network costs for one second of sound, as the challenge counts, without training it."""
+    """What a Recipe's network costs for one second of sound, without training it."""
     with torch.random.fork_rng(devices=[]):
         network = SceneNetwork(recipe, scenes)
     return measure_complexity(network.model, network.frontend.shape.mels, network.frontend.frames(SAMPLE_RATE))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
@@ -34,17 +34,20 @@ else:
 
 
 class Optimisation(Settings):
-    """Adam and its schedule (see :func:`asc_experiments.training.schedule.learning_rate_factor`).
+    """Adam and its schedule (see :mod:`asc_experiments.training.schedule`).
 
     Attributes:
         epochs: passes over the training clips.
         batch_size: clips per step.
         learning_rate: the highest.
         weight_decay: of Adam.
-        warmup_epochs: epochs of exponential warm-up.
-        rampdown_start: the epoch at which the linear ramp-down begins.
+        warmup_epochs: epochs of warm-up.
+        rampdown_start: the epoch at which the ramp-down begins.
         rampdown_epochs: its length.
         last_factor: the learning rate after it, as a part of the highest.
+        optimiser: ``adam``, whose weight decay is part of the gradient, or ``adamw``, where it is not.
+        schedule: ``ramp``: exponential warm-up and linear ramp-down, set for each epoch; ``cosine``: linear warm-up and
+            half a cosine, set for each step.
     """
 
     epochs: int = Field(ge=1, le=10_000)
@@ -54,7 +57,9 @@ class Optimisation(Settings):
     warmup_epochs: int = Field(ge=0)
     rampdown_start: int = Field(ge=0)
     rampdown_epochs: int = Field(ge=1)
-    last_factor: float = Field(gt=0, le=1)
+    last_factor: float = Field(ge=0, le=1)
+    optimiser: Literal["adam", "adamw"] = "adam"
+    schedule: Literal["ramp", "cosine"] = "ramp"
 
 
 class AugmentationSource(Settings):
@@ -193,7 +198,7 @@ def make_recipe(arch: str, /, augment: str = "none", *, origin: str = "recipe", 
     When ``epochs`` is changed, the schedule is stretched with it unless it is given too.
 
     Args:
-        arch: ``cp_mobile``, ``cp_resnet``, ``passt``, or one of an installed package.
+        arch: ``cp_mobile``, ``cp_mobile_2024``, ``cp_resnet``, ``passt``, or one of an installed package.
         augment: ``none``, ``dir``, ``fms`` or ``dirfms``, with the published probabilities; joined by ``+`` with labels
             of installed packages' augmentations.
         origin: what the settings came from, for the error.
@@ -266,7 +271,8 @@ def _check_published(known: Architecture, where: str) -> None:
     if clash:
         what = f"architecture '{known.name}' has a setting '{clash[0]}', as an augmentation has"
         raise AscError(where, what, "rename it")
-    wanted = [*Optimisation.model_fields, "dir_probability", "fms_probability", "fms_alpha", "roll", "time_mask"]
+    wanted = [name for name, field in Optimisation.model_fields.items() if field.is_required()]
+    wanted += ["dir_probability", "fms_probability", "fms_alpha", "roll", "time_mask"]
     valid = {*Optimisation.model_fields, *AugmentationSettings.model_fields}
     for name in wanted:
         if name not in known.published:

@@ -1,7 +1,9 @@
 """Weights from files of other programs: read without running any code in them, matched to a network by name and shape.
 
 The published teachers are plain state dicts under the names that the networks here have. What people commonly wrap
-around one is taken off: an outer dictionary, a prefix of every name, the buffers of the mel frontend.
+around one is taken off: an outer dictionary, as Lightning's, a prefix of every name, the buffers of the mel frontend.
+
+A file of DCASE 2025 task 1 holds several networks: a general one, and one for each device that was heard in training.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from asc_experiments.models import ARCHITECTURES
 from asc_experiments.training.network import SceneNetwork
 
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
-_PREFIXES = ("model.", "net.", "module.")
+_PREFIXES = ("model.", "net.", "module.", "multi_device_model.")
+_GENERAL, _OF_DEVICES = "base_model", "device_models"
+"""The names, in the baseline's files, of the general network and of those of devices."""
 _FRONTEND = "mel."
 _UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 
@@ -52,11 +56,15 @@ def read_tensors(path: Path) -> Any:
         raise AscError(path, what, "copy or download it again") from None
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
+def read_state_dict(path: Path, device: str = "") -> dict[str, Tensor]:
     """The tensors of a network by their names here, without what is commonly wrapped around them.
 
+    Args:
+        path: a PyTorch or safetensors file.
+        device: of a file of several networks, that of this recording device; the general one where it is empty.
+
     Raises:
-        AscError: if the file cannot be read or is no state dict.
+        AscError: if the file cannot be read, is no state dict, or has no such network.
     """
     content = read_tensors(path)
     for name in _WRAPPERS:
@@ -68,7 +76,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         if not isinstance(name, str) or not isinstance(value, Tensor):
             what = f"is no state dict: {name!r} is a {type(value).__name__} and no tensor"
             raise AscError(path, what, "save one: torch.save(model.state_dict(), …)")
-    return _without_frontend(_without_prefix(dict(content)), path)
+    return _one_network(_without_frontend(_without_prefix(dict(content)), path), device, path)
 
 
 def infer_size(arch: str, weights: Mapping[str, Tensor], given: Mapping[str, Any], where: object) -> dict[str, int]:
@@ -104,7 +112,7 @@ def load_weights(network: SceneNetwork, weights: Mapping[str, Tensor], where: ob
             raise AscError(where, what, f"give the --arch that it is of, or {remedy}")
         if weights[name].shape != tensor.shape:
             what = f"tensor {name} has the shape {_shape(weights[name])}, expected {_shape(tensor)}"
-            raise AscError(where, what, remedy)
+            raise AscError(where, what, f"give the --arch that it is of, or {remedy}")
         if not torch.isfinite(weights[name]).all():
             raise AscError(where, f"tensor {name} holds values that are not finite", "give weights of a whole training")
     for name in weights:
@@ -139,6 +147,39 @@ def _without_frontend(weights: dict[str, Tensor], path: Path) -> dict[str, Tenso
     if left_out:
         say(f"{path}: left out {', '.join(left_out)}: the mel frontend is this program's own")
     return {name: tensor for name, tensor in weights.items() if name not in left_out}
+
+
+def _one_network(weights: dict[str, Tensor], device: str, path: Path) -> dict[str, Tensor]:
+    """One of several networks, without its prefix; all tensors where there is but one.
+
+    Raises:
+        AscError: naming the networks that there are.
+    """
+    networks: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in weights.items():
+        owner, _, rest = name.partition(".")
+        if owner == _OF_DEVICES:
+            owner, _, rest = rest.partition(".")
+        elif owner == _GENERAL:
+            owner = ""
+        else:
+            networks = {}
+            break
+        networks.setdefault(owner, {})[rest] = tensor
+    devices = ", ".join(filter(None, networks))
+    if not networks and not device:
+        return weights
+    if not networks:
+        raise AscError(f"--device {device}", f"{path.name} holds one network, for every device", "omit it")
+    if device not in networks:
+        there = f"those of {devices}" if devices else "no device's"
+        there += " and a general one" if "" in networks else ""
+        what = f"holds no network of device '{device}', but {there}" if device else f"holds {there}, no general one"
+        remedy = "omit --device for the general one" if "" in networks else f"give --device {next(iter(networks))}"
+        raise AscError(path, what, remedy)
+    if not device and devices:
+        say(f"{path}: took the general network; --device takes that of {devices}")
+    return networks[device]
 
 
 def _check_classes(network: SceneNetwork, weights: Mapping[str, Tensor], where: object) -> None:

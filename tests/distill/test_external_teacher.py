@@ -102,6 +102,72 @@ def test_prefixes_and_the_frontends_buffers_are_taken_off(
     assert "left out mel.window" in capsys.readouterr().err
 
 
+def of_2025(*devices: str, general: bool = True) -> dict[str, object]:
+    """A file as Lightning writes it of DCASE 2025's baseline: half precision, a network per device, the frontend."""
+    networks = {f"device_models.{device}": seed for seed, device in enumerate(devices, 1)}
+    tensors = {"mel.0.kernel": torch.ones(320, 1, 475), "mel.1.spectrogram.window": torch.ones(3072)}
+    for prefix, seed in (networks | ({"base_model": 0} if general else {})).items():
+        torch.manual_seed(seed)
+        state = build_model("cp_mobile_2024", base_channels=8).half().state_dict()
+        tensors |= {f"multi_device_model.{prefix}.{name}": tensor for name, tensor in state.items()}
+    return {"epoch": 0, "pytorch-lightning_version": "2.5.1", "state_dict": tensors, "loops": {"done": False}}
+
+
+def test_of_a_file_of_several_networks_the_general_one_or_a_devices_is_imported(
+    open_bench: Open, saved: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from asc_experiments.tracking.registry.network_store import fetch_network
+
+    content = of_2025("a", "s1")
+    bench, path, found = open_bench(), saved(content, "sys.ckpt"), {}
+    for device in ("", "s1"):
+        found[device] = import_network(bench, path, "cp_mobile_2024", "fms", {}, device=device)
+        network = fetch_network(bench.tracking, f"models:/{found[device].model_id}")
+        prefix = f"multi_device_model.device_models.{device}." if device else "multi_device_model.base_model."
+        for name, tensor in network.model.state_dict().items():
+            assert torch.equal(tensor, content["state_dict"][prefix + name].to(tensor.dtype))
+    assert [each.name for each in found.values()] == ["sys", "sys-s1"]
+    assert [each.source for each in found.values()] == ["sys.ckpt", "sys.ckpt, device s1"]
+    assert len({each.key for each in found.values()}) == 2
+    said = capsys.readouterr().err
+    assert said.count("took the general network; --device takes that of a, s1") == 1
+    assert "left out mel.0.kernel, mel.1.spectrogram.window" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "device", "message"),
+    [
+        (of_2025("a", "s1"), "s9", r"network of device 's9', but those of a, s1 and a general one; omit --device"),
+        (of_2025("a", "s1", general=False), "", r"holds those of a, s1, no general one; give --device a"),
+        (of_2025("a", "s1", general=False), "b", r"network of device 'b', but those of a, s1; give --device a"),
+        (weights_of(), "a", r"--device a: weights.pt holds one network, for every device; omit it"),
+    ],
+    ids=["device", "no general", "device, no general", "one network"],
+)
+def test_network_that_a_file_does_not_hold_is_said_with_those_that_it_holds(
+    open_bench: Open, saved: Callable, content: dict, device: str, message: str
+) -> None:
+    bench = open_bench()
+    with pytest.raises(AscError, match=message) as caught:
+        import_network(bench, saved(content), "cp_mobile_2024", "none", {}, device=device)
+    assert "\n" not in caught.value.line()
+    assert count_runs(bench) == 0
+
+
+def test_devices_network_that_is_the_general_one_is_said_to_be_there(
+    open_bench: Open, saved: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As device s2's in a file of the winner of 2025."""
+    content = of_2025("a", "s2")
+    tensors = content["state_dict"]
+    for name in [name for name in tensors if ".base_model." in name]:
+        tensors[name.replace("base_model", "device_models.s2")] = tensors[name]
+    bench, path = open_bench(), saved(content, "sys.ckpt")
+    first = import_network(bench, path, "cp_mobile_2024", "none", {})
+    assert import_network(bench, path, "cp_mobile_2024", "none", {}, device="s2").key == first.key
+    assert "sys.ckpt: the same weights are there already, from sys.ckpt" in capsys.readouterr().err
+
+
 def test_imported_teacher_is_found_by_name_and_never_for_a_recipe(open_bench: Open, saved: Callable) -> None:
     bench = open_bench()
     bank = TeacherBank(bench.tracking)

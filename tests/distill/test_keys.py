@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asc_experiments.augment import AugmentationSettings
+from asc_experiments.base.entry_points import Source
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.index import REFERENCE_FILE
@@ -39,6 +40,7 @@ KNOWN = {
     "a5d5a1e354304a0d": (make_recipe("cp_mobile"), WHOLE, BFLOAT16),
     "73c2c954b271a848": (make_recipe("cp_resnet", "dirfms"), WHOLE, WITH_DIR),
     "beea02df85463b0a": (make_recipe("passt"), WHOLE, BFLOAT16),
+    "d6a02f8b814efb1a": (make_recipe("cp_mobile_2024", "fms"), WHOLE, BFLOAT16),
     "92ff33b2c685e8b1": (make_recipe("cp_resnet", "dirfms", base_channels=64, epochs=20), SPLIT, WITH_DIR),
 }
 """Keys as they lie in tracking servers: where one of these changes, stored teachers are no longer found."""
@@ -118,6 +120,17 @@ def test_setting_that_no_table_names_is_off_by_default(arch: str) -> None:
         known = FROZEN[arch][group] | LATER.get(group, {})
         unknown = {name: value for name, value in settings[group].items() if name not in known}
         assert differing(unknown, {}) == {}, "add its value of before to LATER"
+
+
+def test_later_settings_are_no_part_of_the_key_of_another_packages_architecture_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its networks have all settings in their keys, but for those that came later and are as before."""
+    monkeypatch.setattr(ARCHITECTURES["cp_resnet"], "source", Source("package", "1.0", "c0ffee"))
+    plain = recipe_identity(make_recipe("cp_resnet"))
+    assert plain["optimisation"].keys() == FROZEN["cp_resnet"]["optimisation"].keys()
+    other = recipe_identity(make_recipe("cp_resnet", optimiser="adamw"))
+    assert other["optimisation"] == plain["optimisation"] | {"optimiser": "adamw"}
 
 
 def test_published_settings_are_no_part_of_a_key_and_others_are() -> None:

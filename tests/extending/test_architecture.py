@@ -76,7 +76,7 @@ def test_help_names_the_architectures_that_are_installed(outside: Callable[..., 
     here = outside(TINY_NET)
     for command in (("teacher", "train"), ("teacher", "import")):
         words = " ".join(here.run(*command, "--help").replace("│", " ").split())
-        assert "Architecture: cp_mobile, cp_resnet, passt (size: s, xs, xxs), tiny_net." in words
+        assert "Architecture: cp_mobile, cp_mobile_2024, cp_resnet, passt (size: s, xs, xxs), tiny_net." in words
 
 
 def test_short_name_has_all_sizes(outside: Callable[..., Outside]) -> None:

@@ -5,7 +5,10 @@ import torch
 
 from asc_experiments.models import ARCHITECTURES, LogMel, build_model
 
-TINY = {"cp_mobile": {"base_channels": 8}, "cp_resnet": {"base_channels": 10}, "passt": {"size": "xxs"}}
+TINY = {
+    "cp_mobile": {"base_channels": 8}, "cp_mobile_2024": {"base_channels": 8}, "cp_resnet": {"base_channels": 10},
+    "passt": {"size": "xxs"},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("arch", TINY)
@@ -90,7 +93,7 @@ def test_log_mels_are_float32_inside_autocast() -> None:
     torch.testing.assert_close(inside, frontend(noise), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("arch", ["cp_mobile", "cp_resnet", "passt"])
+@pytest.mark.parametrize("arch", TINY)
 def test_limit_of_a_length_is_where_the_network_refuses_it(arch: str) -> None:
     architecture = ARCHITECTURES[arch]
     shortest = architecture.frontend.least_samples

@@ -1,7 +1,9 @@
 """Counting parameters and MACs."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -10,6 +12,8 @@ import torch
 
 from asc_experiments.models import build_model, measure_complexity
 from asc_experiments.models.architectures.passt import SIZES
+from asc_experiments.models.complexity import count_by_torchinfo
+from asc_experiments.models.layers import conv_norm
 
 MELS, FRAMES = 128, 100
 SIXTEEN_LAYERS = (32, 16, 4)
@@ -24,7 +28,9 @@ print("compiler:", "torch._dynamo" in sys.modules)
 
 def test_counting_does_not_load_the_compiler_which_takes_a_second() -> None:
     done = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["Complexity(parameters=126952, macs=31680000)", "compiler: False"]
+    assert done.stdout.splitlines() == [
+        "Complexity(parameters=126952, macs=31680000, macs_torchinfo=31684180, bytes=507808)", "compiler: False",
+    ]  # fmt: skip
 
 
 def counted_by_hand(width: int, depth: int, scenes: int = 10) -> int:
@@ -55,7 +61,7 @@ def test_attention_is_part_of_what_a_transformer_costs(size: tuple[int, int, int
     ],
     ids=["autocast", "no_grad", "enable_grad", "inference_mode", "nothing"],
 )  # fmt: skip
-@pytest.mark.parametrize("arch", ["cp_mobile", "cp_resnet", "passt"])
+@pytest.mark.parametrize("arch", ["cp_mobile", "cp_mobile_2024", "cp_resnet", "passt"])
 def test_count_is_the_same_in_whatever_block_it_is_taken(
     arch: str, around: Callable[[], AbstractContextManager]
 ) -> None:
@@ -71,3 +77,30 @@ def test_counting_leaves_the_network_as_it_was() -> None:
     measure_complexity(model, 256, 64)
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_bytes_go_by_data_types_and_macs_by_torchinfo_are_those_of_the_network_in_float32() -> None:
+    """As the challenge's script counts a baseline in half precision: 122,296 bytes of its 128,000."""
+    model = build_model("cp_mobile_2024")
+    whole, half = measure_complexity(model, 256, 65), measure_complexity(model.half(), 256, 65)
+    assert (whole.bytes, half.bytes) == (244_592, 122_296)
+    assert half.macs_torchinfo == whole.macs_torchinfo
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float16}
+
+
+def test_strided_convolutions_count_at_every_place_by_torchinfo() -> None:
+    """torchinfo goes by the class's name: of a kind of convolution called otherwise each kernel would count once."""
+    layer = conv_norm(6, 6, 3, (2, 1), groups=6)
+    assert type(layer[0]) is not torch.nn.Conv2d
+    assert count_by_torchinfo(torch.nn.Sequential(conv_norm(1, 6, 1), layer), 8, 10) == 6 * 80 + 12 + 54 * 40 + 12
+
+
+def test_counting_draws_no_random_number_and_holds_no_network() -> None:
+    torch.manual_seed(0)
+    model = build_model("cp_mobile", base_channels=8)
+    state, held = torch.random.get_rng_state(), weakref.ref(model)
+    measure_complexity(model, 256, 64)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    del model
+    gc.collect()
+    assert held() is None

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from asc_experiments.models import LogMel, build_model, measure_complexity
 
@@ -51,6 +52,42 @@ def test_parameters_are_the_published_ones(arch: str, base: int, parameters: int
 def test_macs_are_the_published_ones() -> None:
     assert measure_complexity(build_model("cp_mobile"), 256, 65).macs == pytest.approx(31.68e6, rel=1e-3)
     assert measure_complexity(build_model("cp_resnet"), 256, 43).macs == pytest.approx(28.84e6, rel=1e-3)
+
+
+def test_baseline_of_2024_has_the_published_parameters_and_macs_by_torchinfo() -> None:
+    costs = measure_complexity(build_model("cp_mobile_2024"), 256, 65)
+    assert (costs.parameters, costs.macs_torchinfo) == (61_148, 29_419_156)
+
+
+def recomputed(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """The baseline of 2024 by the names in its state dict: kernels with batch norm, shortcuts where widths stay."""
+
+    def layer(name: str, x: torch.Tensor, stride: tuple[int, int] = (1, 1)) -> torch.Tensor:
+        kernel = state[f"{name}.0.weight"]
+        groups = x.shape[1] if kernel.shape[1] == 1 < x.shape[1] else 1
+        x = F.conv2d(x, kernel, None, stride, kernel.shape[-1] // 2, 1, groups)
+        statistics = (state[f"{name}.1.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+        return F.batch_norm(x, *statistics)
+
+    for place in (0, 1):
+        x = F.relu(layer(f"in_c.{place}", x, (2, 2)))
+    for block, stride in {"s1.b1": 1, "s1.b2": 1, "s1.b3": (1, 2), "s2.b4": (2, 1), "s2.b5": 1, "s3.b6": 1}.items():
+        stride = stride if isinstance(stride, tuple) else (1, 1)
+        y = F.relu(layer(f"stages.{block}.block.0", x))
+        y = layer(f"stages.{block}.block.2", F.relu(layer(f"stages.{block}.block.1", y, stride)))
+        if x.shape[1] == y.shape[1]:
+            y = y + (x if stride == (1, 1) else F.avg_pool2d(x, 3, stride, 1))
+        x = F.relu(y)
+    return layer("feed_forward", x).mean((2, 3))
+
+
+def test_baseline_of_2024_computes_what_the_names_in_its_state_dict_say() -> None:
+    torch.manual_seed(0)
+    model = build_model("cp_mobile_2024")
+    with torch.no_grad():
+        model(torch.randn(8, 1, 256, 65))  # running statistics other than 0 and 1
+        given = torch.randn(2, 1, 256, 65)
+        torch.testing.assert_close(model.eval()(given), recomputed(model.state_dict(), given), atol=1e-5, rtol=1e-5)
 
 
 def test_passt_s_has_85_million_parameters() -> None:

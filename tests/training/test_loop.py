@@ -51,11 +51,11 @@ def weights(network: SceneNetwork) -> torch.Tensor:
     return torch.cat([value.flatten().double() for value in network.model.state_dict().values()])
 
 
-@pytest.mark.parametrize("arch", ["cp_mobile", "cp_resnet", "passt"])
+@pytest.mark.parametrize("arch", ["cp_mobile", "cp_mobile_2024", "cp_resnet", "passt"])
 def test_same_seed_gives_the_same_network_bit_for_bit(
     arch: str, corpus: Corpus, clips: ClipSource, responses: np.ndarray
 ) -> None:
-    size = {"cp_mobile": {"base_channels": 8}, "cp_resnet": {"base_channels": 10}, "passt": {"size": "xxs"}}[arch]
+    size = {"cp_resnet": {"base_channels": 10}, "passt": {"size": "xxs"}}.get(arch, {"base_channels": 8})
     trained = []
     for seed in (0, 0, 1):
         recipe = make_recipe(arch, "dirfms", epochs=1, batch_size=32, seed=seed, **size)
@@ -134,6 +134,27 @@ def test_learning_rate_follows_the_schedule(corpus: Corpus, clips: ClipSource) -
     Trainer(recipe, clips, corpus.scenes).fit(corpus.train_rows[:4], lambda report: rates.append(report.learning_rate))
     warm_up = np.exp(-5.0 * 0.5**2)
     np.testing.assert_allclose(rates, 9e-4 * np.array([warm_up, 0.55, 0.1]))
+
+
+def test_cosine_schedule_sets_the_learning_rate_of_every_step(
+    corpus: Corpus, clips: ClipSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = {"epochs": 2, "warmup_epochs": 1, "rampdown_start": 1, "rampdown_epochs": 1, "last_factor": 0.0}
+    trainer = Trainer(tiny("none", batch_size=2, schedule="cosine", **lengths), clips, corpus.scenes)
+    rates: list[float] = []
+    monkeypatch.setattr(
+        trainer, "_step", lambda _: rates.append(trainer.optimiser.param_groups[0]["lr"]) or torch.ones(())
+    )
+    trainer.fit(corpus.train_rows[:8])
+    down = 0.5 * (1 + np.cos(np.pi * np.arange(4) / 4))
+    np.testing.assert_allclose(rates, 9e-4 * np.concatenate([np.arange(4) / 4, down]))
+
+
+def test_adamw_decays_weights_apart_from_the_gradient(corpus: Corpus, clips: ClipSource) -> None:
+    kinds = {
+        name: type(Trainer(tiny("none", optimiser=name), clips, corpus.scenes).optimiser) for name in ("adam", "adamw")
+    }
+    assert kinds == {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 @pytest.mark.parametrize("training", [True, False])

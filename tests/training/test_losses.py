@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from asc_experiments.training.losses import distillation_loss, label_loss
-from asc_experiments.training.schedule import learning_rate_factor
+from asc_experiments.training.schedule import cosine_factor, learning_rate_factor
 
 
 def test_distillation_loss_is_the_published_one(shared: Path) -> None:
@@ -55,6 +55,14 @@ def test_schedule_warms_up_stays_and_ramps_down() -> None:
     assert factors[0] == pytest.approx(np.exp(-5 * 0.875**2))
     assert factors[4:7] == [1.0, 1.0, 1.0]
     np.testing.assert_allclose(factors[7:], [0.775, 0.55, 0.325, 0.1, 0.1, 0.1, 0.1])
+
+
+def test_cosine_is_a_linear_warm_up_and_half_a_cosine_step_by_step() -> None:
+    """As the baseline of DCASE 2024 sets it: a factor for each step, of which an epoch has four here."""
+    factors = [cosine_factor(step / 4, 2, 2, 8, 0.0) for step in range(40)]
+    np.testing.assert_allclose(factors[:8], np.arange(8) / 8)
+    np.testing.assert_allclose(factors[8:], 0.5 * (1 + np.cos(np.pi * np.arange(32) / 32)))
+    assert [cosine_factor(epoch, 0, 3, 2, 0.1) for epoch in (0, 3, 5, 9)] == pytest.approx([1, 1, 0.1, 0.1])
 
 
 def test_equal_logits_train_the_student_with_the_labels_share_only() -> None:

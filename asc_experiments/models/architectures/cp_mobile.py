@@ -35,7 +35,7 @@ class CPMobileArchitecture(Architecture):
     """CP-Mobile, as the winner of the challenge trained it."""
 
     name = "cp_mobile"
-    settings = CPMobileSettings
+    settings: ClassVar[type[NetworkSettings]] = CPMobileSettings
     frontend = FrontendShape(n_fft=4096, window=3072, hop=500, mels=256)
     published: ClassVar = {
         "epochs": 150, "batch_size": 256, "learning_rate": 9e-4, "weight_decay": 1e-4,

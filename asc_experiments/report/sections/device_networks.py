@@ -8,7 +8,8 @@ from asc_experiments.metrics import DEVICE, MACRO_ACCURACY, OVERALL_ACCURACY, ac
 from asc_experiments.report.analysis.device_networks import device_gain, device_gain_in_words, with_device_networks
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import group_word, number_of
-from asc_experiments.report.render.blocks import Cell, Column, Section, Table, percent, points, text
+from asc_experiments.report.render.blocks import Section
+from asc_experiments.report.render.table import Cell, Column, Table, percent, points, text
 from asc_experiments.tracking import RunRecord
 
 _TITLE = "Does it help to know the device?"

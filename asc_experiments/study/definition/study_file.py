@@ -26,7 +26,7 @@ from asc_experiments.study.definition.parameter_range import Scalar, Searchable,
 
 RESERVED_NAMES = ("teachers", "students", "Default")
 _NAME, _SHOWN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}"), 40
-COMPLEXITIES = ("complexity/macs", "complexity/parameters")
+COMPLEXITIES = ("complexity/macs", "complexity/macs_torchinfo", "complexity/parameters")
 """What a student's size is measured by, and what can be limited."""
 
 
@@ -144,7 +144,8 @@ class StudyFile(Settings):
         published: published figures that are shown beside those of this study.
         objective: what makes a trial better.
         against: a second objective that the first is traded against.
-        constraints: limits of the student's ``complexity/macs`` and ``complexity/parameters``.
+        constraints: limits of the student's ``complexity/macs`` (as ptflops counts), ``complexity/macs_torchinfo``
+            (DCASE's rule since 2024) and ``complexity/parameters``.
         trials: in total; without it, a grid asks for all of its cells.
         seeds: students per trial, whose Scorecards are averaged.
         sampler: what chooses the next trial.

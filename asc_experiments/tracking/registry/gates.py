@@ -41,11 +41,12 @@ class Gates:
 
     Attributes:
         max_parameters: trainable parameters.
-        max_macs: multiply-accumulate operations for one second of sound.
+        max_macs: multiply-accumulate operations for one second of sound, counted as ptflops does it.
         max_bytes: of the parameters at ``precision``; buffers such as running means are not counted, as in DCASE.
         metrics: limits of metrics on the test fold by their names, such as ``accuracy/group/unseen``: of any
             that is registered, the least where higher is better, else the most; a part of one from 0 to 1.
         precision: what ``max_bytes`` counts at, of :data:`BYTES_AT`.
+        max_macs_torchinfo: the same operations by torchinfo, as DCASE counts since 2024.
     """
 
     max_parameters: int | None = None
@@ -53,6 +54,7 @@ class Gates:
     max_bytes: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     precision: str = "int8"
+    max_macs_torchinfo: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no metric is called, and what is meant in percent.
@@ -237,7 +239,13 @@ def measure(candidate: Candidate, gates: Gates) -> list[Measured]:
     size = BYTES_AT[gates.precision] * costs.parameters
     measured = [
         Measured("parameters", "max_parameters", costs.parameters, limit=gates.max_parameters),
-        Measured("MACs per second", "max_macs", costs.macs, limit=gates.max_macs),
+        Measured("MACs per second (ptflops)", "max_macs", costs.macs, limit=gates.max_macs),
+        Measured(
+            "MACs per second (torchinfo, DCASE's rule)",
+            "max_macs_torchinfo",
+            costs.macs_torchinfo,
+            limit=gates.max_macs_torchinfo,
+        ),
         Measured(f"bytes at {gates.precision}", "max_bytes", size, limit=gates.max_bytes),
     ]
     own = candidate.own.metrics

@@ -264,13 +264,15 @@ def _limits(candidate: Candidate) -> str:
 
 
 def _cost(candidate: Candidate, about: About) -> str:
-    count = candidate.complexity.parameters
+    costs = candidate.complexity
+    count = costs.parameters
     sizes = ", ".join(f"{size * count:,} at {precision}" for precision, size in BYTES_AT.items())
     gates = "\n".join(f"- {gate}" for gate in about.gates)
     passed = f"Gates it passed, measured on this network:\n\n{gates}" if gates else "No gates were set."
     return (
-        f"## Cost\n\n{count:,} parameters; {candidate.complexity.macs / 1e6:.1f} million MACs per second of sound; "
-        f"bytes of parameters: {sizes} (as registered). Accuracy at less than float32 was not measured here.\n\n"
+        f"## Cost\n\n{count:,} parameters; per second of sound {costs.macs / 1e6:.2f} million MACs as ptflops counts, "
+        f"{costs.macs_torchinfo / 1e6:.2f} million as torchinfo and the challenge do; bytes of parameters: {sizes} (as "
+        "registered). Accuracy at less than float32 was not measured here.\n\n"
         f"{passed}"
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -291,10 +291,7 @@ def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str
     chosen += tuple(str(metric.key) for metric in further_metrics(own.metrics))
     tags = {"study": trial.tags[STUDY], "trial": trial.tags[TRIAL]}
     tags |= {name: f"{value:.4f}" for name, value in own.metrics.items() if name.startswith(chosen)}
-    tags |= {
-        "complexity/parameters": str(candidate.complexity.parameters),
-        "complexity/macs": str(candidate.complexity.macs),
-    }
+    tags |= {f"complexity/{name}": str(count) for name, count in asdict(candidate.complexity).items()}
     if candidate.network.of_devices:
         tags["devices"] = ", ".join(sorted(candidate.network.of_devices))
     tags |= {_GATE + each.option: each.statement for each in measured if each.limit is not None}

@@ -55,7 +55,7 @@ def search(file: StudyFile, trials: int = 15) -> list[dict[str, Any]]:
     study = open_study(file)
     for _ in range(trials):
         trial, plan = ask(study, file)
-        complexity = Complexity(parameters=1, macs=macs_of(plan))
+        complexity = Complexity(parameters=1, macs=macs_of(plan), macs_torchinfo=1, bytes=4)
         set_constraints(file, trial, complexity)
         if any(complexity.macs > limit for limit in file.constraints.values()):
             study.tell(trial, state=TrialState.PRUNED)
@@ -96,7 +96,7 @@ def test_student_above_a_limit_is_infeasible_to_optuna() -> None:
     study = open_study(file)
     for macs in (30, 31, 15):
         trial, _ = ask(study, file)
-        set_constraints(file, trial, Complexity(parameters=10, macs=macs))
+        set_constraints(file, trial, Complexity(parameters=10, macs=macs, macs_torchinfo=1, bytes=40))
         study.tell(trial, 1.0)
     constraints = [trial.constraints for trial in study.trials]
     assert [max(each.values()) <= 0 for each in constraints] == [True, False, True]
