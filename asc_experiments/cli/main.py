@@ -19,6 +19,7 @@ from asc_experiments.cli import (
     report,
     student,
     study,
+    submission,
     teacher,
     teacher_files,
     ui,
@@ -47,6 +48,7 @@ app.add_typer(workspace.app, name="workspace")
 report.add_to(app)
 export.add_to(app)
 model.add_to(app)
+submission.add_to(app)
 ui.add_to(app)
 demo.add_to(app)
 

@@ -14,7 +14,9 @@ from asc_experiments.cli.predictions import Format, open_writer
 from asc_experiments.cli.study import Name
 
 if TYPE_CHECKING:
+    from asc_experiments.submission import EvaluationSet
     from asc_experiments.tracking.registry.gates import Measured
+    from asc_experiments.training import SceneNetwork
 
 _GATES = "Gates"
 _SHORTEST_STEP_S = 0.01
@@ -185,9 +187,10 @@ def predict(
     settings: Settings,
     model_uri: ModelUri,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Sound files, or folders of them.")],
-    format: Annotated[Format, typer.Option(help="table: scene, probability, file; csv and jsonl: everything.")] = (
-        Format.table
-    ),
+    format: Annotated[
+        Format,
+        typer.Option(help="table: scene, probability, file; csv and jsonl: everything; dcase: of an evaluation set."),
+    ] = Format.table,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
     ] = None,
@@ -212,6 +215,9 @@ def predict(
 
     if as_json:
         format = Format.jsonl
+    if format is Format.dcase:
+        _predict_evaluation(settings, model_uri, paths, output, (every, device, device_from))
+        return
     step = None if every is None else _step(every)
     files, others = find_sound_files(paths)
     if others:
@@ -240,6 +246,44 @@ def predict(
     if broken:
         say(f"{broken} of {len(files)} files could not be read")
         raise typer.Exit(2)
+
+
+def _predict_evaluation(
+    settings: Settings, model_uri: str, paths: list[Path], output: Path | None, others: tuple[str | None, ...]
+) -> None:
+    """Answer for an evaluation set in DCASE's own format; its table says which device recorded what, if anything."""
+    from asc_experiments.base.errors import AscError
+    from asc_experiments.submission import EvaluationSet
+    from asc_experiments.tracking.registry.network_store import fetch_network
+
+    if len(paths) != 1 or output is None:
+        remedy = "asc predict MODEL_URI EVALUATION_DIR --format dcase -o output.csv"
+        raise AscError("--format dcase", "takes one folder of an evaluation set, and -o", remedy)
+    if any(each is not None for each in others):
+        raise AscError("--every, --device and --device-from", "say nothing of an evaluation set", "omit them")
+    evaluation = EvaluationSet.open(paths[0])
+    answer_evaluation(fetch_network(settings.tracking(), model_uri), evaluation, output)
+
+
+def answer_evaluation(network: SceneNetwork, evaluation: EvaluationSet, output: Path) -> None:
+    """Write what a network says of an evaluation set, with the time that is left."""
+    from collections.abc import Iterator
+
+    from asc_experiments.base.progress import progress
+    from asc_experiments.submission import write_output
+    from asc_experiments.training.inference import Prediction, classify_files
+
+    with progress(len(evaluation.filenames), f"predicting {output.name}", "files") as advance:
+
+        def answers() -> Iterator[Prediction]:
+            for found in classify_files(network, evaluation.paths, evaluation.device_of):
+                yield found
+                advance(1)
+
+        write_output(output, evaluation, network.scenes, answers())
+    known = sum(device in network.of_devices for device in evaluation.devices)
+    by_device = f", {known:,} by the networks of their devices" if network.of_devices else ""
+    echo(f"{output}: {len(evaluation.filenames):,} files answered for{by_device}")
 
 
 def _step(text: str) -> float:

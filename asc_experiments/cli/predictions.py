@@ -30,6 +30,7 @@ class Format(StrEnum):
     table = "table"
     csv = "csv"
     jsonl = "jsonl"
+    dcase = "dcase"
 
 
 @contextmanager

@@ -40,7 +40,8 @@ _CODE = (
     "__init__.py", "augment/__init__.py", "augment/augmentation.py", "augment/augmentations", "augment/batch.py",
     "augment/settings.py", "models", "base/__init__.py", "base/entry_points.py", "base/errors.py",
     "base/hashing.py", "base/lazy.py", "base/settings.py", "corpus/audio.py", "training/inference.py",
-    "training/network.py", "training/recipe.py", "training/serving.py", "tracking/registry/pyfunc_model.py",
+    "training/network.py", "training/packed.py", "training/recipe.py", "training/serving.py",
+    "tracking/registry/pyfunc_model.py",
 )  # fmt: skip
 """What the loader needs of this program; the rest stays out of the stored model, and so does what only that needs."""
 
@@ -66,7 +67,7 @@ def log_network(run: Run, network: SceneNetwork) -> str:
             path=str(stored),
             loader_module=pyfunc.__name__,
             data_path=str(data),
-            code_paths=[str(_code(Path(folder)))],
+            code_paths=[str(copy_code(Path(folder)))],
             signature=_signature(network),
             pip_requirements=_requirements(network),
             mlflow_model=Model(run_id=run.run_id, model_id=model.model_id, artifact_path=model.artifact_location),
@@ -213,8 +214,14 @@ def _signature(network: SceneNetwork) -> ModelSignature:
     return ModelSignature(Schema(inputs), outputs)
 
 
-def _code(folder: Path) -> Path:
-    """A copy of the part of this package that a stored model carries; packages it has a part of export nothing."""
+def copy_code(folder: Path) -> Path:
+    """A copy of the part of this package that a stored model carries, or a submission.
+
+    Packages that it has a part of export nothing.
+
+    Args:
+        folder: where it goes, into ``code``.
+    """
     source = Path(asc_experiments.__file__).parent
     target = folder / "code" / source.name
     for name in _CODE:
