@@ -29,7 +29,8 @@ def network(arch: str = "cp_mobile_2024", scenes: tuple[str, ...] = SCENES, **se
     made = SceneNetwork(make_recipe(arch, **settings), scenes).eval()
     for module in made.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            assert module.running_mean is not None and module.running_var is not None
+            assert module.running_mean is not None
+            assert module.running_var is not None
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
     return made

@@ -20,6 +20,8 @@ WITHOUT_SCALE = ("field_recordings", "field_places")
 """The study of a small corpus is at its only scale."""
 SCALED = [(path, scale) for path in SHIPPED for scale in (None, *read_study(path).scales)]
 CELLS = {
+    ("dcase2025", None): 3,
+    ("dcase2025", "small"): 2,
     ("label_budget", None): 20,
     ("label_budget", "small"): 6,
     ("field_places", None): 7,
