@@ -111,7 +111,7 @@ def recipe_identity(recipe: Recipe) -> dict[str, Any]:
     arch = settings["network"].pop("arch")
     source = ARCHITECTURES[arch].source
     if source is not None:
-        outside = {"arch": arch, "source": asdict(source), "network": settings.pop("network")}
+        outside = {"arch": arch, "source": source.model_dump(), "network": settings.pop("network")}
         return outside | differing(settings, {"augmentation": _COMMON, "optimisation": {}, "seed": 0})
     frozen = FROZEN.get(arch, {})
     known = {

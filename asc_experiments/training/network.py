@@ -6,7 +6,6 @@ import functools
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ def save_network(network: SceneNetwork, folder: Path) -> None:
     description: dict[str, Any] = {"recipe": network.recipe.model_dump(mode="json"), "scenes": list(network.scenes)}
     source = ARCHITECTURES[network.recipe.arch].source
     if source is not None:
-        description["source"] = asdict(source)
+        description["source"] = source.model_dump()
     (folder / _DESCRIPTION).write_text(json.dumps(description, indent=1))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.model.state_dict().items()}
     save_file(weights, folder / _WEIGHTS)
