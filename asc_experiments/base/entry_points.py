@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.hashing import digest_file, digest_json
+from asc_experiments.base.settings import Settings
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Settings):
     """Where something comes from that is not part of the program. It is part of the keys of networks made with it.
 
     Attributes:
@@ -158,4 +157,5 @@ def source_of(kind: type) -> Source | None:
     own = [Path(str(file.locate())) for file in _loading.dist.files or () if file.suffix == ".py"]
     code = {file.resolve() for file in (*files, *own, *(file for each in folders for file in each.rglob("*.py")))}
     digests = sorted((file.name, digest_file(file)) for file in code if file.is_file())
-    return Source(_loading.dist.name, _loading.dist.version, digest_json(digests))
+    about = _loading.dist
+    return Source(distribution=about.name, version=about.version, digest=digest_json(digests))

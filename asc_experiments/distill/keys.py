@@ -120,7 +120,7 @@ def recipe_identity(recipe: Recipe) -> dict[str, Any]:
     arch = settings["network"].pop("arch")
     source = ARCHITECTURES[arch].source
     if source is not None:
-        outside = {"arch": arch, "source": asdict(source), "network": settings.pop("network")}
+        outside = {"arch": arch, "source": source.model_dump(), "network": settings.pop("network")}
         later = {group: LATER.get(group, {}) for group in ("augmentation", "optimisation")}
         return outside | differing(settings, later | {"augmentation": _COMMON | later["augmentation"], "seed": 0})
     frozen = FROZEN.get(arch, {})

@@ -6,7 +6,6 @@ import functools
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ def save_network(network: SceneNetwork, folder: Path) -> None:
     description: dict[str, Any] = {"recipe": network.recipe.model_dump(mode="json"), "scenes": list(network.scenes)}
     source = ARCHITECTURES[network.recipe.arch].source
     if source is not None:
-        description["source"] = asdict(source)
+        description["source"] = source.model_dump()
     files = {device: f"device-{number}.safetensors" for number, device in enumerate(sorted(network.of_devices))}
     if files:  # a device's name need not be one of a file
         description["devices"] = files

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,6 +17,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from asc_experiments.augment.augmentation import Augmentation
 from asc_experiments.augment.augmentations import AUGMENTATIONS
 from asc_experiments.augment.settings import AugmentationSettings, in_order, switched_on
+from asc_experiments.base.entry_points import Source
 from asc_experiments.base.errors import AscError, nearest, together
 from asc_experiments.base.settings import Settings, explain
 from asc_experiments.models.architecture import Architecture, NetworkSettings
@@ -62,18 +62,10 @@ class Optimisation(Settings):
     schedule: Literal["ramp", "cosine"] = "ramp"
 
 
-class AugmentationSource(Settings):
-    """The package that an augmentation of a Recipe is from; see :class:`~asc_experiments.base.entry_points.Source`."""
+class AugmentationSource(Source):
+    """Where an augmentation of a Recipe is from, by its name."""
 
     name: str
-    distribution: str
-    version: str
-    digest: str
-
-    @property
-    def requirement(self) -> str:
-        """As ``pip install`` takes it."""
-        return f"{self.distribution}=={self.version}"
 
 
 class Recipe(Settings):
@@ -258,7 +250,7 @@ def _switched(kind: type[Augmentation], known: Architecture) -> Any:
 def _sources(settings: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
     """The packages of the augmentations that settings switch on."""
     on = [kind for kind in in_order() if kind.source is not None and kind.is_on(settings)]
-    return tuple({"name": kind.name, **asdict(kind.source)} for kind in on if kind.source is not None)
+    return tuple({"name": kind.name, **kind.source.model_dump()} for kind in on if kind.source is not None)
 
 
 def _check_published(known: Architecture, where: str) -> None:

@@ -63,7 +63,6 @@ def test_two_that_mix_clips_are_refused(outside: Open) -> None:
 
 STORED = """
 from asc_experiments.training import Recipe, make_recipe
-from asc_experiments.training.recipe import AugmentationSource
 recipe = make_recipe("cp_mobile", "dirfms+hum")
 assert Recipe.model_validate_json(recipe.model_dump_json()) == Recipe.model_validate(recipe.model_dump()) == recipe
 assert "hum_level" in recipe.flat() and "hum_level" not in make_recipe("cp_mobile").flat()

@@ -18,7 +18,7 @@ from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.statistics import Evidence
 from asc_experiments.statistics.evidence import to_bytes
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.judgement import judge_trial
+from asc_experiments.tracking.judgement.doubts import judge_trial
 from asc_experiments.training import Recipe, make_recipe
 
 GROUP_OF = {"a": "real", "b": "real", "c": "real", "s1": "seen", "s2": "seen", "s4": "unseen", "s5": "unseen"}

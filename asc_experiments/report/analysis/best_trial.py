@@ -19,7 +19,7 @@ from asc_experiments.statistics.margin import ONE_SEED
 from asc_experiments.statistics.settling import NO_SIGN
 from asc_experiments.statistics.wording import margin_in_words
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.judgement import Judgement
+from asc_experiments.tracking.judgement.doubts import Judgement
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import (
     AGAINST,

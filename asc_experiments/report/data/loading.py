@@ -18,7 +18,7 @@ from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.evidence import evidence_of
-from asc_experiments.tracking.judgement import judge_trial
+from asc_experiments.tracking.judgement.doubts import judge_trial
 from asc_experiments.tracking.registry.candidate import Candidate, Data
 from asc_experiments.tracking.study_identity import STUDY_ID, only_of
 from asc_experiments.tracking.trials import (

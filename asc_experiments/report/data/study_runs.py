@@ -15,7 +15,7 @@ from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.run import ERROR, KIND, PARENT
 from asc_experiments.tracking.decision import ReadEvidence, Standing, standing_among
-from asc_experiments.tracking.judgement import Judgement
+from asc_experiments.tracking.judgement.doubts import Judgement
 from asc_experiments.tracking.registry.candidate import Data
 from asc_experiments.tracking.trials import (
     AGAIN_OF,

@@ -17,7 +17,7 @@ from asc_experiments.study.storage.trial_status import VERDICT, study_status
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG, cut
 from asc_experiments.tracking.client.links import page_of_run
-from asc_experiments.tracking.judgement import StudyVerdict, verdict_on
+from asc_experiments.tracking.judgement.verdict import StudyVerdict, verdict_on
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import (

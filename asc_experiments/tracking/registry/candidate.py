@@ -21,19 +21,10 @@ from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
 from asc_experiments.tracking.evidence import evidence_of
-from asc_experiments.tracking.judgement import (
-    MOST_RIVALS,
-    Judgement,
-    Learned,
-    Winner,
-    candidates_of,
-    is_counted_exactly,
-    judge_trial,
-    teachers_of,
-    teaching_in_words,
-    what_was_learned,
-    winner_of,
-)
+from asc_experiments.tracking.judgement.doubts import Judgement, judge_trial, teachers_of
+from asc_experiments.tracking.judgement.learned import Learned, what_was_learned
+from asc_experiments.tracking.judgement.teaching import teaching_in_words
+from asc_experiments.tracking.judgement.winner import MOST_RIVALS, Winner, candidates_of, is_counted_exactly, winner_of
 from asc_experiments.tracking.study_identity import identity_of
 from asc_experiments.tracking.trials import (
     CORPUS,

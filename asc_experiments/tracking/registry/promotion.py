@@ -15,7 +15,7 @@ from asc_experiments.metrics import value_in_words
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words
 from asc_experiments.tracking.decision import Standing, standing
-from asc_experiments.tracking.judgement import is_counted_exactly
+from asc_experiments.tracking.judgement.winner import is_counted_exactly
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.study_identity import identity_of
 from asc_experiments.tracking.trials import CELL, DIRECTION, OBJECTIVE, OBJECTIVE_VALUE, SPLIT, STUDY

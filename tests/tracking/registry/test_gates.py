@@ -151,7 +151,7 @@ def test_a_metric_of_another_package_is_gated_in_its_direction_and_unit(
 
     try:
         register_metric(type("Other", (Shortfall,), {"higher_is_better": higher_is_better}))
-        METRICS["shortfall"].source = Source("other", "1", "0f")
+        METRICS["shortfall"].source = Source(distribution="other", version="1", digest="0f")
         shown = {each.option: each for each in measure(candidate, Gates())}
         option = "min_shortfall/overall" if higher_is_better else "max_shortfall/overall"
         assert shown[option].value == 2.5, "it is shown without a gate too"
