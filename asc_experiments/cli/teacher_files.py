@@ -14,6 +14,7 @@ from asc_experiments.cli.options import (
     Augment,
     Json,
     NamingArchitectures,
+    OfDevice,
     Seed,
     Settings,
     Validation,
@@ -73,12 +74,7 @@ def import_(
         Path | None, typer.Option("--corpus", metavar="DIR", help="The corpus folder.", show_default=False)
     ] = None,
     logits: Annotated[bool, typer.Option("--logits", help="The file holds logits: a row per row of meta.csv.")] = False,
-    device: Annotated[
-        str,
-        typer.Option(
-            metavar="DEVICE", help="Of a file of a network per recording device: whose (default: the general one)."
-        ),
-    ] = "",
+    device: OfDevice = "",
     augment: Augment = "none",
     seed: Seed = 0,
     validation: Validation = 0.0,

@@ -80,7 +80,7 @@ def train_single_student(
         known = None if found is None else _known_here(tracking, experiment, found)
         if known is not None:
             say(f"student {recipe.name}: already trained, in run {known.run_id}")
-            return known.run_id, _scorecards(known)
+            return known.run_id, scorecards_of(known)
         with tracking.run(experiment, recipe.name, "student", tags) as run:
             if ensemble is not None:
                 log_ensemble(bench, run, ensemble)
@@ -89,10 +89,11 @@ def train_single_student(
             say(f"student {recipe.name}: a study trained it, in run {found.run_id}")
             found = with_further_scores(bench, found)
             log_found(bench, run, found)
-            return run.run_id, _scorecards(found)
+            return run.run_id, scorecards_of(found)
 
 
-def _scorecards(student: RunRecord) -> dict[str, float]:
+def scorecards_of(student: RunRecord) -> dict[str, float]:
+    """The metrics of a student's Scorecards."""
     return {name: value for name, value in scores_of(student).items() if not name.startswith("complexity/")}
 
 
