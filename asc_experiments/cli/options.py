@@ -205,6 +205,14 @@ class NamingArchitectures(TyperCommand):
 
 
 ARCH = "Architecture: cp_mobile, cp_mobile_2024, cp_resnet, passt, or one of an installed package."
+OfDevice = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="Of a file of a network per recording device: whose (default: the general one).",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of weights, order and augmentation.", min=0)]
 
 

@@ -1,18 +1,22 @@
-"""``asc student``: train one student outside of any study."""
+"""``asc student``: one student outside of any study, trained here or elsewhere."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from asc_experiments.cli.networks import recipe_from, settings_from, show_network
 from asc_experiments.cli.options import (
+    ARCH,
     Assignments,
     Augment,
     CorpusFolder,
     Epochs,
     Json,
+    NamingArchitectures,
+    OfDevice,
     Seed,
     Settings,
     TrainSplitFile,
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 _DISTILLING, _SPECIALISE = ("temperature", "label_weight"), "specialise."
 
 app = typer.Typer(
-    help="Train students.",
+    help="Train students, or import published ones.",
     epilog="Example: asc student train --corpus demo_corpus --teachers 1f3a,77c2",
     no_args_is_help=True,
 )
@@ -96,3 +100,42 @@ def _specialisation(devices: str | None, settings: dict[str, Any]) -> Specialisa
         return None
     names: Any = devices if devices == KNOWN else [name.strip() for name in devices.split(",")]
     return Specialisation.parse(settings | {"devices": names}, "--specialise")
+
+
+@app.command(
+    "import",
+    cls=NamingArchitectures,
+    epilog="Example: asc student import sys4.ckpt --arch cp_mobile_2024 --corpus tau2022 --augment fms --device a",
+)
+@with_settings("workspace", "tracking_uri", "dirs")
+def import_(
+    settings: Settings,
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .pt, .ckpt or .safetensors file.", show_default=False)
+    ],
+    corpus: CorpusFolder,
+    arch: Annotated[str, typer.Option(help=ARCH, show_default=False)],
+    device: OfDevice = "",
+    augment: Augment = "none",
+    seed: Seed = 0,
+    validation: Validation = 0.0,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Shown to people (default: the file's).")] = "",
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Put a published network beside the students, evaluated on every clip. No code in a file is run.
+
+    --augment, --seed and --set say how it is believed to have been trained.
+    """
+    from asc_experiments.base.errors import AscError
+    from asc_experiments.corpus import ValidationSplit
+    from asc_experiments.distill.external_teacher import import_student
+
+    if not path.is_file():
+        raise AscError(path, "no such file", "give a .pt, .ckpt or .safetensors file")
+    values: dict[str, Any] = {"arch": arch, "augment": augment, "seed": seed} | settings_from(assignments)
+    bench = settings.workbench(corpus, ValidationSplit(fraction=validation))
+    how = values.pop("arch"), values.pop("augment"), values
+    run_id, metrics = import_student(bench, path, *how, name, device)
+    facts = {"name": name or "-".join(filter(None, (path.stem, device))), "run_id": run_id, "metrics": metrics}
+    show_network(facts, f"student {facts['name']}", as_json)

@@ -14,6 +14,7 @@ from asc_experiments.cli.options import (
     Augment,
     Json,
     NamingArchitectures,
+    OfDevice,
     Seed,
     Settings,
     TrainSplitFile,
@@ -87,12 +88,7 @@ def import_(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="The numbers are probabilities; their logarithm is taken.")
     ] = False,
-    device: Annotated[
-        str,
-        typer.Option(
-            metavar="DEVICE", help="Of a file of a network per recording device: whose (default: the general one)."
-        ),
-    ] = "",
+    device: OfDevice = "",
     augment: Augment = "none",
     seed: Seed = 0,
     validation: Validation = 0.0,

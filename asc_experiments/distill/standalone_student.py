@@ -84,14 +84,14 @@ def train_single_student(
         recipe.name, key, recipe.seed, lambda run: train_student(bench, recipe, run, targets, identity=key)
     )
     if specialise is None:
-        return general.run_id, _scorecards(general)
+        return general.run_id, scorecards_of(general)
     trained = tracking.get(general.tags.get(ORIGINAL, general.run_id))
     key = specialised_identity(bench, key, specialise)
     how = (trained, targets, specialise, key)
     made = place.once(
         f"{recipe.name} by device", key, recipe.seed, lambda run: train_specialised(bench, recipe, run, *how)
     )
-    return made.run_id, _scorecards(made)
+    return made.run_id, scorecards_of(made)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,8 @@ class _Place:
         return tracking.get(run.run_id)
 
 
-def _scorecards(student: RunRecord) -> dict[str, float]:
+def scorecards_of(student: RunRecord) -> dict[str, float]:
+    """The metrics of a student's Scorecards."""
     return {name: value for name, value in scores_of(student).items() if not name.startswith("complexity/")}
 
 

@@ -149,14 +149,16 @@ def study_file() -> str:
         "`asc student train`. In a study file each may be a value, a choice or a [range](#range).",
         "",
     ]
-    archs = {"CP-Mobile": "cp_mobile", "CP-ResNet": "cp_resnet", "PaSST": "passt"}
+    archs = {
+        "CP-Mobile": "cp_mobile", "CP-Mobile of 2024": "cp_mobile_2024", "CP-ResNet": "cp_resnet", "PaSST": "passt",
+    }  # fmt: skip
     recipes = {title: make_recipe(arch) for title, arch in archs.items()}
     for title, each in recipes.items():
         lines += [f"### Size of {title} {{ #{archs[title]} }}", "", *_settings(type(each.network)), ""]
     lines += [
         "For PaSST, `size` (`s`, `xs` or `xxs`) stands for `embed_dim`, `depth` and `num_heads`.",
         "",
-        f"Where the next tables give three defaults, they are those of {', '.join(recipes)}, in this order.",
+        f"Where the next tables give four defaults, they are those of {', '.join(recipes)}, in this order.",
         "",
     ]
     for group in ("augmentation", "optimisation"):

@@ -264,6 +264,17 @@ def test_imports_that_cannot_be_are_one_line_and_leave_nothing(
     assert runs_in(workspace) == 0
 
 
+def test_import_of_a_student(asc: Callable, synth_corpus: Path, workspace: Path, weights: Path) -> None:
+    given = ("--corpus", synth_corpus, "--workspace", workspace)
+    missing = error_of(asc("student", "import", "nowhere.pt", "--arch", "cp_resnet", *given))
+    assert missing == "error: nowhere.pt: no such file; give a .pt, .ckpt or .safetensors file"
+    assert "did you mean 'cp_resnet'?" in error_of(asc("student", "import", weights, "--arch", "cp_resnett", *given))
+    assert runs_in(workspace) == 0
+    done = asc("student", "import", weights, "--arch", "cp_resnet", *given, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["name"] == "cpr_dirfms_1"
+
+
 def test_import_without_a_corpus_says_so(asc: Callable, workspace: Path, weights: Path) -> None:
     line = error_of(asc("teacher", "import", weights, "--arch", "cp_resnet", "--workspace", workspace))
     assert line.startswith("error: --corpus: is missing; ")

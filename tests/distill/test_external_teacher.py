@@ -13,11 +13,11 @@ from torch import Tensor
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Ensemble, Teacher, TeacherBank, TrainingContext
-from asc_experiments.distill.external_teacher import import_logits, import_network
+from asc_experiments.distill.external_teacher import import_logits, import_network, import_student
 from asc_experiments.distill.keys import teacher_key
 from asc_experiments.distill.standalone_student import train_single_student
 from asc_experiments.models import build_model
-from asc_experiments.tracking.trials import IMPORTED
+from asc_experiments.tracking.trials import IMPORTED, MODEL_ID, SEED
 from asc_experiments.training import make_recipe
 
 Open = Callable[..., TrainingContext]
@@ -166,6 +166,22 @@ def test_devices_network_that_is_the_general_one_is_said_to_be_there(
     first = import_network(bench, path, "cp_mobile_2024", "none", {})
     assert import_network(bench, path, "cp_mobile_2024", "none", {}, device="s2").key == first.key
     assert "sys.ckpt: the same weights are there already, from sys.ckpt" in capsys.readouterr().err
+
+
+def test_published_network_stands_beside_the_students_once(
+    open_bench: Open, saved: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench, path = open_bench(), saved(of_2025("a"), "sys.ckpt")
+    run_id, metrics = import_student(bench, path, "cp_mobile_2024", "fms", {"seed": 3}, device="a")
+    student = bench.tracking.get(run_id)
+    assert (student.name, student.params["augment"], student.tags[SEED]) == ("sys-a", "fms", "3")
+    assert student.experiment_id == bench.tracking.experiment("students")
+    assert {"accuracy/device/s4", "validation/accuracy/overall"} <= metrics.keys()
+    assert {"complexity/macs_torchinfo", *metrics} <= student.metrics.keys()
+    assert bench.tracking.client.get_logged_model(student.tags[MODEL_ID]).source_run_id == run_id
+    assert import_student(bench, path, "cp_mobile_2024", "fms", {"seed": 3}, device="a") == (run_id, metrics)
+    assert f"student sys-a: already there, as run {run_id}" in capsys.readouterr().err
+    assert TeacherBank(bench.tracking).all() == []
 
 
 def test_imported_teacher_is_found_by_name_and_never_for_a_recipe(open_bench: Open, saved: Callable) -> None:

@@ -97,6 +97,25 @@ def test_page_has_no_plus_minus_where_each_trial_has_one_student() -> None:
     assert "±" not in words
 
 
+@pytest.mark.parametrize(
+    ("by_rule", "note"),
+    [
+        (None, "as ptflops counts, within DCASE's 30 M"),
+        (29_419_156.0, "as ptflops counts; 29.4 M by torchinfo, within DCASE's 30 M"),
+        (30_000_001.0, "as ptflops counts; 30.0 M by torchinfo, over DCASE's 30 M"),
+    ],
+)
+def test_limit_of_macs_is_judged_by_the_challenges_rule_where_it_was_counted(
+    made: StudyRuns, by_rule: float | None, note: str
+) -> None:
+    best, name = made.best_first[0], "complexity/macs_torchinfo"
+    counted = {name: by_rule} if by_rule is not None else {}
+    runs = [replace(run, metrics={**run.metrics, **counted}) if run is best else run for run in made.runs]
+    answer = chapter_of(Findings(replace(made, runs=runs))).sections[0]
+    tiles = next(block for block in answer.blocks if isinstance(block, Tiles)).tiles
+    assert next(tile for tile in tiles if tile.label == "MACs for one second").note == note
+
+
 def test_answer_says_which_student_is_registered_and_what_names_mean(made: StudyRuns) -> None:
     chapter = chapter_of(Findings(made))
     seed = json.loads(made.best_first[0].tags["asc.recipe"])["seed"]

@@ -118,7 +118,8 @@ class Answer:
         difference: to the baseline; None where there is none, or the best trial is the baseline.
         is_baseline: whether the best trial is the baseline.
         devices: accuracy on each device.
-        parameters, macs: of the student; MACs for one second of sound.
+        parameters, macs, macs_torchinfo: of the student; MACs for one second of sound, as ptflops and torchinfo count;
+            None where an earlier version did not.
         costs: of the study.
         model: MLflow's id of the network, to load it unregistered.
         caveats: what one must know before believing it, a sentence each.
@@ -141,6 +142,7 @@ class Answer:
     devices: Mapping[str, float]
     parameters: float | None
     macs: float | None
+    macs_torchinfo: float | None
     costs: Costs
     model: str
     caveats: tuple[str, ...]
@@ -202,6 +204,7 @@ def answer_of(study: StudyRuns, gains: Sequence[Gain] = ()) -> Answer | None:
         devices=_devices(study, best),
         parameters=best.metrics.get("complexity/parameters"),
         macs=best.metrics.get("complexity/macs"),
+        macs_torchinfo=best.metrics.get("complexity/macs_torchinfo"),
         costs=costs_of([study], best),
         model=best.tags.get(MODEL_ID, ""),
         caveats=(),

@@ -233,6 +233,7 @@ def _scores(record: RunRecord, devices: Sequence[str]) -> dict[str, Any]:
         "device_std": _spreads(metrics, {device: accuracy_of(DEVICE, device) for device in devices}),
         "parameters": metrics.get("complexity/parameters"),
         "macs": metrics.get("complexity/macs"),
+        "macs_torchinfo": metrics.get("complexity/macs_torchinfo"),
     }
 
 

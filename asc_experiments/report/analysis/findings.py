@@ -230,6 +230,7 @@ def _answer_facts(answer: Answer, study: str, heading: str) -> dict[str, Any]:
         "difference": None if answer.difference is None else asdict(answer.difference),
         "parameters": answer.parameters,
         "macs": answer.macs,
+        "macs_torchinfo": answer.macs_torchinfo,
         "seconds": answer.costs.winner,
         "model": answer.model,
         "caveats": list(answer.caveats),

@@ -241,7 +241,7 @@ def measure(candidate: Candidate, gates: Gates) -> list[Measured]:
         Measured("parameters", "max_parameters", costs.parameters, limit=gates.max_parameters),
         Measured("MACs per second (ptflops)", "max_macs", costs.macs, limit=gates.max_macs),
         Measured(
-            "MACs per second (torchinfo, DCASE's rule)",
+            "MACs per second (torchinfo)",
             "max_macs_torchinfo",
             costs.macs_torchinfo,
             limit=gates.max_macs_torchinfo,

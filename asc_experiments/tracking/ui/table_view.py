@@ -19,7 +19,7 @@ from asc_experiments.tracking.client.run import KIND
 STATE = f"mlflow.sharedViewState.{VIEW}"
 """The tag of an experiment that holds the state of its page, JSON."""
 _GROUPS = ("unseen", "seen", "real")
-_COSTS = ("complexity/macs", "complexity/parameters")
+_COSTS = ("complexity/macs", "complexity/macs_torchinfo", "complexity/parameters")
 _PIXELS_PER_LETTER, _FIRST_PIXELS = 6, 320
 
 

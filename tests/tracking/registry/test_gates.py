@@ -33,6 +33,7 @@ def test_what_is_measured_is_the_shipped_network_beside_its_trial(candidate: Can
     counted = sum(parameter.numel() for parameter in candidate.network.model.parameters())
     assert measured["max_parameters"].value == counted == PARAMETERS
     assert measured["max_macs"].value == candidate.complexity.macs > 1_000_000
+    assert measured["max_macs_torchinfo"].value == candidate.complexity.macs_torchinfo > candidate.complexity.macs
     assert all(each.passed for each in measured.values())
 
 
@@ -44,7 +45,8 @@ def test_what_is_measured_is_the_shipped_network_beside_its_trial(candidate: Can
         ({"max_bytes": PARAMETERS}, []),
         ({"max_bytes": PARAMETERS, "precision": "float16"}, ["bytes at float16 27,296 > 13,648"]),
         ({"max_bytes": 4 * PARAMETERS, "precision": "float32"}, []),
-        ({"max_macs": 1}, ["MACs per second"]),
+        ({"max_macs": 1}, ["MACs per second (ptflops)"]),
+        ({"max_macs_torchinfo": 1}, ["MACs per second (torchinfo)"]),
         ({"metrics": {OVERALL_ACCURACY: 0.7}}, []),
         ({"metrics": {OVERALL_ACCURACY: 0.66}}, []),
         ({"metrics": {OVERALL_ACCURACY: 0.71}}, ["accuracy 0.7000 < 0.7100"]),
