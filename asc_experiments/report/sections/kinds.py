@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from asc_experiments.metrics import OVERALL_ACCURACY, UNSEEN_ACCURACY, value_in_words
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.analysis.teacher_kinds import KindResult, kind_differences, results_of_kinds
+from asc_experiments.report.analysis.teacher_kinds import (
+    KindResult,
+    kind_differences,
+    kind_level,
+    results_of_kinds,
+)
 from asc_experiments.report.render.blocks import Section
 from asc_experiments.report.render.table import Column, Table, number, text
 from asc_experiments.report.words import counted, difference_of, interval_of
-from asc_experiments.statistics import Margin, level
+from asc_experiments.statistics import Margin
 
 _TITLE = "Does the kind of teacher matter?"
 
@@ -38,7 +43,7 @@ def _metrics(objective: str) -> tuple[str, ...]:
 def _levels(results: list[KindResult], metrics: list[str]) -> Table:
     rows = []
     for each in results:
-        found = [level(each.evidence, name) for name in metrics]
+        found = [kind_level(each, results, name) for name in metrics]
         shown = [text(_shown(name, margin)) for name, margin in zip(metrics, found, strict=True)]
         rows.append((text(each.kind), number(each.pieces), *shown))
     heads = (Column("taught by", is_number=False), Column("n"), *(Column(name, is_number=False) for name in metrics))
