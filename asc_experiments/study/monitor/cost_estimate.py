@@ -85,6 +85,9 @@ class StudyPlan:
     luck: str = ""
     """That kinds of teachers of one network cannot be told from its luck, with what three of each would cost."""
 
+    leak: str = ""
+    """That test clips are from places that are trained on too; empty where none are."""
+
     @property
     def hours(self) -> float:
         """Of one training after another on this machine."""
@@ -104,6 +107,7 @@ class StudyPlan:
             "hours": round(self.hours, 4),
             "student_augments": list(self.student_augments),
             "luck": self.luck,
+            "leak": self.leak,
             "held_out_devices": {d: {"validated": used, "of": every} for d, (used, every) in self.held_out.items()},
             "left_out": [dict(params) for params in self.left_out],
             "values": {name: dict(counts) for name, counts in self.values.items()},
@@ -139,6 +143,7 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
     every = [_planned(space, params)[0] for _, params in chosen] + drawn
     augments = tuple(sorted({plan.student.augment for plan in every}))
     luck = _luck(file, every, trainings)
+    planned = replace(planned, leak=bench.corpus.shared_places().note)
     return replace(planned, left_out=tuple(left_out), values=values, student_augments=augments, luck=luck)
 
 

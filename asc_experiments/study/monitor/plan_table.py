@@ -26,7 +26,7 @@ def plan_table(facts: dict[str, Any]) -> Table:
     )
     caption = f"{facts['study']}: {facts['trials']} trials, {facts['finished']} of them finished"
     notes = (_trainings(facts), *(f"objective: {each['note']}" for each in facts["objectives"]), _own_augment(facts))
-    notes += (*_held_out(facts), *_left_out(facts), facts["luck"])
+    notes += (*_held_out(facts), *_left_out(facts), facts["luck"], facts["leak"])
     return Table(caption, columns(*heads, texts=heads[:2]), rows, tuple(filter(None, notes)))
 
 

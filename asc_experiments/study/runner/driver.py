@@ -132,6 +132,8 @@ class Driver:
                 say(f"study {self.file.name}: {left_out} are left out; asc study plan lists them")
             if self.context.measured is not None:
                 say(f"study {self.file.name}: {self.context.measured.note}")
+            if shared := self.bench.corpus.shared_places().note:
+                say(f"study {self.file.name}: {shared}")
             if retry_failed:
                 say(f"study {self.file.name}: {ask_failed_again(self.study)} failed trials once more")
         try:

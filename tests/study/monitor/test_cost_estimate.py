@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,16 @@ def test_plan_is_refused_as_the_study_would_be(make: Callable[..., Planned], qui
     keys = STUDY["ensemble"] | {"teams": None, "pool": [{"keys": ["1f2e3d"]}]}
     with pytest.raises(AscError, match="teacher '1f2e3d': does not exist"):
         make(ensemble=keys).plan()
+
+
+def test_plan_says_that_test_clips_are_from_places_that_are_trained_on(
+    make: Callable[..., Planned], quick_pace: list[str]
+) -> None:
+    made = make(sampler="grid")
+    assert made.plan().leak == ""
+    corpus = made.bench.corpus
+    tested = corpus.clips[corpus.n_train]
+    moved = replace(corpus.clips[0], place=tested.place, scene=tested.scene)
+    made.bench = replace(made.bench, corpus=replace(corpus, clips=(moved, *corpus.clips[1:])))
+    (told,) = [note for note in plan_table(made.plan().facts()).notes if "trained on too" in note]
+    assert "are from 1 place trained on too: scores on the test fold are flattered" in told
