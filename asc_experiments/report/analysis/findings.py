@@ -158,6 +158,9 @@ class Findings:
                 "distinct": len(runs.trials),
                 "pruned": len(runs.pruned),
                 "failed": len(runs.failed),
+                "running": runs.progress.running,
+                "asked": runs.progress.asked or None,
+                "is_over": runs.progress.is_over,
             },
             "answer": None if answer is None else _answer_facts(answer, self.study, self.heading),
             "teacher_against_student": {
