@@ -33,7 +33,10 @@ def plan_table(facts: dict[str, Any]) -> Table:
 def _trainings(facts: dict[str, Any]) -> str:
     """How many teachers and trainings, and how long they take."""
     if facts["finished"] >= facts["trials"]:
-        return "nothing is left to train: every trial has finished"
+        if not facts["trainings"]:
+            return "nothing is left to train: every trial has finished"
+        again = f"{facts['trainings']} trainings of students with fresh seeds (replicate) are left"
+        return f"every trial has finished; {again}, {duration(3600 * facts['hours'])} one after another on this machine"
     about = "" if facts["exact"] else "about "
     teachers = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank"
     hours = duration(3600 * facts["hours"])

@@ -265,6 +265,22 @@ def test_replicates_are_part_of_the_plan(
     assert rows(plan)[-1] == ("replicate", "cp_mobile-8-dirfms", replicates, 0)
 
 
+def test_replicates_of_a_study_whose_trials_have_all_finished_are_planned(
+    make: Callable[..., Planned], quick_pace: list[str], answers: object
+) -> None:
+    made = make(trials=2, **GRID)
+    made.driver().run()
+    assert "nothing is left to train" in plan_table(made.plan().facts()).notes[0]
+    again = make(trials=2, **GRID, replicate={"best": 1, "seeds": 2})
+    found = again.plan()
+    assert rows(found) == [("replicate", "cp_mobile-8-dirfms", 4, 0)]
+    assert found.hours > 0
+    assert (
+        "every trial has finished; 4 trainings of students with fresh seeds (replicate) are left"
+        in (plan_table(found.facts()).notes[0])
+    )
+
+
 def test_facts_are_json_and_a_table_shows_them(make: Callable[..., Planned]) -> None:
     training = PlannedTraining("cp_mobile-8-none", "teacher", 3, 1, 20, 90.0)
     facts = StudyPlan("tiny", 5, 1, False, (training,)).facts()
