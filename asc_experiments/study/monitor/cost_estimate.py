@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -90,6 +91,11 @@ class StudyPlan:
     luck: str = ""
     """That kinds of teachers of one network cannot be told from its luck, with what three of each would cost."""
 
+    too_many: str = ""
+    """That more trials are asked for than a grid has cells; empty where they are not."""
+    processors: int = 1
+    load: float = field(default=0.0, compare=False)
+    """How many processors this machine has for the study, and how many programs want one, on average of a minute."""
     leak: str = ""
     """That test clips are from places that are trained on too; empty where none are."""
 
@@ -97,6 +103,15 @@ class StudyPlan:
     def hours(self) -> float:
         """Of one training after another on this machine."""
         return sum(training.hours for training in self.trainings)
+
+    @property
+    def hours_with_workers(self) -> float:
+        """Of as many trainings at a time as there are processors, at best; no less than the longest training takes.
+
+        Trainings share the processors: how much several at a time gain depends on how many of them one keeps busy.
+        """
+        left = [training.seconds for training in self.trainings if training.distinct > training.in_bank]
+        return max(self.hours / self.processors, max(left, default=0.0) / 3600)
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -113,6 +128,10 @@ class StudyPlan:
             "student_augments": list(self.student_augments),
             "luck": self.luck,
             "leak": self.leak,
+            "too_many": self.too_many,
+            "processors": self.processors,
+            "load": round(self.load, 1),
+            "hours_with_workers": round(self.hours_with_workers, 4),
             "held_out_devices": {d: {"validated": used, "of": every} for d, (used, every) in self.held_out.items()},
             "left_out": [dict(params) for params in self.left_out],
             "values": {name: dict(counts) for name, counts in self.values.items()},
@@ -150,7 +169,8 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
     every = [_planned(space, params)[0] for _, params in chosen] + drawn
     augments = tuple(sorted({plan.student.augment for plan in every}))
     luck = _luck(file, every, trainings)
-    planned = replace(planned, leak=bench.corpus.shared_places().note)
+    planned = replace(planned, leak=bench.corpus.shared_places().note, too_many=space.too_many)
+    planned = replace(planned, processors=_processors(), load=os.getloadavg()[0])
     return replace(planned, left_out=tuple(left_out), values=values, student_augments=augments, luck=luck)
 
 
@@ -183,6 +203,11 @@ def _luck(file: StudyFile, plans: Sequence[TrialPlan], trainings: Sequence[Plann
         f"one network each of {', '.join(kinds)}: a kind cannot be told from the luck of its network; three of each, "
         f"and students of every one, take {cost} (seed: [0, 1, 2] in the pool{more})"
     )
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _planned(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[TrialPlan, bool]:

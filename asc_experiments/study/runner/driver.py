@@ -132,6 +132,8 @@ class Driver:
             if self.file.sampler == "grid" and self.asked < len(self.queue):
                 left_out = f"{len(self.queue) - self.asked} of {len(self.queue)} cells"
                 say(f"study {self.file.name}: {left_out} are left out; asc study plan lists them")
+            if too_many := self.space.too_many:
+                say(f"study {self.file.name}: {too_many}")
             if self.context.measured is not None:
                 say(f"study {self.file.name}: {self.context.measured.note}")
             if shared := self.bench.corpus.shared_places().note:

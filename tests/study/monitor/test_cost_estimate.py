@@ -310,3 +310,23 @@ def test_plan_says_that_test_clips_are_from_places_that_are_trained_on(
     made.bench = replace(made.bench, corpus=replace(corpus, clips=(moved, *corpus.clips[1:])))
     (told,) = [note for note in plan_table(made.plan().facts()).notes if "trained on too" in note]
     assert "are from 1 place trained on too: scores on the test fold are flattered" in told
+
+
+def test_more_trials_than_a_grid_has_cells_are_told(make: Callable[..., Planned], quick_pace: list[str]) -> None:
+    plan = make(sampler="grid", trials=9).plan()
+    assert plan.trials == 3
+    told = plan_table(plan.facts()).notes[0]
+    assert told.startswith("9 trials were asked for, and the grid has 3 cells, each of which is run once")
+    assert make(sampler="grid", trials=3).plan().too_many == ""
+
+
+def test_time_with_workers_and_a_busy_machine_are_told() -> None:
+    training = PlannedTraining("cp_mobile-8-none", "teacher", 10, 0, 20, 360.0)
+    plan = StudyPlan("tiny", 5, 1, False, (training,), processors=4, load=6.25)
+    assert plan.hours_with_workers == pytest.approx(0.25)
+    notes = plan_table(plan.facts()).notes
+    assert "with --workers 4, one for each processor: about 15 min at best (one training may keep all busy)" in notes
+    assert "this machine is busy (load 6.2 on 4 processors): on an idle one it takes less time" in notes
+    few = replace(plan, trainings=(replace(training, distinct=2),), load=4.0)
+    assert few.hours_with_workers == pytest.approx(0.1), "no less than one training"
+    assert not any("is busy" in note for note in plan_table(few.facts()).notes)
