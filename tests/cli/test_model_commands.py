@@ -81,6 +81,8 @@ def test_a_student_is_registered_and_its_measures_are_shown(asc: Callable, works
         "±",
     ):
         assert part in shown.out
+    assert "limit" in shown.out
+    assert "limit" not in asc("register", "s", "--workspace", workspace).out, "without gates there is none"
     facts = json.loads(asc("register", "s", *gates, "--workspace", workspace, "--json").out)
     assert (facts["version"], facts["new"], facts["uri"]) == (1, False, "models:/asc-student@champion")
     (accuracy,) = (gate for gate in facts["gates"] if gate["option"] == "min_accuracy")
@@ -326,7 +328,7 @@ def test_an_answer_per_window_has_its_times_in_every_format(
     assert all(row["file"] == str(loud) for row in rows)
     told = [json.loads(line) for line in asc(*model, recordings, "--every", "1s", "--json").out.splitlines()]
     assert [(each["begin"], each["end"]) for each in told] == [(0, 0.3), (0, 1), (1, 2), (1.5, 2.5), (0, 1)]
-    lines = asc(*model, loud, "--every", "2s").out.splitlines()
+    _, *lines = asc(*model, loud, "--every", "2s").out.splitlines()
     assert [line.split("s ")[0].split() for line in lines] == [["0.00", "–", "1.00"], ["1.50", "–", "2.50"]]
     whole = next(csv.reader(io.StringIO(asc(*model, loud, "--format", "csv").out, newline="")))
     assert "begin" not in whole

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from asc_experiments.metrics import OVERALL_ACCURACY, UNSEEN_ACCURACY, value_in_words
+from asc_experiments.metrics import value_in_words
 from asc_experiments.report.analysis.findings import Findings
+from asc_experiments.report.analysis.question import kind_metrics
 from asc_experiments.report.analysis.teacher_kinds import (
     KindResult,
     kind_differences,
@@ -24,7 +25,7 @@ def kinds_section(findings: Findings) -> Section:
     if not results:
         why = "Two kinds of teachers or more, with several networks each and students that are alike, show it."
         return Section("kinds", _TITLE, (why,))
-    metrics = [name for name in _metrics(findings.runs.objective) if results[0].evidence.concerns(name)]
+    metrics = kind_metrics(findings.runs.objective, results)
     differences = {name: kind_differences(results, name) for name in metrics}
     decided = differences[metrics[0]]
     clear = sum(each.is_known and not each.is_open for _, each in decided)
@@ -34,10 +35,6 @@ def kinds_section(findings: Findings) -> Section:
     )
     blocks = (said, _levels(results, metrics), _differences(differences))
     return Section("kinds", _TITLE, blocks)
-
-
-def _metrics(objective: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((objective, OVERALL_ACCURACY, UNSEEN_ACCURACY)))
 
 
 def _levels(results: list[KindResult], metrics: list[str]) -> Table:
