@@ -177,6 +177,7 @@ def _plain_lines(total: int, title: str, unit: str, before: int) -> Advance:
             return
         last = now
         left = (now - start) / (done - before) * (total - done)
-        print(f"{title}: {done}/{total} {unit}, {left:.0f} s left {note}".rstrip(), file=sys.stderr, flush=True)
+        further = f", {note}" if note else ""
+        print(f"{title}: {done}/{total} {unit}, {left:.0f} s left{further}", file=sys.stderr, flush=True)
 
     return advance

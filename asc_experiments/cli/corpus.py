@@ -132,12 +132,12 @@ def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None
     from asc_experiments.corpus.check import check_corpus
 
     facts, problems = check_corpus(folder, train_split)
+    warnings = facts.get("warnings", [])
     if as_json:
         print_json(facts | {"problems": [vars(problem) for problem in problems]})
     elif facts:
-        warnings = facts.pop("warnings")
         devices = {f"device {name}": _device(about) for name, about in facts.pop("devices").items()}
-        print_facts(facts | devices, str(folder))
+        print_facts({name: fact for name, fact in (facts | devices).items() if name != "warnings"}, str(folder))
         for warning in warnings:
             echo(f"warning: {warning}", err=True)
     if problems:
@@ -148,7 +148,7 @@ def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None
         echo(f"{_problems(len(problems))} in {folder}{each}", err=True)
         raise typer.Exit(2)
     if not as_json:
-        echo(f"{folder} is in order")
+        echo(f"{folder} is usable, with {_warnings(len(warnings))}" if warnings else f"{folder} is in order")
 
 
 @app.command(epilog="Example: asc corpus prepare demo_corpus")
@@ -169,6 +169,10 @@ def prepare(settings: Settings, folder: Folder, as_json: Json = False) -> None:
 
 def _problems(count: int) -> str:
     return f"{count:,} problem{'' if count == 1 else 's'}"
+
+
+def _warnings(count: int) -> str:
+    return f"{count:,} warning{'' if count == 1 else 's'}"
 
 
 def _folds(counts: dict[str, int], what: str = "clips") -> str:

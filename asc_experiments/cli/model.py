@@ -174,6 +174,8 @@ def _show_measured(measured: tuple[Measured, ...], title: str, warning: str) -> 
         cells = (each.name, each.shown(each.value), each.interval, mean, each.limit_shown, verdict)
         rows.append(tuple(map(text, cells)))
     heads = columns("", "this network", heading, "trial: mean ± std", "limit", "", texts=("",))
+    if all(each.limit is None for each in measured):
+        heads, rows = heads[:-2], [row[:-2] for row in rows]
     show_table(Table(title, heads, tuple(rows)))
     if picked_from > 1:
         echo(f"* {interval_in_words(picked_from)}")

@@ -21,7 +21,7 @@ from typer.core import TyperCommand, TyperOption
 from asc_experiments.base.liveness import lock_folder, look_for_liveness_in
 
 if TYPE_CHECKING:
-    from asc_experiments.corpus import ValidationSplit
+    from asc_experiments.corpus import Corpus, ValidationSplit
     from asc_experiments.distill import TrainingContext
     from asc_experiments.tracking import Tracking
 
@@ -58,15 +58,27 @@ class Settings:
         split: ValidationSplit,
         tracking: Tracking | None = None,
         train_splits: Sequence[str | Path] = (),
+        check: Callable[[Corpus, bool], None] | None = None,
     ) -> TrainingContext:
-        """Open a corpus for training; the corpus is checked before the tracking server is touched."""
+        """Open a corpus for training; the corpus is checked before the tracking server is touched.
+
+        Args:
+            corpus: its folder.
+            split: which clips are held out.
+            tracking: the server, where it is open already.
+            train_splits: lists of training clips.
+            check: what else is checked before; it is told whether a folder of impulse responses is known.
+        """
         from asc_experiments.corpus import Corpus
         from asc_experiments.corpus.train_split import read_train_split
         from asc_experiments.distill import TrainingContext
+        from asc_experiments.distill.training_context import CORPUS_DIRS
 
         opened = Corpus.open(corpus)
         for path in train_splits:
             read_train_split(path, opened)
+        if check is not None:
+            check(opened, self.dirs is not None or (corpus / CORPUS_DIRS).is_dir())
         return TrainingContext.open(corpus, tracking or self.tracking(), self.cache, split, self.dirs, train_splits)
 
     def workbench_on(

@@ -12,8 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from asc_experiments.base.errors import one_line, written_out
 from asc_experiments.base.files import whole_file
 
@@ -59,7 +57,10 @@ def open_writer(
 
 
 def heading(format: Format, scenes: tuple[str, ...], timed: bool = False) -> str:
-    """What stands above the lines: the columns of CSV, nothing elsewhere."""
+    """What stands above the lines: the columns of a table and of CSV, nothing elsewhere."""
+    if format is Format.table:
+        width, times = max(map(len, scenes)), f"{'begin':>9} –{'end':>9}    " if timed else ""
+        return f"{times}{'scene':<{width}}  prob.  file\n"
     columns = [
         "file",
         *(_TIMES if timed else ()),
@@ -95,14 +96,20 @@ def _csv_line(values: list[object] | list[str]) -> str:
     return buffer.getvalue()
 
 
-def _standard_output() -> Callable[[str], None]:
-    """A progress bar draws what goes to ``sys.stdout`` above itself, even where that is a file: it is held before.
+def _to_terminal(text: str) -> None:
+    sys.stdout.write(written_out(text))
+    sys.stdout.flush()
 
-    Programs get names as they are, a terminal what does not steer it.
+
+def _standard_output() -> Callable[[str], None]:
+    """Programs get names as they are, a terminal what does not steer it.
+
+    A progress bar draws what goes to ``sys.stdout`` above itself, even where that is a file: a file's stream is held
+    before. A terminal's is looked up each time; ``typer.echo`` would write past the bar, to the stream's buffer.
     """
     stream = sys.stdout
     if stream.isatty():
-        return lambda text: typer.echo(written_out(text), nl=False)
+        return _to_terminal
 
     def write(text: str) -> None:
         stream.write(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from asc_experiments.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from asc_experiments.distill import TrainingContext
     from asc_experiments.study.definition.study_file import StudyFile
 
 app = typer.Typer(
@@ -185,7 +187,7 @@ def run_study(
     ray = RayOptions(ray_address, cpus_per_training, gpus_per_training, ship_corpus)
     if executor is ExecutorKind.PROCESSES:
         ray.refuse()
-    bench = settings.workbench(corpus, study.validation, train_splits=study.corpus.files if study.corpus else ())
+    bench = _open_bench(settings, corpus, study)
     try:
         storage = open_storage(settings.workspace, settings.storage)
         study = with_trials_of(study, storage, trials_of)
@@ -229,7 +231,7 @@ def plan(
     from asc_experiments.study.storage.open_storage import open_storage
 
     study = _read(settings, file, trials, scale, train_split, assignments)
-    bench = settings.workbench(corpus, study.validation, train_splits=study.corpus.files if study.corpus else ())
+    bench = _open_bench(settings, corpus, study)
     storage = open_storage(settings.workspace, settings.storage)
     facts = plan_study(with_trials_of(study, storage, trials_of), bench, storage).facts()
     if as_json:
@@ -240,6 +242,14 @@ def plan(
     words = [word for option, value in given.items() if value for word in (option, value)]
     words += [word for each in assignments or [] for word in ("--set", each)]
     echo(f"next: {settings.next('study', 'run', file, '--corpus', corpus, *words)}")
+
+
+def _open_bench(settings: Settings, corpus: Path, study: StudyFile) -> TrainingContext:
+    """Open a study's corpus; what the study file asks of it is checked first, all at once."""
+    from asc_experiments.study.runner.validation import check_corpus_for
+
+    lists = study.corpus.files if study.corpus else ()
+    return settings.workbench(corpus, study.validation, train_splits=lists, check=partial(check_corpus_for, study))
 
 
 def _read(

@@ -24,7 +24,7 @@ def check_corpus(root: Path, train_split: Path | None = None) -> tuple[dict[str,
         train_split: a list of training clips, which is checked too.
 
     Returns:
-        Facts about the corpus (counts of clips, scenes, devices, groups, locations; warnings, as lines) and all
+        Facts about the corpus (counts of clips, scenes, devices, groups, places; warnings, as lines) and all
         problems found.
     """
     corpus, problems = read_index(root)
@@ -86,7 +86,7 @@ def corpus_facts(corpus: Corpus) -> dict[str, Any]:
         "clips": corpus.n_meta,
         "training_clips": corpus.n_train,
         "test_clips": len(corpus.clips) - corpus.n_train,
-        "locations": len({clip.location for clip in corpus.clips}),
+        "places": len({clip.location for clip in corpus.clips}),
         "scenes": list(corpus.scenes),
         "reference_device": corpus.reference_device,
         "devices": {
@@ -99,12 +99,10 @@ def corpus_facts(corpus: Corpus) -> dict[str, Any]:
 
 def _places_in_both_folds(corpus: Corpus) -> Problem | None:
     """What is to be said of a corpus whose test fold was recorded at places that are trained on."""
-    training, testing = (corpus.place_of[rows] for rows in (corpus.train_rows, corpus.test_rows))
-    shared = sorted(set(training.tolist()) & set(testing.tolist()))
-    if not shared:
+    shared = corpus.shared_places()
+    if not shared.places:
         return None
-    clips = sum(place in shared for place in testing.tolist())
-    named = ", ".join(shared[:_PLACES_NAMED]) + (", …" if len(shared) > _PLACES_NAMED else "")
-    some = "1 place is" if len(shared) == 1 else f"{len(shared)} places are"
-    what = f"{some} in {corpus.tables.train} too, with {clips} of {len(testing)} test clips ({named})"
+    named = ", ".join(shared.places[:_PLACES_NAMED]) + (", …" if len(shared.places) > _PLACES_NAMED else "")
+    some = "1 place is" if len(shared.places) == 1 else f"{len(shared.places)} places are"
+    what = f"{some} in {corpus.tables.train} too, with {shared.clips} of {shared.of} test clips ({named})"
     return Problem(corpus.tables.test, what, "test scores are flattered: keep all clips of a place in one fold")

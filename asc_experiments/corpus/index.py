@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import json
 import os
 import re
 from collections import Counter
@@ -57,6 +58,36 @@ class Tables:
 
 
 _TAU = Tables.of(TauReader)
+
+
+@dataclass(frozen=True)
+class SharedPlaces:
+    """Places of the test fold that are trained on too.
+
+    Attributes:
+        places: their names, sorted.
+        clips: how many test clips are from them.
+        of: how many test clips there are.
+    """
+
+    places: tuple[str, ...]
+    clips: int
+    of: int
+
+    @property
+    def note(self) -> str:
+        """That scores on the test fold are flattered, in a line; empty where no place is shared."""
+        if not self.places:
+            return ""
+        places = "1 place" if len(self.places) == 1 else f"{len(self.places):,} places"
+        return (
+            f"{self.clips:,} of {self.of:,} test clips are from {places} trained on too: scores on the test "
+            "fold are flattered (asc corpus check names them)"
+        )
+
+    def to_tag(self) -> str:
+        """For a run's tag: ``{"places": 4, "clips": 63, "of": 540}``."""
+        return json.dumps({"places": len(self.places), "clips": self.clips, "of": self.of})
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +163,17 @@ class Corpus:
     def place_of(self) -> np.ndarray:
         """The place of each clip, which no other scene shares; ``(clips,)``."""
         return np.array([clip.location for clip in self.clips])
+
+    def shared_places(self, train_rows: np.ndarray | None = None) -> SharedPlaces:
+        """The places of the test fold that are trained on too: there a network may know the place, not the scene.
+
+        Args:
+            train_rows: rows that are trained on or chosen by; the whole training fold by default.
+        """
+        trained = set(self.place_of[self.train_rows if train_rows is None else train_rows].tolist())
+        tested = self.place_of[self.test_rows].tolist()
+        shared = tuple(sorted(trained & set(tested)))
+        return SharedPlaces(shared, sum(place in trained for place in tested), len(tested))
 
     @cached_property
     def is_synthetic(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.errors import AscError, nearest, together
 from asc_experiments.base.settings import ONE_OR_MORE, Settings
 from asc_experiments.corpus.index import Corpus
 
@@ -70,9 +70,10 @@ def split_training_fold(corpus: Corpus, split: ValidationSplit) -> tuple[np.ndar
     rows = corpus.train_rows
     where = Path(corpus.root) / corpus.tables.train
     trained = sorted(set(corpus.device_of[rows].tolist()))
-    for device in split.hold_out_devices:
-        if device not in trained:
-            raise AscError("hold_out_devices", f"no training clip is from device '{device}'", nearest(device, trained))
+    unknown = [device for device in split.hold_out_devices if device not in trained]
+    if unknown:
+        what = "no training clip is from device '{}'"
+        raise together(AscError("hold_out_devices", what.format(each), nearest(each, trained)) for each in unknown)
     if split.fraction == 0.0:
         if split.hold_out_devices:
             raise AscError("hold_out_devices", "needs a validation split", "set a fraction above 0, say 0.2")

@@ -27,6 +27,7 @@ from asc_experiments.tracking.trials import (
     ORIGINAL,
     RECIPE,
     SEED,
+    SHARED_PLACES,
     SYNTHETIC,
     TRAIN_SPLIT,
     TRAINING_CLIPS,
@@ -35,7 +36,7 @@ from asc_experiments.tracking.trials import (
 
 _COPIED_TAGS = (
     MODEL_ID, RECIPE, CORPUS, HELD_OUT, SEED, MACHINE, IDENTITY, LOGITS_DIGEST, TRAIN_SPLIT, TRAINING_CLIPS, SYNTHETIC,
-    GENERAL_RUN, DEVICES,
+    SHARED_PLACES, GENERAL_RUN, DEVICES,
 )  # fmt: skip
 _NO_SCORES = ("train/", "time/", f"{ENSEMBLE}/", "export/")
 """What metrics begin with that are no scores of the student: its training's, its teachers', its exported files'."""

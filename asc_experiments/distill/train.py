@@ -22,6 +22,7 @@ from asc_experiments.tracking.trials import (
     MACHINE,
     NUMBER_FORMAT,
     REFERENCE_DEVICE,
+    SHARED_PLACES,
     SYNTHETIC,
     TRAIN_SPLIT,
     TRAINING_CLIPS,
@@ -150,7 +151,9 @@ def log_corpus(bench: TrainingContext, run: Run) -> None:
     root = bench.corpus.root.resolve()
     run.dataset(root.name, bench.store.corpus_digest, str(root), profile)
     made_up = {SYNTHETIC: f"{bench.corpus.label_noise:g}"} if bench.corpus.is_synthetic else {}
-    run.tags({MACHINE: describe_machine(best_device())} | made_up)
+    shared = bench.corpus.shared_places(np.concatenate([training, validation]))
+    leak = {SHARED_PLACES: shared.to_tag()} if shared.places else {}
+    run.tags({MACHINE: describe_machine(best_device())} | made_up | leak)
 
 
 def _record(bench: TrainingContext, report: EpochReport) -> EpochRecord:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from filelock import FileLock
@@ -45,6 +45,19 @@ from asc_experiments.training.pretrained import audioset_weights
 
 CORPUS_DIRS = "dirs"
 """A corpus may bring its own impulse responses in this folder."""
+
+
+def refuse_without_responses(recipe: str) -> NoReturn:
+    """Refuse to train with DIR where no impulse responses are known; with the ways out.
+
+    Raises:
+        AscError: in any case.
+    """
+    remedy = (
+        "give --dirs a folder of sound files with them (docs/tutorials/own-corpus.md says where there are some; `asc "
+        "corpus synth` makes some for trying, in its folder dirs), or set augment to fms or none"
+    )
+    raise AscError(recipe, "DIR needs impulse responses", remedy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +226,7 @@ class TrainingContext:
         if not recipe.needs_impulse_responses:
             return None
         if self.responses is None:
-            raise AscError(recipe.name, "DIR needs impulse responses", "give --dirs a folder of sound files with them")
+            refuse_without_responses(recipe.name)
         return self.responses
 
     def _check_length(self, recipe: Recipe) -> None:

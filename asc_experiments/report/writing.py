@@ -19,6 +19,8 @@ from asc_experiments.report.render.terminal import drawn, show_table
 from asc_experiments.report.words import counted
 from asc_experiments.tracking import Tracking
 
+_MOST_DOUBTS = 6
+"""So many are shown on a terminal, the gravest; the page has all of them."""
 _NARROW = 80
 """In characters: of the table that fits every terminal."""
 
@@ -76,14 +78,19 @@ def _headline(findings: Findings) -> Text:
 
 def _parts(findings: Findings, width: int) -> list[Table | Text]:
     """The answer in a sentence, what one must know before believing it, and the tables."""
+    from asc_experiments.report.analysis.question import answers_in_short
     from asc_experiments.report.sections.front import doubts, nothing_yet
     from asc_experiments.report.sections.scores import compared
 
-    doubted = [Text(f"- {doubt}") for doubt in doubts(findings, "on the page: --format html")]
+    told = doubts(findings, "on the page: --format html")
+    doubted = [Text(f"- {doubt}") for doubt in told[:_MOST_DOUBTS]]
+    if len(told) > _MOST_DOUBTS:
+        doubted.append(Text(f"- {len(told) - _MOST_DOUBTS} more: --format html"))
     if findings.answer is None:
         return [_headline(findings), *doubted, Text(nothing_yet(findings))]
     tables = [part for table in compared(findings) for part in drawn(table, width)]
-    return [_headline(findings), *doubted, *tables, *map(Text, _said(findings))]
+    answers = map(Text, answers_in_short(findings.runs)) if findings.answer.has_learned else ()
+    return [_headline(findings), *answers, *doubted, *tables, *map(Text, _said(findings))]
 
 
 def _said(findings: Findings) -> list[str]:

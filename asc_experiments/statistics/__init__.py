@@ -6,13 +6,14 @@ Everything that claims something about networks (champion, report, replication, 
 
 from asc_experiments.statistics.chance import Learning, dg_floor, learning_of
 from asc_experiments.statistics.evidence import Evidence, as_one, pooled
-from asc_experiments.statistics.margin import CONFIDENCE, Margin, level, margin, paired
+from asc_experiments.statistics.margin import CONFIDENCE, Margin, Part, level, margin, paired
 
 __all__ = [
     "CONFIDENCE",
     "Evidence",
     "Learning",
     "Margin",
+    "Part",
     "as_one",
     "dg_floor",
     "learning_of",

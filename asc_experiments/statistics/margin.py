@@ -33,6 +33,8 @@ from asc_experiments.statistics.evidence import Evidence, combine
 
 CONFIDENCE = 0.95
 """How often an interval holds what it is about."""
+ROUNDING = 1e-12
+"""Part of a difference, or of 1 if that is more, up to which sums in another order differ: no difference at all."""
 ONE_SEED, ONE_PLACE, OTHER_CLIPS = "not known with one seed", "not known from one place", "other clips were asked"
 
 
@@ -69,20 +71,49 @@ class Margin:
     @property
     def is_better(self) -> bool:
         """Whether ours is better by more than noise."""
-        return self.is_known and (self.low > 0 if is_better_higher(self.metric) else self.high < 0)
+        return self.is_known and (self._is_above if is_better_higher(self.metric) else self._is_below)
 
     @property
     def is_worse(self) -> bool:
         """Whether ours is worse by more than noise."""
-        return self.is_known and (self.high < 0 if is_better_higher(self.metric) else self.low > 0)
+        return self.is_known and (self._is_below if is_better_higher(self.metric) else self._is_above)
 
     @property
     def is_open(self) -> bool:
         """Whether it cannot be told which is better."""
         return not (self.is_better or self.is_worse)
 
+    @property
+    def is_none(self) -> bool:
+        """Whether there is no difference, but for the rounding of sums."""
+        return abs(self.value) <= ROUNDING
 
-def margin(ours: Evidence, theirs: Evidence, metric: str, comparisons: int = 1, fixed_students: bool = False) -> Margin:
+    @property
+    def has_no_noise(self) -> bool:
+        """Whether no place and no student differs from the others, but for the rounding of sums."""
+        return self.is_known and self.error <= self._rounding
+
+    @property
+    def _is_above(self) -> bool:
+        return self.low > self._rounding
+
+    @property
+    def _is_below(self) -> bool:
+        return self.high < -self._rounding
+
+    @property
+    def _rounding(self) -> float:
+        return ROUNDING * max(1.0, abs(self.value))
+
+
+def margin(
+    ours: Evidence,
+    theirs: Evidence,
+    metric: str,
+    comparisons: int = 1,
+    fixed_students: bool = False,
+    of_students: Sequence[Part] = (),
+) -> Margin:
     """The difference of a metric between two recipes, as if their students and the places were drawn anew.
 
     Args:
@@ -93,6 +124,8 @@ def margin(ours: Evidence, theirs: Evidence, metric: str, comparisons: int = 1, 
             :data:`CONFIDENCE` (Bonferroni).
         fixed_students: ask only of these networks at other places, not of others trained like them: no claim about a
             recipe, and the part of the error that more places would lower.
+        of_students: the parts of students in the variance of the difference, where they are known from more than these
+            two sides; else they are estimated from these students.
 
     Example:
         >>> margin(of_dirfms, of_none, UNSEEN_ACCURACY).is_better  # doctest: +SKIP
@@ -113,16 +146,17 @@ def margin(ours: Evidence, theirs: Evidence, metric: str, comparisons: int = 1, 
     elif places < 2:
         unknown = ONE_PLACE
     found = Margin(metric, value, math.nan, -math.inf, math.inf, unknown, students, places, comparisons)
-    return found if unknown else _with_interval(found, sides, fixed_students)
+    return found if unknown else _with_interval(found, sides, fixed_students, of_students)
 
 
-def level(table: Evidence, metric: str, fixed_students: bool = False) -> Margin:
+def level(table: Evidence, metric: str, fixed_students: bool = False, of_students: Sequence[Part] = ()) -> Margin:
     """A metric of one recipe with its interval, as a difference to nothing.
 
     Args:
         table: the answers of its students.
         metric: a Scorecard's metric.
         fixed_students: ask only of these networks at other places, not of others trained like them.
+        of_students: see :func:`margin`.
 
     Raises:
         ValueError: if the metric concerns none of the clips.
@@ -131,7 +165,7 @@ def level(table: Evidence, metric: str, fixed_students: bool = False) -> Margin:
     unknown = ONE_PLACE if side.places < 2 else ONE_SEED if table.students < 2 and not fixed_students else ""
     value, students = float(side.values().mean()), (table.students, 0)
     found = Margin(metric, value, math.nan, -math.inf, math.inf, unknown, students, side.places)
-    return found if unknown else _with_interval(found, [side], fixed_students)
+    return found if unknown else _with_interval(found, [side], fixed_students, of_students)
 
 
 def within(
@@ -302,13 +336,16 @@ def _strata(scene_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return strata, places
 
 
-def _with_interval(found: Margin, sides: Sequence[_Side | _Within], fixed_students: bool) -> Margin:
+def _with_interval(
+    found: Margin, sides: Sequence[_Side | _Within], fixed_students: bool, given: Sequence[Part] = ()
+) -> Margin:
     """The margin with its error and its interval: the wider of two.
 
     Args:
         found: the margin without.
         sides: ours, and theirs where there are any.
         fixed_students: whether they are as they are, and only places are drawn anew.
+        given: the parts of students, where they are known from elsewhere.
     """
     left_out = [side.left_out() for side in sides]
     means = [each.mean(axis=0) for each in left_out]
@@ -316,7 +353,8 @@ def _with_interval(found: Margin, sides: Sequence[_Side | _Within], fixed_studen
     places = Part.total([Part(*each) for each in zip(strata, sides[0].strata_places - 1, strict=True)])
     values = [] if fixed_students else [side.values() for side in sides]
     apart = [float(each.var(ddof=1)) for each in values]
-    parts = [Part(variance / len(each), len(each) - 1) for variance, each in zip(apart, values, strict=True)]
+    own = [Part(variance / len(each), len(each) - 1) for variance, each in zip(apart, values, strict=True)]
+    parts, alike = (list(given), Part.total(given)) if given else (own, _alike(apart, values))
     in_both = sum(
         float(sides[0].jackknife(each - each.mean(axis=0)).sum()) / (len(each) * (len(each) - 1))
         for each in left_out
@@ -328,9 +366,7 @@ def _with_interval(found: Margin, sides: Sequence[_Side | _Within], fixed_studen
     whole = Part(variance, whole.freedom * (variance / whole.variance) ** 2 if whole.variance else math.inf)
     confidence = 1 - (1 - CONFIDENCE) / found.comparisons
     of_places = Part(max(0.0, places.variance - in_both), places.freedom)
-    reach = max(
-        whole.reach(confidence), math.hypot(of_places.reach(confidence), _alike(apart, values).reach(confidence))
-    )
+    reach = max(whole.reach(confidence), math.hypot(of_places.reach(confidence), alike.reach(confidence)))
     error = math.sqrt(variance)
     return replace(found, error=error, low=found.value - reach, high=found.value + reach)
 

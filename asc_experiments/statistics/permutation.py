@@ -200,7 +200,7 @@ class _Test:
         known = np.isfinite(row.values) & np.isfinite(target)
         known &= self._is_taught | (row.sort == "taught")
         x, y = row.values[known], target[known]
-        if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        if len(x) < 3 or any(np.ptp(each) <= TINY * np.abs(each).max() for each in (x, y)):
             return None
         trials = self._trials_of(known, row, y)
         formed = [_formed(row, each) for each in (x, y)]

@@ -45,7 +45,7 @@ def what_settles(ours: Evidence, theirs: Evidence, found: Margin) -> str:
     if not found.is_known:
         remedies = {ONE_SEED: "at least two students on each side", ONE_PLACE: "test clips of more than one place"}
         return remedies.get(found.unknown, "students on both sides that were asked the same clips")
-    if found.value == 0:
+    if found.is_none:
         return "nothing: they do equally well here"
     if abs(found.value) < found.error:
         return NO_SIGN

@@ -25,7 +25,7 @@ def margin_in_words(found: Margin) -> str:
     said = f"{scale * found.value:+.{digits}f}{unit}"
     if not found.is_known:
         return f"{said}, and how much of that is noise is {found.unknown}"
-    if found.error == 0:
+    if found.has_no_noise:
         return f"{said}, and how much of that is noise is not known: no place and no student differs from the others"
     interval = f"[{scale * found.low:+.{digits}f}, {scale * found.high:+.{digits}f}]"
     widened = "" if found.comparisons == 1 else f", widened for {found.comparisons:,} comparisons"

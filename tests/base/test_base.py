@@ -186,7 +186,7 @@ def test_progress_is_plain_lines_with_the_time_left_where_there_is_no_terminal(
         for _ in range(4):
             advance(note="loss 0.5")
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "training: 1/4 epochs, 30 s left loss 0.5"
+    assert lines[0] == "training: 1/4 epochs, 30 s left, loss 0.5"
     assert len(lines) == 3
 
 

@@ -1,5 +1,6 @@
 """The index of a corpus: what is read, and every problem at once."""
 
+import json
 import lzma
 import os
 from collections.abc import Callable
@@ -231,3 +232,14 @@ def test_corpus_of_made_up_sounds_says_so(synth_corpus: Path) -> None:
     corpus = Corpus.open(synth_corpus)
     assert corpus.is_synthetic
     assert not replace(corpus, clips=(*corpus.clips, replace(corpus.clips[0], place="lisbon-1000"))).is_synthetic
+
+
+def test_test_clips_of_places_that_are_trained_on_are_counted() -> None:
+    places = ("lyon-1", "lyon-2", "lyon-2", "lyon-2", "lyon-3")
+    clips = tuple(Clip(f"audio/{row}.wav", "bus", place, "a") for row, place in enumerate(places))
+    corpus = Corpus(Path("somewhere"), clips, n_train=2)
+    found = corpus.shared_places()
+    assert (len(found.places), found.clips, found.of) == (1, 2, 3)
+    assert found.note.startswith("2 of 3 test clips are from 1 place trained on too")
+    assert json.loads(found.to_tag()) == {"places": 1, "clips": 2, "of": 3}
+    assert corpus.shared_places(np.array([0])).note == ""

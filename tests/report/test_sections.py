@@ -268,7 +268,7 @@ def test_what_cannot_be_shown_is_a_sentence_at_the_end() -> None:
         "answer", "scores", "choice", "devices", "gain", "search", "cost", "reproduce", "missing",
     }  # fmt: skip
     missing = section(chapter, "missing")
-    assert len(missing.points) == 6
+    assert len(missing.points) == 7
     assert any("did not measure it" in point for point in missing.points)
     assert all(" show" in point.partition(": ")[2] for point in missing.points), "and what would show it"
     assert any("No published figures" in str(block) for block in section(chapter, "scores").blocks)

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asc_experiments.statistics import Evidence, dg_floor, learning_of, level, margin, paired
+from asc_experiments.statistics import Evidence, Part, dg_floor, learning_of, level, margin, paired
+from asc_experiments.statistics.settling import what_settles
+from asc_experiments.statistics.wording import margin_in_words
 
 SCENES = ("airport", "bus", "park")
 DEVICES = ("a", "s4")
@@ -308,3 +310,25 @@ def test_pairs_of_recipes_that_gain_nothing_are_rarely_found_better() -> None:
         theirs = evidence(rng, list(accuracies), hard=hard)
         found.append(paired(evidence(rng, list(accuracies + gains), hard=hard), theirs, "accuracy/overall"))
     assert np.mean([not each.is_open for each in found]) < 0.08
+
+
+def test_a_difference_by_rounding_alone_is_none() -> None:
+    rng = np.random.default_rng(0)
+    table = evidence(rng, [0.6])
+    ours = replace(table, correct=np.repeat(table.clips[None] * 0.6, 2, axis=0))
+    theirs = replace(ours, correct=ours.correct * (1 - 3e-16))
+    found = margin(ours, theirs, "accuracy/overall")
+    assert found.value != 0
+    assert found.is_none
+    assert found.has_no_noise
+    assert found.is_open
+    assert "not known: no place and no student differs" in margin_in_words(found)
+    assert what_settles(ours, theirs, found) == "nothing: they do equally well here"
+
+
+def test_the_spread_of_students_may_be_given_where_it_is_known_from_more() -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = evidence(rng, [0.6, 0.6]), evidence(rng, [0.5, 0.5])
+    wide = margin(ours, theirs, "accuracy/macro", of_students=[Part(0.01, 20.0)])
+    assert wide.error >= 0.1
+    assert wide.high - wide.low > margin(ours, theirs, "accuracy/macro").high - wide.value

@@ -151,6 +151,8 @@ class Answer:
     clips: ObjectiveClips | None
     dg_floor: float | None
     only_teachers: bool = False
+    is_over: bool = True
+    """Whether no more trials are to come: only then is it known what was not tried."""
 
     @property
     def has_learned(self) -> bool:
@@ -213,6 +215,7 @@ def answer_of(study: StudyRuns, gains: Sequence[Gain] = ()) -> Answer | None:
         clips=ObjectiveClips.from_tags(study.first),
         dg_floor=_dg_floor(study, best),
         only_teachers=bool(keys_of(best)) and not any(keys_of(trial) for trial in study.trials if trial != best),
+        is_over=study.progress.is_over,
     )
     return replace(answer, caveats=tuple(_caveats(study, answer)))
 
@@ -315,7 +318,8 @@ def _caveats(study: StudyRuns, answer: Answer) -> list[str]:
     if objective.n > 1 and n > 1 and study.shares_seeds:
         found.append(_SHARED_SEEDS)
     if n == 1:
-        found.append("One trial has finished: there is nothing to compare it with.")
+        yet = "" if answer.is_over else " yet"
+        found.append(f"One trial has finished: there is nothing to compare it with{yet}.")
     return found
 
 

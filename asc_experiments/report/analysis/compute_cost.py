@@ -79,7 +79,7 @@ def costs_of(studies: Sequence[StudyRuns], winner: RunRecord | None = None) -> C
         _sum("students with fresh seeds", _children(studies, REPLICATE_KIND)),
         _sum("trials that were pruned or failed", _given_up(studies)),
     ]
-    began = min((trial.start_time for study in studies for trial in study.finished), default=0)
+    began = min((run.start_time for study in studies for run in study.attempts), default=0)
     found = sum(run.start_time < began for run in teachers.values())
     return Costs(tuple(part for part in parts if part.trainings), found, _winner(studies[0], winner))
 

@@ -15,6 +15,7 @@ from asc_experiments.report.analysis.confounders import Differences, student_dif
 from asc_experiments.report.analysis.distillation_gain import Gain, gains_of
 from asc_experiments.report.analysis.next_commands import Command, student_command, teacher_command
 from asc_experiments.report.analysis.pareto import accuracy_against_macs
+from asc_experiments.report.analysis.question import question_facts
 from asc_experiments.report.analysis.study_setting import setting_facts, setting_of
 from asc_experiments.report.analysis.teacher_attributes import Attribute, rank_attributes, teaching_effect
 from asc_experiments.report.analysis.teacher_design import Design
@@ -158,12 +159,16 @@ class Findings:
                 "distinct": len(runs.trials),
                 "pruned": len(runs.pruned),
                 "failed": len(runs.failed),
+                "running": runs.progress.running,
+                "asked": runs.progress.asked or None,
+                "is_over": runs.progress.is_over,
             },
             "answer": None if answer is None else _answer_facts(answer, self.study, self.heading),
             "teacher_against_student": {
                 name: _effect_facts(self.against_ensemble(metric)[1])
                 for name, metric in (("overall", OVERALL_ACCURACY), ("unseen", UNSEEN_ACCURACY))
             },
+            "question": question_facts(runs),
             "gains": [asdict(gain) for gain in self.gains],
             "differences": {
                 "teachers": self.teacher_differences.facts(),

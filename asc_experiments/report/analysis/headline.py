@@ -25,6 +25,8 @@ def headline(answer: Answer) -> str:
     who = _called(answer.taught_by)
     if not lead.others:
         source = "; its students learned from labels" if answer.taught_nothing else ""
+        if not answer.is_over:
+            return _sentence(f"{who} is the first to finish, and there is nothing beside it yet{source}")
         return _sentence(f"{who} was tried, and nothing beside it{source}")
     if (why := _undecided(answer)) or lead.contenders:
         said = why or f"but {_named(lead.contenders, lead.others)} from it"
@@ -33,7 +35,8 @@ def headline(answer: Answer) -> str:
         said = "but its teachers say next to nothing and labels taught it"
         return f"No winner among teachers: trial {answer.number} ({who}) is {answer.highest}, {said}"
     if answer.only_teachers:
-        return _sentence(f"{who} teaches better than labels alone do; no other teachers were tried")
+        others = "no other teachers were tried" if answer.is_over else "no other teachers have finished yet"
+        return _sentence(f"{who} teaches better than labels alone do; {others}")
     return f"Use {who}"
 
 
@@ -65,9 +68,9 @@ def _without_teachers(answer: Answer) -> str:
     lead, trial = answer.lead, f"trial {answer.number}"
     if lead.worth is Worth.NO_TEACHER:
         if lead.others and lead.rivals:
-            said = f"No teacher was tried, and there is no winner yet: {trial} is {answer.highest}, "
+            said = f"{_no_teacher(answer)}, and there is no winner yet: {trial} is {answer.highest}, "
             return said + (_undecided(answer) or f"but {_named(lead.rivals, lead.others)} from it")
-        return f"No teacher was tried; the best student on labels alone is that of {trial}"
+        return f"{_no_teacher(answer)}; the best student on labels alone is that of {trial}"
     if lead.worth is Worth.REFUTED:
         return f"Teachers did not help here: the best student is {trial}, on labels alone"
     if not lead.is_measured:
@@ -75,6 +78,10 @@ def _without_teachers(answer: Answer) -> str:
     taught = sum(rival.has_teachers for rival in lead.rivals)
     rest = f"{counted(taught, 'taught student')} cannot be told apart from it"
     return f"No winner yet: labels alone are {answer.highest}, and {rest}: teachers are not shown to help"
+
+
+def _no_teacher(answer: Answer) -> str:
+    return "No teacher was tried" if answer.is_over else "No taught trial has finished yet"
 
 
 def _named(rivals: Sequence[Rival], others: int) -> str:

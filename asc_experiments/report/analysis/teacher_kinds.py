@@ -12,7 +12,7 @@ from asc_experiments.report.analysis.compute_cost import seconds_of
 from asc_experiments.report.analysis.distillation_gain import student_recipe
 from asc_experiments.report.data.study_runs import StudyRuns, kind_of
 from asc_experiments.report.words import counted, duration
-from asc_experiments.statistics import Evidence, Margin, as_one, margin, pooled
+from asc_experiments.statistics import Evidence, Margin, Part, as_one, level, margin, pooled
 from asc_experiments.tracking.trials import TRAINING_CLIPS, keys_of
 
 WANTED = 3
@@ -67,11 +67,13 @@ class KindResult:
         pieces: how many pieces of evidence: teachers (or ensembles), whatever the number of their students; students
             where they had no teacher.
         evidence: of the pieces.
+        tables: the students of each teacher (or ensemble); none where they had no teacher.
     """
 
     kind: str
     pieces: int
     evidence: Evidence
+    tables: tuple[Evidence, ...]
 
 
 def results_of_kinds(study: StudyRuns) -> list[KindResult]:
@@ -95,7 +97,7 @@ def results_of_kinds(study: StudyRuns) -> list[KindResult]:
         first = each[0]
         if all(table.is_of_the_same_clips(first) for table in each):
             together = pooled(each)
-            results.append(KindResult(kind, together.students, together))
+            results.append(KindResult(kind, together.students, together, () if alone else tuple(tables.values())))
     several = [result for result in results if result.pieces > 1]
     return several if len(several) > 1 else []
 
@@ -113,10 +115,59 @@ def _differ_by_teachers_alone(study: StudyRuns) -> bool:
 
 
 def kind_differences(results: Sequence[KindResult], metric: str) -> list[tuple[str, Margin]]:
-    """The difference between every two kinds, with intervals that hold for all of them at once."""
+    """The difference between every two kinds, with intervals that hold for all of them at once.
+
+    A kind has two or three teachers. That two of them teach equally well is luck, not knowledge: a kind's own spread
+    may be near 0 by chance, and the t of one degree of freedom is then what the interval is made of. So the spread of
+    teachers is pooled over all kinds, which have as many degrees of freedom together, and is at least what the
+    students' seeds alone explain: a teacher's value is a mean over a few students, whatever the teacher is worth.
+    Students on labels alone have no teacher, and keep a spread of their own.
+    """
     pairs = list(combinations(results, 2))
+    spread = _spread_of_teachers(results, metric)
+    found = []
+    for ours, theirs in pairs:
+        if ours.evidence.is_of_the_same_clips(theirs.evidence):
+            parts = _parts(ours, theirs, metric, spread)
+            apart = margin(ours.evidence, theirs.evidence, metric, len(pairs), of_students=parts)
+            found.append((f"{ours.kind} less {theirs.kind}", apart))
+    return found
+
+
+def kind_level(result: KindResult, results: Sequence[KindResult], metric: str) -> Margin:
+    """What the students of a kind reached; teachers spread as in :func:`kind_differences`.
+
+    Args:
+        result: the kind.
+        results: all kinds of the study.
+        metric: a Scorecard's metric.
+    """
+    spread = _spread_of_teachers(results, metric)
+    parts = [Part(spread.variance / result.pieces, spread.freedom)] if result.tables else []
+    return level(result.evidence, metric, of_students=parts)
+
+
+def _spread_of_teachers(results: Sequence[KindResult], metric: str) -> Part:
+    """The variance of teachers of one kind, over all kinds; at least the part of their students' seeds in it."""
+    kinds = [result.evidence.measure(metric) for result in results if result.tables]
+    of_teachers = _pooled([(float(each.var(ddof=1)), len(each) - 1) for each in kinds])
+    measured = [table.measure(metric) for result in results for table in result.tables]
+    several = [each for each in measured if len(each) > 1]
+    of_seeds = _pooled([(float(each.var(ddof=1)) / len(each), len(each) - 1) for each in several])
+    return Part(max(of_teachers.variance, of_seeds.variance), of_teachers.freedom)
+
+
+def _pooled(spreads: Sequence[tuple[float, int]]) -> Part:
+    """One variance of several estimates of it, each with its degrees of freedom."""
+    freedom = sum(each for _, each in spreads)
+    return Part(sum(variance * each for variance, each in spreads) / max(1, freedom), freedom)
+
+
+def _parts(ours: KindResult, theirs: KindResult, metric: str, spread: Part) -> list[Part]:
+    """The parts in the variance of a difference of two kinds that are not of places."""
+    taught = sum(1 / each.pieces for each in (ours, theirs) if each.tables)
+    alone = [each.evidence.measure(metric) for each in (ours, theirs) if not each.tables]
     return [
-        (f"{ours.kind} less {theirs.kind}", margin(ours.evidence, theirs.evidence, metric, len(pairs)))
-        for ours, theirs in pairs
-        if ours.evidence.is_of_the_same_clips(theirs.evidence)
+        *([Part(spread.variance * taught, spread.freedom)] if taught else []),
+        *(Part(float(each.var(ddof=1)) / len(each), len(each) - 1) for each in alone),
     ]

@@ -13,10 +13,11 @@ from typing import Any
 from asc_experiments.metrics import ACCURACY, DEVICE, VALIDATION
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.client.run import ERROR, KIND, PARENT
+from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.decision import ReadEvidence, Standing, standing_among
 from asc_experiments.tracking.judgement.doubts import Judgement
 from asc_experiments.tracking.registry.candidate import Data
+from asc_experiments.tracking.study_progress import ASKED_TRIALS, StudyProgress, progress_of, was_pruned
 from asc_experiments.tracking.trials import (
     AGAIN_OF,
     CELL,
@@ -112,7 +113,7 @@ class StudyRuns:
     @cached_property
     def pruned(self) -> tuple[RunRecord, ...]:
         """The trials that the pruner, or a limit of the study, ended."""
-        found = [run for run in self._trial_runs if run.status == "KILLED" and _was_pruned(run)]
+        found = [run for run in self._trial_runs if was_pruned(run)]
         return tuple(sorted(found, key=number_of))
 
     @cached_property
@@ -122,6 +123,11 @@ class StudyRuns:
         later |= {int(run.tags[AGAIN_OF]) for run in self._trial_runs if run.tags.get(AGAIN_OF, "").isdigit()}
         found = {number_of(run): run for run in self._trial_runs if run.status == "FAILED"}
         return tuple(run for number, run in sorted(found.items()) if number not in later)
+
+    @cached_property
+    def progress(self) -> StudyProgress:
+        """How far the study has come."""
+        return progress_of(self._trial_runs, self.tags.get(ASKED_TRIALS, ""))
 
     @cached_property
     def children(self) -> Mapping[str, tuple[RunRecord, ...]]:
@@ -167,6 +173,11 @@ class StudyRuns:
     @property
     def _trial_runs(self) -> list[RunRecord]:
         return [run for run in self.runs if run.tags.get(KIND) == TRIAL_KIND and run.tags.get(TRIAL, "").isdigit()]
+
+    @property
+    def attempts(self) -> list[RunRecord]:
+        """The runs of its trials of any status, interrupted ones too: the study began with the first of them."""
+        return self._trial_runs
 
     def of_kind(self, trial: RunRecord, kind: str) -> list[RunRecord]:
         """The finished seeds, or replicates, of a trial, by seed."""
@@ -326,7 +337,3 @@ def objective_name(objective: str, split: str) -> str:
 def group_word(group: str) -> str:
     """A group of devices for people."""
     return group.replace("_", " ")
-
-
-def _was_pruned(run: RunRecord) -> bool:
-    return run.tags.get(ERROR, "").startswith("pruned")

@@ -13,7 +13,9 @@ from asc_experiments.report.render.table import Cell, Column, Table, percent, po
 from asc_experiments.tracking import RunRecord
 
 _TITLE = "Does it help to know the device?"
-_NONE = "One network served all devices; `specialise: known` in a study file also makes one for each, and compares."
+_NONE = (
+    "One network served all devices; `specialise: known` in a study file makes one for each too, and shows the gain."
+)
 
 
 def device_networks_section(findings: Findings) -> Section:

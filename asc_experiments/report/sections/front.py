@@ -84,11 +84,21 @@ def doubts(findings: Findings, values: str = "in tables below those of students 
     answer, left_out = findings.answer, _left_out(findings.runs)
     if answer is None:
         return left_out
-    return (*answer.caveats, *_better_teacher(findings.runs, answer), *_other_settings(findings, values), *left_out)
+    unfinished = filter(None, [findings.runs.progress.sentence(findings.study)])
+    return (
+        *unfinished,
+        *answer.caveats,
+        *_better_teacher(findings.runs, answer),
+        *_other_settings(findings, values),
+        *left_out,
+    )
 
 
 def nothing_yet(findings: Findings) -> str:
     """What there is where no trial has finished, and what to do where some had."""
+    progress = findings.runs.progress
+    if progress.running:
+        return f"There is nothing to report yet. {progress.sentence(findings.study)}"
     ended = counted(len(findings.runs.pruned), "pruned", "pruned") + f", {len(findings.runs.failed)} failed"
     rest = "Where trials had finished, `asc study run` says what became of them."
     return f"There is nothing to report yet ({ended}). {rest}"

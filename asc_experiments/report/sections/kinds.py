@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from asc_experiments.metrics import OVERALL_ACCURACY, UNSEEN_ACCURACY, value_in_words
+from asc_experiments.metrics import value_in_words
 from asc_experiments.report.analysis.findings import Findings
-from asc_experiments.report.analysis.teacher_kinds import KindResult, kind_differences, results_of_kinds
+from asc_experiments.report.analysis.question import kind_metrics
+from asc_experiments.report.analysis.teacher_kinds import (
+    KindResult,
+    kind_differences,
+    kind_level,
+    results_of_kinds,
+)
 from asc_experiments.report.render.blocks import Section
 from asc_experiments.report.render.table import Column, Table, number, text
 from asc_experiments.report.words import counted, difference_of, interval_of
-from asc_experiments.statistics import Margin, level
+from asc_experiments.statistics import Margin
 
 _TITLE = "Does the kind of teacher matter?"
 
@@ -19,7 +25,7 @@ def kinds_section(findings: Findings) -> Section:
     if not results:
         why = "Two kinds of teachers or more, with several networks each and students that are alike, show it."
         return Section("kinds", _TITLE, (why,))
-    metrics = [name for name in _metrics(findings.runs.objective) if results[0].evidence.concerns(name)]
+    metrics = kind_metrics(findings.runs.objective, results)
     differences = {name: kind_differences(results, name) for name in metrics}
     decided = differences[metrics[0]]
     clear = sum(each.is_known and not each.is_open for _, each in decided)
@@ -31,14 +37,10 @@ def kinds_section(findings: Findings) -> Section:
     return Section("kinds", _TITLE, blocks)
 
 
-def _metrics(objective: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((objective, OVERALL_ACCURACY, UNSEEN_ACCURACY)))
-
-
 def _levels(results: list[KindResult], metrics: list[str]) -> Table:
     rows = []
     for each in results:
-        found = [level(each.evidence, name) for name in metrics]
+        found = [kind_level(each, results, name) for name in metrics]
         shown = [text(_shown(name, margin)) for name, margin in zip(metrics, found, strict=True)]
         rows.append((text(each.kind), number(each.pieces), *shown))
     heads = (Column("taught by", is_number=False), Column("n"), *(Column(name, is_number=False) for name in metrics))

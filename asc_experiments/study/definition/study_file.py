@@ -131,6 +131,8 @@ _FROZEN: dict[str, Any] = {
 }
 """What a study file's settings are compared with for its digest, whatever the defaults in force are; never edited.
 Settings that are not named here count where they are not off. See :mod:`asc_experiments.distill.keys`."""
+_BY_SETTING = ("ensemble", "student", "distillation", "objective", "against")
+"""Groups of which a wrong setting alone is left out to find further mistakes; of others the whole group is."""
 _NOT_PART_OF_THE_DEFINITION = {"trials", "description", "citation", "published", "replicate", "scales"}
 
 
@@ -305,12 +307,43 @@ def without_mistakes(values: dict[str, Any]) -> dict[str, Any]:
         for entry in error.errors():
             _remove(kept, place_of(entry))
     kept.setdefault("name", "unnamed")
+    if not isinstance(kept.get("ensemble"), dict) and isinstance(values.get("ensemble"), dict):
+        kept["ensemble"] = _with_valid_names(values["ensemble"])
+        if not _is_ensemble(kept["ensemble"]):  # what a trial may be called there cannot be told
+            pool = kept["ensemble"].get("pool")
+            entries = enumerate(pool if isinstance(pool, list) else [], 1)
+            numbered = [each | {"name": f"entry_{n}"} if isinstance(each, dict) else each for n, each in entries]
+            kept["ensemble"] = {"pool": numbered, "common": values["ensemble"].get("common") or {}}
+            kept.pop("enqueue", None)
+            kept.pop("published", None)
     return kept
+
+
+def _with_valid_names(ensemble: dict[str, Any]) -> dict[str, Any]:
+    """An ensemble whose kinds of teachers have names that they may have."""
+    pool = ensemble.get("pool")
+    if not isinstance(pool, list):
+        return ensemble
+    named = [
+        entry | {"name": re.sub(r"[^A-Za-z0-9_-]", "_", str(entry["name"]))[:40] or "unnamed"}
+        if isinstance(entry, dict) and "name" in entry
+        else entry
+        for entry in pool
+    ]
+    return ensemble | {"pool": named}
+
+
+def _is_ensemble(values: dict[str, Any]) -> bool:
+    try:
+        EnsembleSpace.model_validate(values)
+    except ValidationError:
+        return False
+    return True
 
 
 def _remove(values: dict[str, Any], place: list[str]) -> None:
     """Remove a setting of teachers or students, or the whole group of others: its default is a whole one, too."""
-    for key in place[:-1] if place[:1] in (["ensemble"], ["student"], ["distillation"]) else []:
+    for key in place[:-1] if place[:1] in [[group] for group in _BY_SETTING] else []:
         inner = values.get(key)
         if not isinstance(inner, dict):
             values.pop(key, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,15 +17,20 @@ from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.teacher import name_on
 from asc_experiments.study.definition.parameter_range import Scalar
 from asc_experiments.study.definition.study_file import StudyFile
+from asc_experiments.study.runner.cells import FIRST_FRESH
 from asc_experiments.study.runner.recovery import NUMBER_IN_FILE, own_trials, queued_numbers
+from asc_experiments.study.runner.replication import candidates
 from asc_experiments.study.runner.stores import refuse_without_runs
 from asc_experiments.study.runner.validation import check_study, objective_clips, refuse_changed
 from asc_experiments.study.search.grid_subset import value_counts
 from asc_experiments.study.search.samplers import sampler
 from asc_experiments.study.search.search_space import Queued, SearchSpace, TrialPlan
 from asc_experiments.study.search.suggestions import Given
-from asc_experiments.study.storage.trial_status import counted, study_status
+from asc_experiments.study.storage.trial_status import SEEDS, counted, study_status
+from asc_experiments.tracking.client.queries import where
+from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.objective import ObjectiveClips
+from asc_experiments.tracking.trials import REPLICATE_KIND, SEED, TRIAL, finished_trials
 from asc_experiments.training import Recipe
 from asc_experiments.training.timing import Pace, time_training
 
@@ -85,10 +91,27 @@ class StudyPlan:
     luck: str = ""
     """That kinds of teachers of one network cannot be told from its luck, with what three of each would cost."""
 
+    too_many: str = ""
+    """That more trials are asked for than a grid has cells; empty where they are not."""
+    processors: int = 1
+    load: float = field(default=0.0, compare=False)
+    """How many processors this machine has for the study, and how many programs want one, on average of a minute."""
+    leak: str = ""
+    """That test clips are from places that are trained on too; empty where none are."""
+
     @property
     def hours(self) -> float:
         """Of one training after another on this machine."""
         return sum(training.hours for training in self.trainings)
+
+    @property
+    def hours_with_workers(self) -> float:
+        """Of as many trainings at a time as there are processors, at best; no less than the longest training takes.
+
+        Trainings share the processors: how much several at a time gain depends on how many of them one keeps busy.
+        """
+        left = [training.seconds for training in self.trainings if training.distinct > training.in_bank]
+        return max(self.hours / self.processors, max(left, default=0.0) / 3600)
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -104,6 +127,11 @@ class StudyPlan:
             "hours": round(self.hours, 4),
             "student_augments": list(self.student_augments),
             "luck": self.luck,
+            "leak": self.leak,
+            "too_many": self.too_many,
+            "processors": self.processors,
+            "load": round(self.load, 1),
+            "hours_with_workers": round(self.hours_with_workers, 4),
             "held_out_devices": {d: {"validated": used, "of": every} for d, (used, every) in self.held_out.items()},
             "left_out": [dict(params) for params in self.left_out],
             "values": {name: dict(counts) for name, counts in self.values.items()},
@@ -130,7 +158,9 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
     known = [_planned(space, params) for number, params in chosen if number not in finished]
     ahead = known[: max(0, asked - done)]
     drawn = _drawn(space, asked - done - len(ahead))
-    trainings = _trainings(file, bench, bank, [plan for plan, _ in ahead] + drawn, asked)
+    plans = [plan for plan, _ in ahead] + drawn
+    again = _replicates_ahead(file, plans, asked) if plans else _replicates_left(space, bench, storage)
+    trainings = _trainings(file, bench, bank, plans, again)
     is_exact = not drawn and all(is_whole for _, is_whole in ahead)
     measured = tuple(found for objective in file.objectives if (found := objective_clips(objective, bench)))
     values = _values(queue, chosen) if left_out else {}
@@ -139,6 +169,8 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
     every = [_planned(space, params)[0] for _, params in chosen] + drawn
     augments = tuple(sorted({plan.student.augment for plan in every}))
     luck = _luck(file, every, trainings)
+    planned = replace(planned, leak=bench.corpus.shared_places().note, too_many=space.too_many)
+    planned = replace(planned, processors=_processors(), load=os.getloadavg()[0])
     return replace(planned, left_out=tuple(left_out), values=values, student_augments=augments, luck=luck)
 
 
@@ -171,6 +203,11 @@ def _luck(file: StudyFile, plans: Sequence[TrialPlan], trainings: Sequence[Plann
         f"one network each of {', '.join(kinds)}: a kind cannot be told from the luck of its network; three of each, "
         f"and students of every one, take {cost} (seed: [0, 1, 2] in the pool{more})"
     )
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _planned(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[TrialPlan, bool]:
@@ -208,24 +245,57 @@ def _drawn(space: SearchSpace, number: int) -> list[TrialPlan]:
     return plans
 
 
+Row = tuple[str, tuple[Recipe, str], int, int]
+"""A role, the network and the list that it is trained on, how many there will be, how many are there."""
+
+
+def _replicates_ahead(file: StudyFile, plans: Sequence[TrialPlan], asked: int) -> list[Row]:
+    """The students with fresh seeds of a study with trials to come: of which trials is not known, so of the usual."""
+    if file.replicate is None:
+        return []
+    students = Counter((plan.student, plan.train_split) for plan in plans)
+    count = (min(file.replicate.best, max(0, asked - 1)) + 1) * file.replicate.seeds
+    return [("replicate", students.most_common(1)[0][0], count, 0)]
+
+
+def _replicates_left(space: SearchSpace, bench: TrainingContext, storage: BaseStorage) -> list[Row]:
+    """The students with fresh seeds of a study whose trials have all finished, and how many of them are there."""
+    file = space.study
+    if file.replicate is None or file.name not in optuna.get_all_study_names(storage):
+        return []
+    study = optuna.load_study(study_name=file.name, storage=storage)
+    records = {record.tags[TRIAL]: record for record in finished_trials(bench.tracking, file.name)}
+    chosen = [trial for trial in candidates(study, file.replicate.best) if str(trial.number) in records]
+    wanted: Counter[tuple[Recipe, str]] = Counter()
+    present: Counter[tuple[Recipe, str]] = Counter()
+    for trial in chosen:
+        plan, record = space.plan_of(trial.params, f"trial {trial.number}"), records[str(trial.number)]
+        first = (trial.user_attrs.get(SEEDS) or [plan.student.seed])[0] + FIRST_FRESH
+        seeds = {str(seed) for seed in range(first, first + file.replicate.seeds)}
+        query = where({PARENT: record.run_id, KIND: REPLICATE_KIND}, status="FINISHED")
+        trained = {run.tags.get(SEED) for run in bench.tracking.search([record.experiment_id], query)}
+        wanted[_without_seed(plan.student), plan.train_split] += len(seeds)
+        present[_without_seed(plan.student), plan.train_split] += len(seeds & trained)
+    return [("replicate", each, count, present[each]) for each, count in wanted.items()]
+
+
 def _trainings(
-    file: StudyFile, bench: TrainingContext, bank: TeacherBank, plans: Sequence[TrialPlan], asked: int
+    file: StudyFile, bench: TrainingContext, bank: TeacherBank, plans: Sequence[TrialPlan], again: Sequence[Row]
 ) -> list[PlannedTraining]:
     teachers = {(each, plan.train_split) for plan in plans for each in plan.teachers if isinstance(each, Recipe)}
     in_bank = {teacher.key for teacher in bank.all()}
     wanted = Counter((_without_seed(recipe), on) for recipe, on in teachers)
     found = Counter((_without_seed(recipe), on) for recipe, on in teachers if bank.key(recipe, bench.on(on)) in in_bank)
     students = Counter((plan.student, plan.train_split) for plan in plans)
-    rows = [("teacher", each, count, found[each]) for each, count in wanted.items()]
+    rows: list[Row] = [("teacher", each, count, found[each]) for each, count in wanted.items()]
     rows += [("student", each, count * file.seeds, 0) for each, count in students.items()]
-    if file.replicate is not None and students:
-        again = (min(file.replicate.best, max(0, asked - 1)) + 1) * file.replicate.seeds
-        rows.append(("replicate", students.most_common(1)[0][0], again, 0))
+    rows += again
     if file.specialise is not None:
-        students_trained = [(student, count) for role, student, count, _ in rows if role != "teacher"]
+        students_trained = [(each, count - present) for role, each, count, present in rows if role != "teacher"]
         rows += [
             ("by device", (file.specialise.recipe_for(student), on), count, 0)
             for (student, on), count in students_trained
+            if count
         ]
     paces: dict[str, Pace] = {}
     planned = []

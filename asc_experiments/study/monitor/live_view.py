@@ -23,9 +23,13 @@ from asc_experiments.tracking.trials import (
     EPOCH,
     EPOCH_SECONDS,
     REPLICATE_KIND,
+    SEED,
     SEED_KIND,
+    STUDENTS,
+    STUDENTS_TRAINED,
     STUDY,
     TEACHER_KEY,
+    TRAINING_SECONDS,
     TRIAL,
     TRIAL_KIND,
     keys_of,
@@ -37,6 +41,8 @@ _CLOCKS_APART_S = 600.0
 """By how much the clocks of two hosts may differ that end trials of one study."""
 _IDLE_S = 5.0
 """For so long nobody may seem to work on a study that goes on: between two trials, or before the first."""
+_TIMED = 12
+"""Of so many trials that finished last the times are read at the first look: of thousands it would take long."""
 _TRAININGS = (SEED_KIND, REPLICATE_KIND, "teacher")
 
 
@@ -61,6 +67,10 @@ class Training:
     epochs: int
     accuracy: float | None
     seconds_left: float | None
+    seed: int | None = None
+    """Of a student; None for a teacher, whose name has it."""
+    taught_by: str = ""
+    """Of a student: the names of its teachers, or labels alone."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,11 @@ class StudyView:
     found: int
     seconds_left: float | None
     is_active: bool = True
+
+    @property
+    def teachers_in_training(self) -> int:
+        """How many teachers are being trained, of any study."""
+        return sum(training.role == "teacher" for training in self.trainings)
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -111,6 +126,8 @@ class Watch:
     def __init__(self, study: optuna.Study, tracking: Tracking) -> None:
         self._study, self._tracking = study, tracking
         self._finished: dict[str, RunRecord] = {}
+        self._timed: dict[str, RunRecord] = {}
+        self._names: dict[str, str] = {}
         self._looked: float | None = None
         self._teachers_began: dict[str, int | None] = {}
         self._idle_since: float | None = None
@@ -146,12 +163,21 @@ class Watch:
         return StudyView(
             is_active=is_active,
             status=status,
-            trainings=tuple(_training(record) for record in running if record.tags.get(KIND) in _TRAININGS),
+            trainings=tuple(self._training(each, bank) for each in running if each.tags.get(KIND) in _TRAININGS),
             teachers=len(set(used)),
             uses=len(used),
             found=len(self._older(bank, set(used), trials)),
-            seconds_left=_seconds_left(status, trials, running),
+            seconds_left=_seconds_left(status, list(self._timed.values()), running),
         )
+
+    def _training(self, record: RunRecord, bank: Sequence[str]) -> Training:
+        if record.tags[KIND] == "teacher":
+            return _training(record)
+        keys = keys_of(record)
+        for key in set(keys) - self._names.keys():
+            found = self._tracking.search(bank, where({TEACHER_KEY: key}, status="FINISHED"), limit=1) if bank else []
+            self._names[key] = found[0].name if found else key
+        return _training(record, " + ".join(self._names[key] for key in keys) or "labels alone")
 
     def _finished_since(self, own: str) -> list[RunRecord]:
         """The trials that have finished since the last look; at the first look all of them."""
@@ -159,10 +185,13 @@ class Watch:
         if last is None:
             runs = only_of(identity, runs_of_kinds(self._tracking, own, [TRIAL_KIND], tags_alone=True))
             found = [run for run in runs if run.status == "FINISHED"]
+            latest = sorted(found, key=lambda run: -(run.end_time or 0))[:_TIMED]
+            self._timed = {run.run_id: self._tracking.get(run.run_id) for run in latest}
         else:
             own_trials = {KIND: TRIAL_KIND, STUDY_ID: identity or None}
             since = int(1_000 * (last - _CLOCKS_APART_S))
             found = self._tracking.search([own], where(own_trials, status="FINISHED", ended_after=since))
+            self._timed |= {run.run_id: run for run in found}
         self._looked = now
         return found
 
@@ -175,15 +204,17 @@ class Watch:
             runs = runs_of_kinds(self._tracking, bank[0], ["teacher"], tags_alone=True)
             made = {run.tags.get(TEACHER_KEY): run.start_time for run in reversed(runs) if run.status == "FINISHED"}
             began |= {key: made.get(key) for key in new}
-        first = min(trial.start_time for trial in trials)
+        attempts = self._study.get_trials(deepcopy=False)  # interrupted ones trained teachers too
+        began_ms = [1_000 * each.datetime_start.timestamp() for each in attempts if each.datetime_start]
+        first = min([*began_ms, *(trial.start_time for trial in trials)])
         return {key for key in used if (start := began[key]) is not None and start < first}
 
 
-def _training(record: RunRecord) -> Training:
+def _training(record: RunRecord, taught_by: str = "") -> Training:
     metrics = record.metrics
     epoch, epochs = int(metrics.get(EPOCH, 0)), int(record.params.get("epochs", 0))
     pace = metrics.get(EPOCH_SECONDS)
-    trial = record.tags.get(TRIAL)
+    trial, seed = record.tags.get(TRIAL), record.tags.get(SEED, "")
     return Training(
         name=record.name if trial is None else record.params.get("arch", ""),
         role=record.tags[KIND],
@@ -192,12 +223,14 @@ def _training(record: RunRecord) -> Training:
         epochs=epochs,
         accuracy=metrics.get(VALIDATION_ACCURACY),
         seconds_left=None if pace is None else pace * (epochs - epoch),
+        seed=int(seed) if seed.isdigit() else None,
+        taught_by=taught_by,
     )
 
 
 def _seconds_left(status: StudyStatus, trials: Sequence[RunRecord], running: Sequence[RunRecord]) -> float | None:
     """The trials to come, each as long as those before, so many at a time as are active."""
-    lengths = [(trial.end_time - trial.start_time) / 1_000 for trial in trials if trial.end_time]
+    lengths = [length for trial in trials if (length := _length(trial)) is not None]
     if not lengths:
         return None
     active = [record for record in running if record.tags.get(KIND) == TRIAL_KIND and STUDY in record.tags]
@@ -207,17 +240,37 @@ def _seconds_left(status: StudyStatus, trials: Sequence[RunRecord], running: Seq
     return max(0.0, to_come) / max(1, len(active))
 
 
+def _length(trial: RunRecord) -> float | None:
+    """The seconds that a trial would take all of whose students are trained; None where hardly any of them was.
+
+    Of a trial that resumed, its run has the last attempt alone; the time of its trainings is that of all attempts.
+    """
+    if not trial.end_time:
+        return None
+    taken = (trial.end_time - trial.start_time) / 1_000
+    students = trial.metrics.get(STUDENTS, 1.0)
+    trained = trial.metrics.get(STUDENTS_TRAINED, students)
+    if 2 * trained < students:
+        return None
+    whole = students / trained
+    return max(taken * whole, trial.metrics.get(TRAINING_SECONDS, 0.0) * whole / students)
+
+
 def watch_table(view: StudyView) -> Table:
     """The active trainings as a table, with the study's counts above and what was found below."""
     table = Table(title=_title(view), caption=_caption(view), title_justify="left", caption_justify="left")
     for heading in ("training", "network", "epoch", "", "accuracy so far", "left"):
         table.add_column(heading, justify="right" if heading in ("epoch", "accuracy so far", "left") else "left")
     for training in view.trainings:
-        role = training.role if training.trial is None else f"trial {training.trial}, {training.role}"
+        number = "" if training.seed is None else f" {training.seed}"
+        role = training.role if training.trial is None else f"trial {training.trial}, {training.role}{number}"
+        taught_by = f" from {training.taught_by}" if training.taught_by else ""
         accuracy = "" if training.accuracy is None else f"{100 * training.accuracy:.1f} %"
         left = "" if training.seconds_left is None else duration(training.seconds_left)
         epochs = f"{training.epoch} / {training.epochs}"
-        table.add_row(role, training.name, epochs, _bar(training.epoch, training.epochs), accuracy, left)
+        table.add_row(
+            role, f"{training.name}{taught_by}", epochs, _bar(training.epoch, training.epochs), accuracy, left
+        )
     if not view.trainings:
         table.add_row("nothing is being trained", "", "", "", "", "")
     return table
@@ -244,7 +297,11 @@ def _title(view: StudyView) -> str:
 
 def _caption(view: StudyView) -> str:
     status = view.status
-    lines = [f"teachers: {view.teachers}, used {view.uses} times; {view.found} were in the bank before"]
+    before = "was" if view.found == 1 else "were"
+    told = f"teachers of finished trials: {view.teachers}, used {view.uses} times"
+    told += f"; {view.found} {before} in the bank before the study began" if view.teachers else ""
+    training = view.teachers_in_training
+    lines = [f"{told}; {training} being trained" if training else told]
     if status.best_value is not None:
         reached = value_in_words(status.metric, status.best_value)
         lines.insert(0, f"best so far: trial {status.best_trial}, {status.metric} {reached}")

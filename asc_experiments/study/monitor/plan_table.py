@@ -25,19 +25,46 @@ def plan_table(facts: dict[str, Any]) -> Table:
         for row in facts["rows"]
     )
     caption = f"{facts['study']}: {facts['trials']} trials, {facts['finished']} of them finished"
-    notes = (_trainings(facts), *(f"objective: {each['note']}" for each in facts["objectives"]), _own_augment(facts))
-    notes += (*_held_out(facts), *_left_out(facts), facts["luck"])
+    notes = (
+        facts["too_many"],
+        _trainings(facts),
+        _with_workers(facts),
+        _busy(facts),
+        *(f"objective: {each['note']}" for each in facts["objectives"]),
+        _own_augment(facts),
+    )
+    notes += (*_held_out(facts), *_left_out(facts), facts["luck"], facts["leak"])
     return Table(caption, columns(*heads, texts=heads[:2]), rows, tuple(filter(None, notes)))
 
 
 def _trainings(facts: dict[str, Any]) -> str:
     """How many teachers and trainings, and how long they take."""
     if facts["finished"] >= facts["trials"]:
-        return "nothing is left to train: every trial has finished"
+        if not facts["trainings"]:
+            return "nothing is left to train: every trial has finished"
+        again = f"{facts['trainings']} trainings of students with fresh seeds (replicate) are left"
+        return f"every trial has finished; {again}, {duration(3600 * facts['hours'])} one after another on this machine"
     about = "" if facts["exact"] else "about "
     teachers = f"{about}{facts['teachers']} distinct teachers, {facts['teachers_in_bank']} of them in the bank"
     hours = duration(3600 * facts["hours"])
     return f"{teachers}; {about}{facts['trainings']} trainings, {hours} one after another on this machine"
+
+
+def _with_workers(facts: dict[str, Any]) -> str:
+    """How long it takes with a worker for each processor."""
+    count = facts["processors"]
+    if count < 2 or facts["trainings"] < 2:
+        return ""
+    hours = duration(3600 * facts["hours_with_workers"])
+    return f"with --workers {count}, one for each processor: about {hours} at best (one training may keep all busy)"
+
+
+def _busy(facts: dict[str, Any]) -> str:
+    """That other programs slowed down what was timed."""
+    if facts["load"] <= facts["processors"] or not facts["trainings"]:
+        return ""
+    processors = "1 processor" if facts["processors"] == 1 else f"{facts['processors']} processors"
+    return f"this machine is busy (load {facts['load']:.1f} on {processors}): on an idle one it takes less time"
 
 
 def _own_augment(facts: dict[str, Any]) -> str:

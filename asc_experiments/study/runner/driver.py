@@ -51,6 +51,7 @@ from asc_experiments.study.search.suggestions import exact_params
 from asc_experiments.study.storage.failures import in_one_line, study_outage
 from asc_experiments.study.storage.open_storage import locks_of, study_lock
 from asc_experiments.study.storage.trial_status import AGAIN_OF, StudyStatus, study_status
+from asc_experiments.tracking.study_progress import tell_asked
 from asc_experiments.training.network import complexity_of
 
 _AHEAD = 2
@@ -100,6 +101,7 @@ class Driver:
             self.study = open_study(self.space, self.asked, bench, storage)
         experiment_id = bench.tracking.experiment(file.name)
         take_over(self.study, bench.tracking, experiment_id)
+        tell_asked(bench.tracking, experiment_id, self.asked)
         if not study_status(self.study).finished:  # else the description says what was found before
             describe_study(file, self.study, bench, experiment_id)
         self.context = TrialContext(file, bench, bank, experiment_id, self.executor, identity_in_optuna(self.study))
@@ -130,8 +132,12 @@ class Driver:
             if self.file.sampler == "grid" and self.asked < len(self.queue):
                 left_out = f"{len(self.queue) - self.asked} of {len(self.queue)} cells"
                 say(f"study {self.file.name}: {left_out} are left out; asc study plan lists them")
+            if too_many := self.space.too_many:
+                say(f"study {self.file.name}: {too_many}")
             if self.context.measured is not None:
                 say(f"study {self.file.name}: {self.context.measured.note}")
+            if shared := self.bench.corpus.shared_places().note:
+                say(f"study {self.file.name}: {shared}")
             if retry_failed:
                 say(f"study {self.file.name}: {ask_failed_again(self.study)} failed trials once more")
         try:

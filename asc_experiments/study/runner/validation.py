@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +13,14 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 
-from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.errors import AscError, check_all, nearest
 from asc_experiments.base.progress import say
-from asc_experiments.corpus import ValidationSplit
+from asc_experiments.corpus import Corpus, ValidationSplit, split_training_fold
+from asc_experiments.corpus.index import HELD_OUT_GROUP
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.bank import check_learnable
 from asc_experiments.distill.keys import SCHEMA
+from asc_experiments.distill.training_context import refuse_without_responses
 from asc_experiments.metrics import METRICS, MetricKey, metric_names
 from asc_experiments.models import ARCHITECTURES
 from asc_experiments.study.definition.study_file import Objective, StudyFile
@@ -46,16 +49,40 @@ def check_study(space: SearchSpace, bench: TrainingContext, bank: TeacherBank) -
     """
     names = space.study.corpus.names if space.study.corpus else ("",)
     for each in map(bench.on, names):
-        for objective in space.study.objectives:
-            if not objective.is_complexity:
-                _check_metric(space.study.name, objective, each)
-        for recipe in space.recipes:
-            each.responses_for(recipe)
+        measured = [objective for objective in space.study.objectives if not objective.is_complexity]
+        checks: list[Callable[[], object]] = [partial(_check_metric, space.study.name, one, each) for one in measured]
+        checks += [partial(each.responses_for, recipe) for recipe in space.recipes]
         if space.study.specialise is not None:
-            space.study.specialise.devices_in(each)
-        for kind in space.kinds.values():
-            for key in kind.keys:
-                _check_banked(key, space.study, each, bank)
+            checks.append(partial(space.study.specialise.devices_in, each))
+        keys = [key for kind in space.kinds.values() for key in kind.keys]
+        check_all([*checks, *(partial(_check_banked, key, space.study, each, bank) for key in keys)])
+
+
+def check_corpus_for(study: StudyFile, corpus: Corpus, has_responses: bool) -> None:
+    """Check what a study file asks of a corpus's clips, before anything is decoded or written: all of it at once.
+
+    Args:
+        study: the study.
+        corpus: its corpus.
+        has_responses: whether a folder of impulse responses is known.
+
+    Raises:
+        AscError: if the corpus lacks a held-out device, or what an objective is of, or DIR has no impulse responses.
+    """
+    measured = [objective for objective in study.objectives if not objective.is_complexity]
+    checks: list[Callable[[], object]] = [partial(split_training_fold, corpus, study.validation)]
+    checks += [partial(_check_metric_of, study, objective, corpus) for objective in measured]
+    needing = [] if has_responses else [one for one in SearchSpace(study).recipes if one.needs_impulse_responses]
+    check_all([*checks, *(partial(refuse_without_responses, recipe.name) for recipe in needing[:1])])
+
+
+def _check_metric_of(study: StudyFile, objective: Objective, corpus: Corpus) -> None:
+    """Refuse a metric of a device, a group or a scene of which the objective's fold has no clip."""
+    is_tested = objective.split == "test"
+    devices = sorted(set(corpus.device_of[corpus.test_rows if is_tested else corpus.train_rows].tolist()))
+    held_out = () if is_tested else study.validation.hold_out_devices
+    groups = [*(corpus.device_groups()[device] for device in devices), *([HELD_OUT_GROUP] if held_out else [])]
+    _check_known(study.name, objective, metric_names(devices, groups, corpus.scenes))
 
 
 def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: BaseStorage) -> optuna.Study:
@@ -155,6 +182,10 @@ def _refuse_other(file: StudyFile, known: Mapping[str, Any], wanted: Mapping[str
             remedy = "give it another name: --set name=…"
             if key == DEFINITION and file.sampler != "grid":
                 remedy += f"; with --trials-of {file.name}, that begins with the trials of this one"
+            if any(change.startswith("seeds was ") for change in changed):
+                remedy += (
+                    "; or keep the seeds, and have more students of its best trials: replicate: {best: 3, seeds: 3}"
+                )
             raise AscError(where, told, remedy)
 
 
@@ -195,7 +226,10 @@ def _check_metric(study: str, objective: Objective, bench: TrainingContext) -> N
     rows = _rows_of(objective, bench)
     devices = sorted(set(bench.corpus.device_of[rows].tolist()))
     groups = [bench.groups_for(rows)[device] for device in devices]
-    names = metric_names(devices, groups, bench.corpus.scenes)
+    _check_known(study, objective, metric_names(devices, groups, bench.corpus.scenes))
+
+
+def _check_known(study: str, objective: Objective, names: Sequence[str]) -> None:
     if objective.metric not in names:
         METRICS.check_loaded(MetricKey.parse(objective.metric).name, f"study '{study}': objective")
         what = f"unknown metric '{objective.metric}' on the {objective.split} split"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -120,6 +121,17 @@ class SearchSpace:
         order = first + sorted(set(range(len(cells))) - set(first))
         return [(number, cells[number]) for number in order], asked
 
+    @property
+    def too_many(self) -> str:
+        """That more trials are asked for than a grid has cells; empty where that is not so."""
+        wanted = self.study.trials or 0
+        if self.study.sampler != "grid" or wanted <= len(self.cells):
+            return ""
+        return (
+            f"{wanted:,} trials were asked for, and the grid has {len(self.cells):,} cells, each of which is run once "
+            "(seeds and replicate train more students)"
+        )
+
     @cached_property
     def recipes(self) -> list[Recipe]:
         """A Recipe for every choice and both ends of every range: of the teachers, then of the student.
@@ -160,6 +172,8 @@ class SearchSpace:
         given = [(values, "enqueue") for values in study.enqueue]
         given += [(figure.params, f"published '{figure.name}'") for figure in study.published]
         trials = errors_of(partial(self.plan_of, values, f"{where}: {place}") for values, place in given)
+        if wrong:  # then no trial can be planned, and its names are not reached
+            trials += errors_of(partial(_check_heads, values, f"{where}: {place}") for values, place in given)
         wrong += [each for each in trials if each.what not in told]  # a trial of a wrong setting says it once more
         if wrong:
             raise together(wrong)
@@ -248,6 +262,16 @@ def _variants(settings: Searchables) -> list[dict[str, Scalar]]:
     sizes = {key: _all_values(setting) for key, setting in settings.items() if key in _SIZES}
     combinations = itertools.islice(itertools.product(*sizes.values()), _MOST_COMBINATIONS)
     return [base, *others, *(base | dict(zip(sizes, values, strict=True)) for values in combinations)]
+
+
+def _check_heads(values: Mapping[str, Scalar], where: str) -> None:
+    """Refuse parameters that no study has, by what their names begin with."""
+    heads = [each.partition(".")[0] for each in (SIZE, TEAM, RULE, TRAIN_SPLIT)]
+    heads += ["count", "teachers", "student", "distillation"]
+    for name in values:
+        head = name.partition(".")[0]
+        if head not in heads and not re.fullmatch(r"teacher_\d+", head):
+            raise AscError(where, f"'{name}' is no parameter of that trial", nearest(head, heads))
 
 
 def _check_steps(settings: Searchables, where: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from asc_experiments.base.errors import AscError, together
-from asc_experiments.study.definition.study_file import StudyFile, study_values, without_mistakes
+from asc_experiments.base.errors import AscError, errors_of, nearest, together
+from asc_experiments.metrics import METRICS, MetricKey, metric_names
+from asc_experiments.study.definition.study_file import COMPLEXITIES, StudyFile, study_values, without_mistakes
 from asc_experiments.study.search.search_space import SearchSpace
 
 
@@ -39,8 +41,21 @@ def read_whole_study(path: Path, overrides: dict[str, Any] | None = None, scale:
 
 def _mistakes(study: StudyFile, path: Path) -> list[AscError]:
     """What is wrong with settings that each are of the right kind."""
-    try:
-        SearchSpace(study).check(str(path))
-    except AscError as error:
-        return [error]
-    return []
+    checks = [partial(SearchSpace(study).check, str(path))]
+    checks += [partial(check_metric_name, each.metric, f"{path}: objective") for each in study.objectives]
+    return errors_of(checks)
+
+
+def check_metric_name(metric: str, where: str) -> None:
+    """Refuse a metric that no corpus has; whether this one has such devices, groups and scenes is another question.
+
+    Raises:
+        AscError: with the nearest name.
+    """
+    if metric in COMPLEXITIES:
+        return
+    key = MetricKey.parse(metric)
+    if metric not in metric_names([key.member], [key.member], [key.member]):
+        METRICS.check_loaded(key.name, where)
+        known = metric_names(["DEVICE"], ["unseen", "seen", "real"], ["SCENE"])
+        raise AscError(where, f"unknown metric '{metric}'", nearest(metric, [*known, *COMPLEXITIES]))

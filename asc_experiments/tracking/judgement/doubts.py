@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asc_experiments.metrics import MACRO_ACCURACY, TARGETS_ENTROPY, value_in_words
 from asc_experiments.statistics import Learning
+from asc_experiments.statistics.wording import counted
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import RunRecord
@@ -19,6 +21,7 @@ from asc_experiments.tracking.judgement.learned import (
     what_was_learned,
 )
 from asc_experiments.tracking.trials import (
+    SHARED_PLACES,
     SYNTHETIC,
     TEACHER_KEY,
     keys_of,
@@ -115,7 +118,22 @@ def _on_learning(on_test: Learned | None, on_validation: Learned | None) -> list
 
 
 def _on_corpus(trial: RunRecord) -> list[str]:
-    """That sounds are made up, and labels wrong on purpose, where it is so."""
+    """That sounds are made up, labels wrong on purpose, or places trained on and tested at, where it is so."""
+    return [*_on_sounds(trial), *_on_places(trial)]
+
+
+def _on_places(trial: RunRecord) -> list[str]:
+    if SHARED_PLACES not in trial.tags:
+        return []
+    shared: Mapping[str, int] = json.loads(trial.tags[SHARED_PLACES])
+    clips = f"{shared['clips']:,} of {counted(shared['of'], 'test clip')}"
+    return [
+        f"{clips} are from {counted(shared['places'], 'place')} that it was trained on too: its figures in the test "
+        "fold are flattered, as a network may know the place rather than the scene."
+    ]
+
+
+def _on_sounds(trial: RunRecord) -> list[str]:
     if SYNTHETIC not in trial.tags:
         return []
     if not (noise := float(trial.tags[SYNTHETIC])):

@@ -17,15 +17,17 @@ from mlflow.exceptions import MlflowException
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.statistics import Evidence
+from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
 from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.judgement.doubts import Judgement, judge_trial, teachers_of
 from asc_experiments.tracking.judgement.learned import Learned, what_was_learned
-from asc_experiments.tracking.judgement.teaching import teaching_in_words
+from asc_experiments.tracking.judgement.teaching import over_labels, teaching_in_words
 from asc_experiments.tracking.judgement.winner import MOST_RIVALS, Winner, candidates_of, is_counted_exactly, winner_of
-from asc_experiments.tracking.study_identity import identity_of
+from asc_experiments.tracking.study_identity import identity_of, only_of
+from asc_experiments.tracking.study_progress import ASKED_TRIALS, progress_of
 from asc_experiments.tracking.trials import (
     CORPUS,
     HELD_OUT,
@@ -35,6 +37,7 @@ from asc_experiments.tracking.trials import (
     STUDENTS,
     STUDY,
     SYNTHETIC,
+    TRIAL_KIND,
     best_finished_trial,
     finished_trials,
     spread_of,
@@ -153,6 +156,28 @@ class Candidate:
     def judgement(self) -> Judgement:
         """What may be said of the trial."""
         return judge_trial(self.tracking, self.trial, self.teachers)
+
+    @cached_property
+    def doubts(self) -> tuple[str, ...]:
+        """What one must know before believing its figures, a sentence each: that its study is not over, first."""
+        study = self.trial.tags[STUDY]
+        of_study = runs_of_kinds(self.tracking, self.trial.experiment_id, [TRIAL_KIND], tags_alone=True)
+        asked = self.tracking.experiment_tag(self.trial.experiment_id, ASKED_TRIALS)
+        progress = progress_of(only_of(identity_of(self.trial), of_study), asked)
+        unfinished = () if progress.is_over else (f"Its study is not over: {progress.sentence(study)}",)
+        return (*unfinished, *self.judgement.doubts)
+
+    @cached_property
+    def unproven(self) -> str:
+        """What the trial is not shown to be better than; empty where it is better than all that it was tried beside."""
+        if not self.judgement.has_learned:
+            return "guessing"
+        found = ["the other trials of its study"] if self.winner.others and not self.winner.is_clear else []
+        found += [] if self.winner.others else ["others (no other trial has finished)"]
+        gain = over_labels(self.tracking, self.trial, self.trials)
+        if gain is not None and not gain.margin.is_better:
+            found.append("the same student on labels alone")
+        return " or ".join(found)
 
     @cached_property
     def winner(self) -> Winner:

@@ -110,10 +110,10 @@ def _what(candidate: Candidate, about: About) -> str:
 
 def _standing(candidate: Candidate) -> str:
     """What may be said of it before its figures: what it learned, what is doubtful, whether it is the winner."""
-    own, judged = candidate.learned, candidate.judgement
+    own = candidate.learned
     said = [f"**{own.nothing}**" if own.nothing else f"{own.sentence[0].upper()}{own.sentence[1:]}"] if own else []
     said += [f"**{candidate.flattery}**"] if candidate.flattery else []
-    said += [f"**{doubt}**" for doubt in judged.doubts]
+    said += [f"**{doubt}**" for doubt in candidate.doubts]
     said.append(candidate.winner_in_words)
     said += [candidate.teaching] if candidate.teaching else []
     return "## What may be said of it\n\n" + "\n".join(f"- {sentence}" for sentence in said)

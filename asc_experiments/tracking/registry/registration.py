@@ -186,7 +186,7 @@ class _Registration:
             client.delete_registered_model_alias(self.model, CHALLENGER)
         trial = int(self.candidate.trial.tags[TRIAL])
         tags = client.get_model_version(self.model, str(version)).tags
-        doubts = self.candidate.judgement.doubts
+        doubts = self.candidate.doubts
         winner, teaching = self.candidate.winner_in_words, self.candidate.teaching
         said = (_learned_in_words(self.candidate), doubts, winner, teaching, self.candidate.warning)
         return Registered(self.model, version, alias, trial, is_new, decision, self.measured, tags, *said)
@@ -229,6 +229,11 @@ class _Registration:
             return CHAMPION, f"Version {version} is champion already.", {}
         if champion is None:
             decision = f"Version {version} is the first champion."
+            if unproven := self.candidate.unproven:
+                decision = (
+                    f"Version {version} is champion for want of another: that trial {self.candidate.trial.tags[TRIAL]} "
+                    f"is better than {unproven} is not shown."
+                )
             return CHAMPION, decision, {_DECISION: decision}
         verdict = self._compare(champion)
         facts = {f"{_DECISION}/against": str(champion)} | _facts_of(verdict)
@@ -297,7 +302,7 @@ def _tags(candidate: Candidate, measured: tuple[Measured, ...]) -> dict[str, str
     tags |= {_GATE + each.option: each.statement for each in measured if each.limit is not None}
     tags |= {"learned": _learned_in_words(candidate), "winner": candidate.winner_in_words}
     tags |= {"teaching": candidate.teaching} if candidate.teaching else {}
-    tags |= {"doubts": " ".join(doubts)} if (doubts := candidate.judgement.doubts) else {}
+    tags |= {"doubts": " ".join(doubts)} if (doubts := candidate.doubts) else {}
     return tags | {
         "objective": trial.tags[OBJECTIVE],
         "objective_split": trial.tags.get(SPLIT, ""),

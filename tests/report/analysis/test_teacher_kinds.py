@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from asc_experiments.report.analysis.best_trial import answer_of
-from asc_experiments.report.analysis.teacher_kinds import kind_differences, kinds_of, results_of_kinds
+from asc_experiments.report.analysis.teacher_kinds import (
+    KindResult,
+    kind_differences,
+    kind_level,
+    kinds_of,
+    results_of_kinds,
+)
 from asc_experiments.report.data.study_runs import StudyRuns
+from asc_experiments.statistics import Evidence, as_one, margin, pooled
 from tests.report.made import STUDENTS, made_answers, make_study, with_answers
 
 
@@ -95,3 +102,72 @@ def test_kinds_are_not_compared_where_trials_differ_in_more_than_their_teachers(
     study = of_two_kinds(3)
     trials = [replace(run, params={**run.params, "temperature": str(run.tags["asc.trial"])}) for run in study.runs]
     assert results_of_kinds(replace(study, runs=tuple(trials))) == []
+
+
+def kind_of_students(kind: str, of_teachers: list[list[float]], sizes: list[int], nudge: float = 0.0) -> KindResult:
+    """A kind by its students' accuracies, which are the same at every place of so many clips."""
+    clips = np.array(sizes)[:, None]
+    scenes = np.arange(len(sizes)) % 2
+
+    def table(accuracies: list[float]) -> Evidence:
+        correct = np.array([each * clips * (1 + nudge) for each in accuracies])
+        answers = np.zeros((len(accuracies), 2))
+        return Evidence(
+            places=tuple(map(str, range(len(sizes)))),
+            scenes=("bus", "park"),
+            devices=("a",),
+            groups={"a": "real"},
+            scene_of=scenes,
+            clips=clips,
+            correct=correct,
+            loss=correct,
+            answers=answers,
+            sums={},
+        )
+
+    tables = tuple(table(accuracies) for accuracies in of_teachers)
+    return KindResult(kind, len(tables), pooled([as_one(each) for each in tables]), tables)
+
+
+LUCKY = [[0.55, 0.57], [0.54, 0.58]]
+UNSTEADY = [[0.52, 0.60], [0.50, 0.62]]
+SPREAD = [[0.60, 0.64], [0.70, 0.66]]
+
+
+def test_two_teachers_that_happen_to_teach_equally_well_share_the_spread_of_all_kinds() -> None:
+    sizes = [9, 9, 9, 9]
+    spread, lucky = kind_of_students("spread", SPREAD, sizes), kind_of_students("lucky", LUCKY, sizes)
+    ((_, found),) = kind_differences([spread, lucky], "accuracy/macro")
+    alone = margin(spread.evidence, lucky.evidence, "accuracy/macro")
+    pooled_variance = np.var([0.62, 0.68], ddof=1) / 2  # over two kinds, of which one has none
+    assert found.error == pytest.approx(np.sqrt(pooled_variance))
+    assert found.high - found.low == pytest.approx(2 * 4.303 * np.sqrt(pooled_variance), rel=1e-3)  # t of two kinds
+    assert alone.high - alone.low > 2 * (found.high - found.low)  # t of one kind: 12.7
+    own = kind_level(lucky, [spread, lucky], "accuracy/macro")
+    assert own.high - own.low == pytest.approx((found.high - found.low) / np.sqrt(2))
+
+
+def test_equal_teachers_of_every_kind_are_no_surer_than_their_students_seeds_allow() -> None:
+    kinds = [kind_of_students(name, UNSTEADY, [9, 9, 9, 9]) for name in ("one", "two")]
+    ((_, found),) = kind_differences(kinds, "accuracy/macro")
+    of_seeds = np.mean([np.var(each, ddof=1) / 2 for each in UNSTEADY])
+    assert found.error == pytest.approx(np.sqrt(of_seeds))
+    assert found.is_open
+
+
+@pytest.mark.parametrize("sizes", [[9, 9, 9, 9, 9, 9], [5, 12, 9, 3, 13, 12]])
+def test_macro_and_overall_agree_where_every_scene_has_as_many_clips(sizes: list[int]) -> None:
+    kinds = [kind_of_students("spread", SPREAD, sizes), kind_of_students("lucky", LUCKY, sizes)]
+    found = [kind_differences(kinds, name)[0][1] for name in ("accuracy/macro", "accuracy/overall")]
+    assert found[0].value == pytest.approx(found[1].value)
+    assert (found[0].low, found[0].high) == pytest.approx((found[1].low, found[1].high), abs=1e-9)
+
+
+def test_rounding_changes_no_interval_between_kinds() -> None:
+    exact, rounded = (
+        [kind_of_students("spread", SPREAD, [9] * 4), kind_of_students("lucky", LUCKY, [9] * 4, nudge)]
+        for nudge in (0.0, 3e-16)
+    )
+    for name in ("accuracy/macro", "accuracy/overall"):
+        (_, before), (_, after) = kind_differences(exact, name)[0], kind_differences(rounded, name)[0]
+        assert (after.low, after.high) == pytest.approx((before.low, before.high), abs=1e-12)

@@ -140,6 +140,55 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_plain_words(tmp_path: Path) 
     ]
 
 
+WHATEVER_CAN_BE_KNOWN_WITHOUT_A_CORPUS = """
+name: bad
+trails: 3
+seeds: 0
+objective: {metric: acuracy/macro, split: tset}
+validation: {fraction: 1.5}
+ensemble:
+  size: {low: 0, high: 1}
+  common: {batch_size: 64}
+  pool:
+    - {name: resnet fms, arch: cp_resnet, augment: fmss}
+    - {name: mobile_dir, arch: cp_mobile, epoch: 3}
+student: {epochs: twelve}
+distillation: {temprature: 2.0}
+enqueue: [{ensembel_size: 0}]
+"""
+
+
+def test_names_recipes_trials_and_metrics_are_told_with_the_mistakes_of_the_groups_around_them(tmp_path: Path) -> None:
+    (path := tmp_path / "x.yaml").write_text(WHATEVER_CAN_BE_KNOWN_WITHOUT_A_CORPUS)
+    with pytest.raises(AscError) as caught:
+        read_whole_study(path)
+    lines = [each.line().removeprefix(f"{path}: ") for each in caught.value.each()]
+    assert lines == [
+        "'objective.split' is 'tset'; valid: 'validation' or 'test'",
+        "'seeds' is 0; give at least 1",
+        "'validation.fraction' is 1.5; give at most 0.5",
+        "'ensemble': 'resnet fms' is no name for a kind of teachers; use letters, digits, _ and -",
+        "unknown key 'trails'; did you mean 'trials'?",
+        "ensemble.pool, resnet_fms: unknown augment 'fmss'; did you mean 'fms'?",
+        "ensemble.pool, mobile_dir: a cp_mobile recipe has no 'epoch'; did you mean 'epochs'?",
+        "student: 'epochs' is 'twelve'; give a whole number",
+        "distillation: unknown key 'temprature'; did you mean 'temperature'?",
+        "enqueue: 'ensembel_size' is no parameter of that trial; did you mean 'ensemble_size'?",
+        "objective: unknown metric 'acuracy/macro'; did you mean 'accuracy/macro'?",
+    ]
+
+
+def test_mistakes_of_a_pool_are_told_where_kinds_of_one_name_hide_which_trials_there_are(tmp_path: Path) -> None:
+    text = WHATEVER_CAN_BE_KNOWN_WITHOUT_A_CORPUS.replace("mobile_dir", "twice").replace("resnet fms", "twice")
+    (path := tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(AscError) as caught:
+        read_whole_study(path)
+    said = "\n".join(each.line() for each in caught.value.each())
+    for part in ("two kinds of teachers are called 'twice'", "'epochs' is 'twelve'", "unknown key 'temprature'"):
+        assert part in said
+    assert "ensembel_size" not in said
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

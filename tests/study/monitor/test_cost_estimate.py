@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,22 @@ def test_replicates_are_part_of_the_plan(
     assert rows(plan)[-1] == ("replicate", "cp_mobile-8-dirfms", replicates, 0)
 
 
+def test_replicates_of_a_study_whose_trials_have_all_finished_are_planned(
+    make: Callable[..., Planned], quick_pace: list[str], answers: object
+) -> None:
+    made = make(trials=2, **GRID)
+    made.driver().run()
+    assert "nothing is left to train" in plan_table(made.plan().facts()).notes[0]
+    again = make(trials=2, **GRID, replicate={"best": 1, "seeds": 2})
+    found = again.plan()
+    assert rows(found) == [("replicate", "cp_mobile-8-dirfms", 4, 0)]
+    assert found.hours > 0
+    assert (
+        "every trial has finished; 4 trainings of students with fresh seeds (replicate) are left"
+        in (plan_table(found.facts()).notes[0])
+    )
+
+
 def test_facts_are_json_and_a_table_shows_them(make: Callable[..., Planned]) -> None:
     training = PlannedTraining("cp_mobile-8-none", "teacher", 3, 1, 20, 90.0)
     facts = StudyPlan("tiny", 5, 1, False, (training,)).facts()
@@ -280,3 +297,36 @@ def test_plan_is_refused_as_the_study_would_be(make: Callable[..., Planned], qui
     keys = STUDY["ensemble"] | {"teams": None, "pool": [{"keys": ["1f2e3d"]}]}
     with pytest.raises(AscError, match="teacher '1f2e3d': does not exist"):
         make(ensemble=keys).plan()
+
+
+def test_plan_says_that_test_clips_are_from_places_that_are_trained_on(
+    make: Callable[..., Planned], quick_pace: list[str]
+) -> None:
+    made = make(sampler="grid")
+    assert made.plan().leak == ""
+    corpus = made.bench.corpus
+    tested = corpus.clips[corpus.n_train]
+    moved = replace(corpus.clips[0], place=tested.place, scene=tested.scene)
+    made.bench = replace(made.bench, corpus=replace(corpus, clips=(moved, *corpus.clips[1:])))
+    (told,) = [note for note in plan_table(made.plan().facts()).notes if "trained on too" in note]
+    assert "are from 1 place trained on too: scores on the test fold are flattered" in told
+
+
+def test_more_trials_than_a_grid_has_cells_are_told(make: Callable[..., Planned], quick_pace: list[str]) -> None:
+    plan = make(sampler="grid", trials=9).plan()
+    assert plan.trials == 3
+    told = plan_table(plan.facts()).notes[0]
+    assert told.startswith("9 trials were asked for, and the grid has 3 cells, each of which is run once")
+    assert make(sampler="grid", trials=3).plan().too_many == ""
+
+
+def test_time_with_workers_and_a_busy_machine_are_told() -> None:
+    training = PlannedTraining("cp_mobile-8-none", "teacher", 10, 0, 20, 360.0)
+    plan = StudyPlan("tiny", 5, 1, False, (training,), processors=4, load=6.25)
+    assert plan.hours_with_workers == pytest.approx(0.25)
+    notes = plan_table(plan.facts()).notes
+    assert "with --workers 4, one for each processor: about 15 min at best (one training may keep all busy)" in notes
+    assert "this machine is busy (load 6.2 on 4 processors): on an idle one it takes less time" in notes
+    few = replace(plan, trainings=(replace(training, distinct=2),), load=4.0)
+    assert few.hours_with_workers == pytest.approx(0.1), "no less than one training"
+    assert not any("is busy" in note for note in plan_table(few.facts()).notes)

@@ -9,14 +9,26 @@ from typing import Any
 import pytest
 
 from asc_experiments.study.monitor import live_view
-from asc_experiments.study.monitor.live_view import StudyView, Training, Watch, view_study, watch_table
+from asc_experiments.study.monitor.live_view import StudyView, Training, Watch, _seconds_left, view_study, watch_table
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.storage.trial_status import VERDICT, StudyStatus
-from asc_experiments.tracking import Tracking
+from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client import bulk_read as many
 from asc_experiments.tracking.study_identity import STUDY_ID, present_identity
-from asc_experiments.tracking.trials import EPOCH, EPOCH_SECONDS, STUDY, TEACHER_KEY, TEACHERS, TRIAL, finished_trials
+from asc_experiments.tracking.trials import (
+    EPOCH,
+    EPOCH_SECONDS,
+    SEED,
+    STUDENTS,
+    STUDENTS_TRAINED,
+    STUDY,
+    TEACHER_KEY,
+    TEACHERS,
+    TRAINING_SECONDS,
+    TRIAL,
+    finished_trials,
+)
 from tests.study.conftest import Answers
 
 
@@ -42,7 +54,7 @@ def test_training_active_is_told_with_its_epoch_its_accuracy_and_the_time_it_sti
     half_done: Driver, tracking: Tracking, workspace: Path
 ) -> None:
     study = load_study(open_storage(workspace, None), "tiny")
-    tags = {STUDY: "tiny", TRIAL: "2"}
+    tags = {STUDY: "tiny", TRIAL: "2", SEED: "1000"}
     own, bank = tracking.experiment("tiny"), tracking.experiment("teachers")
     with tracking.run(own, "seed 1000", "seed", tags) as run, tracking.run(bank, "cp_resnet-32", "teacher") as other:
         run.params({"epochs": 10, "arch": "cp_mobile"})
@@ -50,14 +62,15 @@ def test_training_active_is_told_with_its_epoch_its_accuracy_and_the_time_it_sti
         other.params({"epochs": 7})
         view = view_study(study, tracking)
     assert set(view.trainings) == {
-        Training("cp_mobile", "seed", 2, 4, 10, 0.625, 30.0),
+        Training("cp_mobile", "seed", 2, 4, 10, 0.625, 30.0, 1000, "labels alone"),
         Training("cp_resnet-32", "teacher", None, 0, 7, None, None),
     }
     assert (view.status.done, view.status.asked) == (2, 4)
     assert view.seconds_left is not None
     told = shown(view)
-    for part in ("2 of 4 trials done", "4 / 10", "62.5 %", "30 s"):
-        assert part in told
+    told_of = ("2 of 4 trials done", "4 / 10", "62.5 %", "30 s", "trial 2, seed 1000", "cp_mobile from labels alone")
+    for part in (*told_of, "; 1 being trained"):
+        assert part in " ".join(told.split())
     assert json.loads(json.dumps(view.facts()))["trainings"][0]["epochs"] in (7, 10)
 
 
@@ -110,8 +123,36 @@ def test_time_left_is_that_of_the_finished_trials_shared_by_those_active() -> No
     view = StudyView(status, (), teachers=2, uses=7, found=1, seconds_left=5_400.0)
     told = shown(view)
     assert "about 1.5 h left" in told
-    assert "teachers: 2, used 7 times; 1 were in the bank before" in told
+    told = " ".join(told.split())
+    assert "teachers of finished trials: 2, used 7 times; 1 was in the bank before the study began" in told
     assert "best so far: trial 1, m 0.5000" in told
+
+
+def test_student_that_is_being_trained_is_told_with_its_teachers(
+    half_done: Driver, tracking: Tracking, workspace: Path
+) -> None:
+    own, bank = tracking.experiment("tiny"), tracking.experiment("teachers")
+    with tracking.run(bank, "cp_resnet-32-s0", "teacher", {TEACHER_KEY: "k1"}):
+        pass
+    with tracking.run(own, "seed 7", "seed", {STUDY: "tiny", TRIAL: "2", SEED: "7", TEACHERS: "k1,k9"}):
+        (found,) = view_study(load_study(open_storage(workspace, None), "tiny"), tracking).trainings
+    assert (found.seed, found.taught_by) == (7, "cp_resnet-32-s0 + k9")
+
+
+def timed(seconds: float, **metrics: float) -> RunRecord:
+    """A finished trial that took so long."""
+    named = {{"students": STUDENTS, "trained": STUDENTS_TRAINED, "training": TRAINING_SECONDS}[k]: v
+             for k, v in metrics.items()}  # fmt: skip
+    return RunRecord("r", "1", "trial", "FINISHED", {}, named, {}, 0, int(1_000 * seconds))
+
+
+def test_time_left_is_not_taken_from_trials_whose_students_were_found() -> None:
+    status = StudyStatus("s", "m", 5, 1, 0, 0, 0, 0, 0, 1, 0.5)
+    assert _seconds_left(status, [timed(3, students=3, trained=1)], []) is None
+    assert _seconds_left(status, [timed(40, students=3, trained=2)], []) == pytest.approx(4 * 60)
+    assert _seconds_left(status, [timed(40, students=3, trained=3)], []) == pytest.approx(4 * 40)
+    resumed = timed(5, students=3, trained=3, training=150)
+    assert _seconds_left(status, [resumed], []) == pytest.approx(4 * 50), "its run has its last attempt alone"
 
 
 def test_watch_command_looks_once_and_tells_json(half_done: Driver, workspace: Path, asc: Callable) -> None:

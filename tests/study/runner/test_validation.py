@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.corpus import Corpus
 from asc_experiments.corpus.index import REFERENCE_FILE
 from asc_experiments.distill import TrainingContext
-from asc_experiments.study.definition.study_file import read_study
+from asc_experiments.study.definition.study_file import StudyFile, read_study
 from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.runner.validation import check_corpus_for
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.storage.trial_status import KEY_SCHEMA
 from asc_experiments.tracking.trials import NUMBER_FORMAT
@@ -52,3 +54,38 @@ def test_study_with_keys_of_another_schema_is_not_continued(driver: Callable[...
     driver().study.set_user_attr(KEY_SCHEMA, "3")
     with pytest.raises(AscError, match="was begun by another version, whose networks have other keys; its report"):
         driver()
+
+
+def test_everything_that_a_study_lacks_in_its_corpus_is_told_at_once(synth_corpus: Path) -> None:
+    values = {
+        "name": "lacking",
+        "objective": {"metric": "accuracy/device/s9", "split": "test"},
+        "validation": {"fraction": 0.2, "hold_out_devices": ["s3", "s6", "s7"]},
+        "ensemble": {"pool": [{"arch": "cp_mobile", "augment": "dir"}]},
+        "student": {"augment": "none"},
+    }
+    study, corpus = StudyFile.parse(values, "lacking.yaml"), Corpus.open(synth_corpus)
+    with pytest.raises(AscError) as caught:
+        check_corpus_for(study, corpus, has_responses=False)
+    lines = [each.line() for each in caught.value.each()]
+    assert lines[0].startswith("hold_out_devices: no training clip is from device 's6'; ")
+    assert lines[1].startswith("hold_out_devices: no training clip is from device 's7'; ")
+    assert lines[2].startswith("study 'lacking': objective: unknown metric 'accuracy/device/s9' on the test split")
+    assert "DIR needs impulse responses; give --dirs a folder" in lines[3]
+    assert "`asc corpus synth` makes some for trying" in lines[3]
+    assert "set augment to fms or none" in lines[3]
+    assert len(lines) == 4
+    fits = values | {
+        "objective": "accuracy/group/held_out",
+        "validation": {"fraction": 0.2, "hold_out_devices": ["s3"]},
+    }
+    check_corpus_for(StudyFile.parse(fits, "fits.yaml"), corpus, has_responses=True)
+
+
+def test_other_number_of_seeds_names_what_trains_more_students(driver: Callable[..., Driver]) -> None:
+    driver({"seeds": 2})
+    with pytest.raises(AscError, match=r"seeds was 2 and is 5.* more students of its best trials: replicate: "):
+        driver({"seeds": 5})
+    with pytest.raises(AscError) as other:
+        driver({"seeds": 2, "student.epochs": 7})
+    assert "replicate" not in other.value.line()

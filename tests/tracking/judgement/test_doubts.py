@@ -77,6 +77,13 @@ def test_made_up_corpus_and_wrong_labels_are_told_before_any_figure_is_believed(
     assert "Targets that are always right agree with about 70 % of them." in noisy
 
 
+def test_places_that_were_trained_on_and_tested_at_are_told(tracking: Tracking, log_run: LogRun) -> None:
+    run = log_run(answers([0.6, 0.7]))
+    shared = {"asc.shared_places": '{"places": 4, "clips": 63, "of": 540}'}
+    (said,) = judge_trial(tracking, replace(run, tags={**run.tags, **shared}), ()).doubts
+    assert said.startswith("63 of 540 test clips are from 4 places that it was trained on too: its figures in the test")
+
+
 def test_method_that_teachers_have_and_students_lack_is_told(tracking: Tracking, log_run: LogRun) -> None:
     run, teacher = log_run(answers([0.6, 0.7])), log_run(answers([0.8]), name="able")
     plain = replace(run, params={**run.params, "student.augment": "none"})

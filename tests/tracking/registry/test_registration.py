@@ -14,9 +14,18 @@ from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.gates import Gates, GatesFailedError
 from asc_experiments.tracking.registry.network_store import fetch_network
 from asc_experiments.tracking.registry.registration import register_best, stored_card
+from asc_experiments.tracking.study_progress import tell_asked
 from tests.tracking.conftest import answers_of
 
 LogTrial = Callable[..., RunRecord]
+ALONE = (
+    "Version 1 is champion for want of another: that trial 0 is better than others (no other trial has finished) is "
+    "not shown."
+)
+UNPROVEN = (
+    "Version 1 is champion for want of another: that trial 1 is better than the other trials of its study or the same "
+    "student on labels alone is not shown."
+)
 
 
 def aliases(tracking: Tracking) -> dict[str, int]:
@@ -39,7 +48,7 @@ def test_best_trial_is_registered_with_alias_tags_and_card(tracking: Tracking, l
     expected = {
         "study": "s", "trial": "1", "teacher_keys": "1f,2a", "objective": "accuracy/overall", "corpus": "c0ffee",
         "complexity/parameters": "13648", "accuracy/overall": "0.7000", "ece/overall": "0.1000",
-        "gate/max_parameters": "parameters 13,648 ≤ 128,000", "decision": "Version 1 is the first champion.",
+        "gate/max_parameters": "parameters 13,648 ≤ 128,000", "decision": UNPROVEN,
     }  # fmt: skip
     assert {key: version.tags.get(key) for key in expected} == expected
     assert registered.tags == version.tags
@@ -73,7 +82,7 @@ def test_registering_twice_makes_no_second_version(tracking: Tracking, log_trial
     assert (again.version, again.is_new) == (first.version, False)
     third = register_best(tracking, "s")
     assert (third.version, third.is_new, third.decision) == (1, False, "Version 1 is champion already.")
-    assert third.tags["decision"] == "Version 1 is the first champion.", "why it is champion is not forgotten"
+    assert third.tags["decision"] == ALONE, "why it is champion is not forgotten"
     assert versions(tracking) == 1
     assert aliases(tracking) == {"champion": 1, "production": 1}
 
@@ -288,3 +297,30 @@ def test_names_that_mlflow_refuses_are_refused_kindly(tracking: Tracking, log_tr
     log_trial(0, [0.5])
     with pytest.raises(AscError, match="no valid name"):
         register_best(tracking, "s", alias=alias)
+
+
+def test_first_champion_that_is_shown_to_be_better_needs_no_excuse(tracking: Tracking, log_trial: LogTrial) -> None:
+    log_trial(0, [0.5, 0.51])
+    log_trial(1, [0.9, 0.91])
+    registered = register_best(tracking, "s")
+    assert (registered.alias, registered.decision) == ("champion", "Version 1 is the first champion.")
+
+
+def test_first_champion_that_is_not_shown_to_be_better_than_labels_alone_says_so(
+    tracking: Tracking, log_trial: LogTrial
+) -> None:
+    log_trial(0, [0.70, 0.71])
+    log_trial(1, [0.71, 0.72], teachers=["1f"])
+    registered = register_best(tracking, "s")
+    assert (registered.alias, registered.decision) == ("champion", UNPROVEN)
+
+
+def test_registering_from_a_study_that_is_not_over_says_so(tracking: Tracking, log_trial: LogTrial) -> None:
+    trial = log_trial(0, [0.5, 0.51])
+    tell_asked(tracking, trial.experiment_id, 5)
+    registered = register_best(tracking, "s")
+    said = "Its study is not over: 1 of 5 trials finished, and none is running: `asc study run` with the study's file"
+    assert registered.doubts[0] == f"{said} resumes."
+    assert f"**{said} resumes.**" in stored_card(tracking, "models:/asc-student/1")
+    tell_asked(tracking, trial.experiment_id, 1)
+    assert not any(doubt.startswith(said) for doubt in register_best(tracking, "s").doubts)
