@@ -38,8 +38,8 @@ def workspace(
     """
     given = {"workspace": folder, "tracking_uri": tracking_uri, "storage": storage, "dirs": dirs}
     said = {name: str(value or os.environ.get(VARIABLES[name]) or "") for name, value in given.items()}
-    where = Path(said["workspace"] or "."), said["tracking_uri"] or None, said["storage"] or None
-    return Workspace(Environment(*where, Path(said["dirs"]) if said["dirs"] else None))
+    where = Path(said["workspace"] or ".").absolute(), said["tracking_uri"] or None, said["storage"] or None
+    return Workspace(Environment(*where, Path(said["dirs"]).absolute() if said["dirs"] else None))
 
 
 def corpus(folder: str | Path) -> Corpus:
@@ -50,7 +50,7 @@ def corpus(folder: str | Path) -> Corpus:
     """
     from asc_experiments.corpus.index import Corpus
 
-    return Corpus.open(Path(folder))
+    return Corpus.open(Path(folder).absolute())
 
 
 def study(name: str) -> Study:

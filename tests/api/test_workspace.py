@@ -207,17 +207,29 @@ def test_what_is_said_of_devices_in_vain_is_refused(model: asc.Model, recordings
 
 
 def test_default_workspace_is_that_of_the_environment(
-    studied: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    studied: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ASC_WORKSPACE", str(studied))
-    assert len(asc.study("tiny").trials()) == 2
-    monkeypatch.setenv("ASC_WORKSPACE", str(tmp_path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", Tracking.open(studied).uri)
-    assert len(asc.study("tiny").trials()) == 2
+    study = asc.study("tiny")
+    assert (len(study.trials()), study.status()["finished"]) == (2, 2)
+    monkeypatch.setenv("ASC_STORAGE", str(tmp_path / "other.journal"))
     with pytest.raises(asc.AscError, match="does not exist here"):
         asc.study("tiny").status()
-    monkeypatch.setenv("ASC_STORAGE", str(studied / "studies/optuna.journal"))
-    assert asc.study("tiny").status()["finished"] == 2
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", Tracking.open(workspace).uri)
+    with pytest.raises(asc.AscError, match="is not in the tracking server"):
+        asc.study("tiny").trials()
+
+
+def test_workspace_and_corpus_stay_where_they_are_when_the_program_changes_its_folder(
+    studied: Path, synth_corpus: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(studied.parent)
+    ws = asc.workspace(studied.name)
+    monkeypatch.chdir(synth_corpus.parent)
+    corpus = asc.corpus("corpus")
+    monkeypatch.chdir(tmp_path)
+    assert len(ws.study("tiny").trials()) == 2
+    assert (corpus.root / corpus.filenames[0]).is_file()
 
 
 def test_study_that_does_not_exist_is_one_line(ws: asc.Workspace) -> None:
