@@ -22,7 +22,7 @@ class Bank:
         self._workspace = workspace
 
     def teachers(self) -> pd.DataFrame:
-        """Every teacher, oldest first, under its ``key``: `asc teacher list`. The columns of :meth:`Study.teachers`."""
+        """Every teacher, oldest first, under its ``key``: `asc teacher list`. The columns of `Study.teachers`."""
         from asc_experiments.api.tables import teachers_table
         from asc_experiments.distill import TeacherBank
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """A network, as :meth:`Workspace.load` gives it.
+    """A network, as `Workspace.load` gives it.
 
     Attributes:
         uri: where it was loaded from.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """A study of a workspace, as :func:`study` and :meth:`Workspace.run` give it. It is read anew at each call.
+    """A study of a workspace, as `study` and `Workspace.run` give it. It is read anew at each call.
 
     Attributes:
         name: the study's.
@@ -65,7 +65,7 @@ class Study:
         """The teachers of its finished trials, a row each under its ``key``, in the order of their first use.
 
         Columns are `name`, `status`, `run_id`, `imported` (the name of what was imported; empty for a teacher that was
-        trained here), and parameters and metrics as :meth:`trials` has them.
+        trained here), and parameters and metrics as `trials` has them.
 
         Raises:
             AscError: if the tracking server knows no study of that name.

@@ -59,7 +59,7 @@ def study(name: str) -> Study:
 
 
 class Workspace:
-    """A workspace, as :func:`workspace` gives it.
+    """A workspace, as `workspace` gives it.
 
     Attributes:
         bank: its teachers.
@@ -141,11 +141,11 @@ class Workspace:
     ) -> Study:
         """Run a study to its total of trials on this machine: `asc study run`. Stopped or killed, the same resumes.
 
-        A trial that fails raises nothing; :meth:`Study.status` counts it. With several workers a script must keep what
+        A trial that fails raises nothing; `Study.status` counts it. With several workers a script must keep what
         it does under ``if __name__ == "__main__":``, as Python's processes want it.
 
         Args:
-            file: as for :meth:`plan`; so are corpus, trials, scale, train_split, trials_of and settings.
+            file: as for `plan`; so are corpus, trials, scale, train_split, trials_of and settings.
             corpus: a corpus, or its folder.
             trials: in total.
             scale: one of the file's.

@@ -25,7 +25,8 @@ class _Console(Console):
         return super().render_str(written_out(text), **settings)
 
 
-_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+# In a notebook rich would draw in the page what is meant for a file or a stream.
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False, "force_jupyter": False}
 console = _Console(**_PLAIN)
 errors = _Console(stderr=True, soft_wrap=True, **_PLAIN)
 
