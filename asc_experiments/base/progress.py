@@ -20,6 +20,11 @@ from asc_experiments.base.tables import fitted
 class _Console(Console):
     """Prints texts as they are: names from files and servers neither format the output nor steer the terminal."""
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether one is behind it: Jupyter's kernels set ``FORCE_COLOR``, which has rich steer files as well."""
+        return super().is_terminal and self.file.isatty()
+
     def render_str(self, text: str, **settings: Any) -> Text:
         """As rich does, of a text that is harmless."""
         return super().render_str(written_out(text), **settings)

@@ -219,4 +219,5 @@ def test_secrets_of_an_address_are_never_shown() -> None:
 
 def test_what_is_meant_for_a_file_is_written_there_in_a_notebook_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    assert in_file([Text("the answer")]) == "the answer\n"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert in_file([Text("the answer", style="bold")]) == "the answer\n"
