@@ -1,4 +1,4 @@
-"""Fixtures that several tests share: a synthetic corpus, the golden numbers, a workspace, the program, a web server."""
+"""Fixtures that several tests share: a synthetic corpus, golden numbers, workspaces, the program, a web server."""
 
 import os
 import re
@@ -21,6 +21,9 @@ from asc_experiments.cli.main import main
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.distill import TrainingContext
+from asc_experiments.study.definition.study_file import read_study
+from asc_experiments.study.runner.driver import Driver
+from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import Tracking
 from tests.faults.servers import Postgres
 from tests.tiers import sort_into_tiers
@@ -269,3 +272,32 @@ def study_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+STUDY_OF_TWO = """
+name: tiny
+trials: 2
+sampler: random
+validation: {fraction: 0.3}
+ensemble:
+  size: [0, 1]
+  pool:
+    - {arch: cp_mobile, base_channels: 8, augment: dirfms, epochs: 1, batch_size: 64, learning_rate: 2e-5}
+student: {base_channels: 8, augment: none, epochs: 1, batch_size: 64}
+distillation: {temperature: [3.0]}
+enqueue: [{ensemble_size: 1}, {ensemble_size: 0}]
+"""
+
+
+@pytest.fixture(scope="session")
+def studied(synth_corpus: Path, cache: Path, new_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a finished study ``tiny``: trial 0 has a teacher, trial 1 labels alone. Not to be changed."""
+    workspace = tmp_path_factory.mktemp("studied")
+    (workspace / "mlruns").mkdir()
+    shutil.copy(new_database, workspace / "mlruns")
+    file = workspace / "tiny.yaml"
+    file.write_text(STUDY_OF_TWO)
+    study = read_study(file)
+    bench = TrainingContext.open(synth_corpus, Tracking.open(workspace), cache, ValidationSplit(fraction=0.3))
+    Driver(study, bench, open_storage(workspace, None)).run()
+    return workspace

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 
@@ -21,3 +23,21 @@ def importing(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(import_module(f"{package}.{modules[name]}"), name)
 
     return get
+
+
+def answer_as_function(package: str, module: str) -> None:
+    """Let a package be called as the function of its own name that a module has.
+
+    ``asc.study("quickstart")`` is a function of the Python API, and ``asc_experiments.study`` a package: Python sets a
+    package's name in its parent to the package as soon as anything in it is imported.
+
+    Args:
+        package: its name; it is being imported.
+        module: the module, imported at the first call.
+    """
+
+    class Answering(ModuleType):
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return getattr(import_module(module), package.rpartition(".")[2])(*args, **kwargs)
+
+    sys.modules[package].__class__ = Answering

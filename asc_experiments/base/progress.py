@@ -20,12 +20,18 @@ from asc_experiments.base.tables import fitted
 class _Console(Console):
     """Prints texts as they are: names from files and servers neither format the output nor steer the terminal."""
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether one is behind it: Jupyter's kernels set ``FORCE_COLOR``, which has rich steer files as well."""
+        return super().is_terminal and self.file.isatty()
+
     def render_str(self, text: str, **settings: Any) -> Text:
         """As rich does, of a text that is harmless."""
         return super().render_str(written_out(text), **settings)
 
 
-_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+# In a notebook rich would draw in the page what is meant for a file or a stream.
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False, "force_jupyter": False}
 console = _Console(**_PLAIN)
 errors = _Console(stderr=True, soft_wrap=True, **_PLAIN)
 

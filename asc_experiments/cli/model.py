@@ -211,9 +211,9 @@ def predict(
 ) -> None:
     """Say of sound files of any length and sampling rate which scene they are; exit code 2 if one cannot be read."""
     from asc_experiments.base.progress import progress, say
-    from asc_experiments.cli.devices import read_devices
     from asc_experiments.tracking.registry.network_store import fetch_network
     from asc_experiments.training.inference import classify_along, classify_files, find_sound_files, left_out
+    from asc_experiments.training.recording_devices import read_devices
 
     if as_json:
         format = Format.jsonl

@@ -6,88 +6,30 @@ import functools
 import gc
 import inspect
 import json
-import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from asc_experiments.base.liveness import lock_folder, look_for_liveness_in
-
-if TYPE_CHECKING:
-    from asc_experiments.corpus import Corpus, ValidationSplit
-    from asc_experiments.distill import TrainingContext
-    from asc_experiments.tracking import Tracking
+from asc_experiments.distill.environment import VARIABLES, Environment
 
 _SHARED = "Everywhere"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Where things are: the workspace and what is kept elsewhere; and the command that was told so.
+class Settings(Environment):
+    """Where things are, and the command that was told so.
 
     What a command does not use, it has no option for, and stands here as by default.
     """
 
-    workspace: Path = Path(".")
-    tracking_uri: str | None = None
-    storage: str | None = None
-    dirs: Path | None = None
     context: typer.Context | None = None
-
-    @property
-    def cache(self) -> Path:
-        """The folder of decoded waveforms and locks."""
-        return Path(os.environ.get("ASC_CACHE") or self.workspace / ".asc")
-
-    def tracking(self) -> Tracking:
-        """Connect to the tracking server."""
-        from asc_experiments.tracking import Tracking
-
-        return Tracking.open(self.workspace, self.tracking_uri)
-
-    def workbench(
-        self,
-        corpus: Path,
-        split: ValidationSplit,
-        tracking: Tracking | None = None,
-        train_splits: Sequence[str | Path] = (),
-        check: Callable[[Corpus, bool], None] | None = None,
-    ) -> TrainingContext:
-        """Open a corpus for training; the corpus is checked before the tracking server is touched.
-
-        Args:
-            corpus: its folder.
-            split: which clips are held out.
-            tracking: the server, where it is open already.
-            train_splits: lists of training clips.
-            check: what else is checked before; it is told whether a folder of impulse responses is known.
-        """
-        from asc_experiments.corpus import Corpus
-        from asc_experiments.corpus.train_split import read_train_split
-        from asc_experiments.distill import TrainingContext
-        from asc_experiments.distill.training_context import CORPUS_DIRS
-
-        opened = Corpus.open(corpus)
-        for path in train_splits:
-            read_train_split(path, opened)
-        if check is not None:
-            check(opened, self.dirs is not None or (corpus / CORPUS_DIRS).is_dir())
-        return TrainingContext.open(corpus, tracking or self.tracking(), self.cache, split, self.dirs, train_splits)
-
-    def workbench_on(
-        self, train_split: Path | None, corpus: Path, split: ValidationSplit, tracking: Tracking | None = None
-    ) -> TrainingContext:
-        """Open a corpus for training on a list of its clips alone, where one is given."""
-        if train_split is None:
-            return self.workbench(corpus, split, tracking)
-        return self.workbench(corpus, split, tracking, [train_split]).on(train_split.stem)
 
     def next(self, *words: object) -> str:
         """Another of the program's commands as it is typed now: with those of these options that were typed and it has.
@@ -129,7 +71,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[
             Path,
             typer.Option(
-                help="Folder that holds mlruns/ and studies/.", envvar="ASC_WORKSPACE", rich_help_panel=_SHARED
+                help="Folder that holds mlruns/ and studies/.", envvar=VARIABLES["workspace"], rich_help_panel=_SHARED
             ),
         ],
         Path("."),
@@ -139,7 +81,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
             str | None,
             typer.Option(
                 help="MLflow server or database (default: the workspace's SQLite file).",
-                envvar="MLFLOW_TRACKING_URI",
+                envvar=VARIABLES["tracking_uri"],
                 rich_help_panel=_SHARED,
             ),
         ],
@@ -150,7 +92,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
             str | None,
             typer.Option(
                 help="Optuna journal file or database URL (default: studies/optuna.journal in the workspace).",
-                envvar="ASC_STORAGE",
+                envvar=VARIABLES["storage"],
                 rich_help_panel=_SHARED,
             ),
         ],
@@ -161,7 +103,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
             Path | None,
             typer.Option(
                 help="Folder of device impulse responses for DIR (default: dirs/ in the corpus).",
-                envvar="ASC_DIRS",
+                envvar=VARIABLES["dirs"],
                 rich_help_panel=_SHARED,
             ),
         ],
@@ -249,7 +191,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         def wrapper(**values: Any) -> None:
             settings = Settings(**{name: values.pop(name) for name in (*names, "context")})
             if "workspace" in names:
-                look_for_liveness_in(lock_folder(settings.cache))
+                settings.look_for_processes()
             command(settings, **values)
 
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + [*shared, context]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +22,7 @@ from asc_experiments.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from asc_experiments.distill import TrainingContext
-    from asc_experiments.study.definition.study_file import StudyFile
+    from asc_experiments.study.runner.inputs import Changes
 
 app = typer.Typer(
     help="Run studies and see how far they have come.",
@@ -179,24 +177,22 @@ def run_study(
     from asc_experiments.base.durations import parse_duration
     from asc_experiments.study.executors.ray.options import RayOptions, local_executor
     from asc_experiments.study.runner.driver import Driver
-    from asc_experiments.study.runner.earlier_trials import with_trials_of
-    from asc_experiments.study.storage.open_storage import open_storage
+    from asc_experiments.study.runner.inputs import StudyInputs
 
     seconds = None if timeout is None else parse_duration(timeout, "--timeout")
-    study = _read(settings, file, trials, scale, train_split, assignments)
     ray = RayOptions(ray_address, cpus_per_training, gpus_per_training, ship_corpus)
     if executor is ExecutorKind.PROCESSES:
         ray.refuse()
-    bench = _open_bench(settings, corpus, study)
+    changes = _changes(trials, scale, train_split, trials_of, assignments)
+    inputs = StudyInputs.open(settings, file, corpus, changes)
+    study, bench = inputs.file, inputs.bench
     try:
-        storage = open_storage(settings.workspace, settings.storage)
-        study = with_trials_of(study, storage, trials_of)
         pool = (
             ray.executor(bench, workers, study, settings.workspace, settings.storage)
             if executor is ExecutorKind.RAY
             else local_executor(workers)
         )
-        status = Driver(study, bench, storage, pool, retry_deleted).run(seconds, retry_failed)
+        status = Driver(study, bench, inputs.storage, pool, retry_deleted).run(seconds, retry_failed)
     except (KeyboardInterrupt, SystemExit) as stop:  # Ctrl-C, SIGTERM
         echo(f"stopped; the same command resumes with study '{study.name}'", err=True)
         raise typer.Exit(stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130) from None
@@ -227,13 +223,11 @@ def plan(
     from asc_experiments.report.render.terminal import show_table
     from asc_experiments.study.monitor.cost_estimate import plan_study
     from asc_experiments.study.monitor.plan_table import plan_table
-    from asc_experiments.study.runner.earlier_trials import with_trials_of
-    from asc_experiments.study.storage.open_storage import open_storage
+    from asc_experiments.study.runner.inputs import StudyInputs
 
-    study = _read(settings, file, trials, scale, train_split, assignments)
-    bench = _open_bench(settings, corpus, study)
-    storage = open_storage(settings.workspace, settings.storage)
-    facts = plan_study(with_trials_of(study, storage, trials_of), bench, storage).facts()
+    changes = _changes(trials, scale, train_split, trials_of, assignments)
+    inputs = StudyInputs.open(settings, file, corpus, changes)
+    facts = plan_study(inputs.file, inputs.bench, inputs.storage).facts()
     if as_json:
         print_json(facts)
         return
@@ -244,34 +238,18 @@ def plan(
     echo(f"next: {settings.next('study', 'run', file, '--corpus', corpus, *words)}")
 
 
-def _open_bench(settings: Settings, corpus: Path, study: StudyFile) -> TrainingContext:
-    """Open a study's corpus; what the study file asks of it is checked first, all at once."""
-    from asc_experiments.study.runner.validation import check_corpus_for
-
-    lists = study.corpus.files if study.corpus else ()
-    return settings.workbench(corpus, study.validation, train_splits=lists, check=partial(check_corpus_for, study))
-
-
-def _read(
-    settings: Settings,
-    file: Path,
+def _changes(
     trials: int | None,
     scale: str | None,
     train_split: Path | None,
+    trials_of: str | None,
     assignments: list[str] | None,
-) -> StudyFile:
-    """Read and check the study file with what the options change."""
-    from asc_experiments.base.errors import AscError
+) -> Changes:
+    """What the options change of a study file."""
     from asc_experiments.base.yaml import parse_assignments
-    from asc_experiments.study.search.whole_file import read_whole_study
-    from asc_experiments.study.storage.packages import naming_packages
+    from asc_experiments.study.runner.inputs import Changes
 
-    overrides = parse_assignments(assignments or []) | ({"trials": trials} if trials else {})
-    overrides |= {"corpus.train_split": str(train_split)} if train_split else {}
-    try:
-        return read_whole_study(file, overrides, scale)
-    except AscError as error:
-        raise naming_packages(error, settings.workspace, settings.storage) from None
+    return Changes(trials, scale, train_split, trials_of, parse_assignments(assignments or []))
 
 
 @app.command(epilog="Example: asc study status quickstart --json")

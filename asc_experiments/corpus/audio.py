@@ -315,7 +315,7 @@ def unfit(root: Path, filename: str) -> Problem | None:
 
     The corpus folder itself may be a link. A file that is absent is fit.
     """
-    path, top = os.path.realpath(os.path.join(root, filename)), _top(root)
+    path, top = os.path.realpath(os.path.join(root, filename)), _top(os.path.abspath(root))
     if os.path.commonpath((path, top)) != top:
         return Problem(filename, "a link leads out of the corpus folder", "copy the file, or link the whole corpus")
     if not os.path.isfile(path) and os.path.exists(path):
@@ -324,6 +324,6 @@ def unfit(root: Path, filename: str) -> Problem | None:
 
 
 @functools.lru_cache(maxsize=8)
-def _top(root: Path) -> str:
-    """Where a corpus folder really is: asked for every clip of it."""
+def _top(root: str) -> str:
+    """Where a corpus folder really is: asked for every clip of it. (Absolute: a process may change its own folder.)"""
     return os.path.realpath(root)

@@ -280,7 +280,7 @@ def _lies_at(root: Path, name: str) -> str | None:
 def _in_any_letters(root: Path, parts: tuple[str, ...]) -> str | None:
     found: list[str] = []
     for part in parts:
-        there = _names_in(root.joinpath(*found))
+        there = _names_in(root.absolute().joinpath(*found))
         if part.casefold() not in there:
             return None
         found.append(part if part in there.values() else there[part.casefold()])

@@ -91,7 +91,14 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(1, width, _PATCH, _STRIDE)
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(batch, 1, mels, frames)`` to ``(batch, width, frequency patches, time patches)``."""
+        """``(batch, 1, mels, frames)`` to ``(batch, width, frequency patches, time patches)``.
+
+        Clips of one patch in time are computed in float32 on a CPU: where the processor multiplies bfloat16 in tiles
+        (AMX), oneDNN's convolution to a width of one gives numbers that are none (seen with PyTorch 2.11.0).
+        """
+        if features.device.type == "cpu" and features.shape[-1] < _PATCH + _STRIDE:
+            with torch.autocast("cpu", enabled=False):
+                return self.proj(features.float())
         return self.proj(features)
 
 

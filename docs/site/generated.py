@@ -1,4 +1,4 @@
-"""The pages that are not written by hand: the command line from the Typer app, the study file from its settings.
+"""The pages that are not written by hand: of the command line, of the study file, and the notebook as a page.
 
 They are made while the site is built (see ``hooks.py``) and are not committed.
 """
@@ -6,9 +6,11 @@ They are made while the site is built (see ``hooks.py``) and are not committed.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
@@ -16,14 +18,23 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-PAGES = ("reference/command-line.md", "reference/study-file.md")
+PAGES = ("reference/command-line.md", "reference/study-file.md", "tutorials/notebook.md")
 """Where they stand in the site; :func:`page` makes each."""
+NOTEBOOK = Path(__file__).parents[1] / "tutorials/notebook.ipynb"
 _SHARED = "Everywhere"
 
 
 def page(name: str) -> str:
     """The Markdown of one of :data:`PAGES`."""
-    return {"reference/command-line.md": command_line, "reference/study-file.md": study_file}[name]()
+    makers = (command_line, study_file, notebook)
+    return dict(zip(PAGES, makers, strict=True))[name]()
+
+
+def notebook() -> str:
+    """The notebook's cells, one below the other."""
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    return "\n\n".join(f"```python\n{text}\n```" if kind == "code" else text for kind, text in texts) + "\n"
 
 
 def command_line() -> str:

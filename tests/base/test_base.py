@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
+from rich.text import Text
 
 from asc_experiments.base import progress as progress_module
 from asc_experiments.base.errors import AscError, Problem, ProblemsError, check_all, nearest, without_secrets
 from asc_experiments.base.hashing import digest_bytes, digest_file, digest_json
 from asc_experiments.base.ownership import is_gone, this_process
-from asc_experiments.base.progress import progress
+from asc_experiments.base.progress import in_file, progress
 from asc_experiments.base.settings import Settings
 from asc_experiments.base.yaml import parse_assignments, parse_yaml, read_yaml
 
@@ -214,3 +215,9 @@ def test_impossible_values_are_clear_errors(text: str) -> None:
 def test_secrets_of_an_address_are_never_shown() -> None:
     assert without_secrets("http://u:p@ss@host:5000/x?password=y") == "http://host:5000/x"
     assert without_secrets("/a/journal") == "/a/journal"
+
+
+def test_what_is_meant_for_a_file_is_written_there_in_a_notebook_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert in_file([Text("the answer", style="bold")]) == "the answer\n"

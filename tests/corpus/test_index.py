@@ -3,6 +3,7 @@
 import json
 import lzma
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_reference_device_is_not_read_through_a_link_that_leads_out(corpus_copy:
     assert [(problem.where, problem.what) for problem in problems] == [
         (REFERENCE_FILE, "a link leads out of the corpus folder")
     ]
+
+
+def test_corpora_of_one_relative_path_are_told_apart(
+    synth_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        shutil.copytree(synth_corpus, tmp_path / name / "corpus")
+        monkeypatch.chdir(tmp_path / name)
+        assert read_index(Path("corpus"))[1] == []
 
 
 def edit(name: str, old: str, new: str) -> Callable[[Path], None]:

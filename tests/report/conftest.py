@@ -1,52 +1,17 @@
-"""A real study of two trials, a page of a made-up one, and a browser to look at it."""
+"""A page of a made-up study, and a browser to look at it."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import TrainingContext
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.render.formats import Format
 from asc_experiments.report.writing import render
-from asc_experiments.study.definition.study_file import read_study
-from asc_experiments.study.runner.driver import Driver
-from asc_experiments.study.storage.open_storage import open_storage
-from asc_experiments.tracking import Tracking
 from tests.browser import chromium
 from tests.report.made import make_study
-
-STUDY = """
-name: tiny
-trials: 2
-sampler: random
-validation: {fraction: 0.3}
-ensemble:
-  size: [0, 1]
-  pool:
-    - {arch: cp_mobile, base_channels: 8, augment: dirfms, epochs: 1, batch_size: 64, learning_rate: 2e-5}
-student: {base_channels: 8, augment: none, epochs: 1, batch_size: 64}
-distillation: {temperature: [3.0]}
-enqueue: [{ensemble_size: 1}, {ensemble_size: 0}]
-"""
-
-
-@pytest.fixture(scope="session")
-def studied(synth_corpus: Path, cache: Path, new_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a finished study ``tiny``: trial 0 has a teacher, trial 1 labels alone. Not to be changed."""
-    workspace = tmp_path_factory.mktemp("studied")
-    (workspace / "mlruns").mkdir()
-    shutil.copy(new_database, workspace / "mlruns")
-    file = workspace / "tiny.yaml"
-    file.write_text(STUDY)
-    study = read_study(file)
-    bench = TrainingContext.open(synth_corpus, Tracking.open(workspace), cache, ValidationSplit(fraction=0.3))
-    Driver(study, bench, open_storage(workspace, None)).run()
-    return workspace
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from asc_experiments.report.render.table import Cell, Table, columns, number, te
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import keys_of
 
+PARAMS = "params."
+"""What the names of parameters' columns begin with."""
 _ABOUT = ("kind", "study", "name", "key", "run_id", "taught_by", "teachers", "note")
 
 
@@ -18,14 +20,14 @@ def spreadsheet(findings: Sequence[Findings]) -> Table:
     rows = [_student(each, trial) for each in findings for trial in each.runs.best_first]
     teachers = {key: run for each in findings for key, run in each.runs.teachers.items()}
     rows += [_row(run, kind="teacher", key=key) for key, run in teachers.items()]
-    names = [*_ABOUT, *sorted({name for row in rows for name in row} - set(_ABOUT), key=_order)]
+    names = [*_ABOUT, *sorted({name for row in rows for name in row} - set(_ABOUT), key=order_of)]
     cells = tuple(tuple(row.get(name, Cell("")) for name in names) for row in rows)
     return Table("Students and teachers", columns(*names, texts=_ABOUT), cells)
 
 
-def _order(name: str) -> tuple[bool, bool, str]:
+def order_of(name: str) -> tuple[bool, bool, str]:
     """Parameters, then metrics, then their spread."""
-    return not name.startswith("params."), name.startswith(f"{STD}/"), name
+    return not name.startswith(PARAMS), name.startswith(f"{STD}/"), name
 
 
 def _student(findings: Findings, trial: RunRecord) -> dict[str, Cell]:
@@ -42,7 +44,7 @@ def _student(findings: Findings, trial: RunRecord) -> dict[str, Cell]:
 def _row(run: RunRecord, **about: str) -> dict[str, Cell]:
     """What a run is, its parameters and metrics, by the headings of their columns."""
     texts = {"name": run.name, "run_id": run.run_id} | about
-    texts |= {f"params.{name}": value for name, value in run.params.items()}
+    texts |= {PARAMS + name: value for name, value in run.params.items()}
     return {name: text(value) for name, value in texts.items()} | {
         name: number(value, "") for name, value in run.metrics.items()
     }

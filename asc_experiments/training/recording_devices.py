@@ -1,4 +1,4 @@
-"""Which device recorded a file, as ``asc predict --device`` and ``--device-from`` say it."""
+"""Which device recorded a file, as ``asc predict --device`` and ``--device-from`` say it, and ``Model.predict``."""
 
 from __future__ import annotations
 
