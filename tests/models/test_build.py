@@ -109,3 +109,16 @@ def test_limit_of_a_length_is_where_the_network_refuses_it(arch: str) -> None:
         assert network(torch.zeros(1, 1, 128, architecture.most_frames)).shape == (1, 2)
         with pytest.raises(ValueError, match=r"at most 1,005 frames"):
             network(torch.zeros(1, 1, 128, architecture.most_frames + 1))
+
+
+@pytest.mark.parametrize("frames", [16, 25, 26])
+def test_passt_computes_clips_of_one_patch_in_bfloat16_as_in_float32(frames: int) -> None:
+    torch.manual_seed(0)
+    network = build_model("passt", n_classes=3, embed_dim=16, depth=1, num_heads=2).eval()
+    for _ in range(5):  # where it was wrong, it was differently so each time
+        clips = torch.randn(20, 1, 128, frames)
+        with torch.no_grad():
+            exact = network(clips)
+            with torch.autocast("cpu", torch.bfloat16):
+                found = network(clips).float()
+        assert (found - exact).abs().max() < 0.05
