@@ -36,6 +36,9 @@ def export(
     finetune: Annotated[
         int, typer.Option(metavar="EPOCHS", help="Train for int8 first, at the model's own recipe.", min=0)
     ] = 0,
+    device: Annotated[
+        str, typer.Option(help="The network for this recording device, where the model has some; logged to no run.")
+    ] = "",
     train_split: TrainSplitFile = None,
     as_json: Json = False,
 ) -> None:
@@ -50,7 +53,7 @@ def export(
     from asc_experiments.edge.text import accuracy_table, advice, facts, summary
     from asc_experiments.report.render.terminal import show_table
 
-    order = Order(output, corpus, format, frontend, int8, finetune)
+    order = Order(output, corpus, format, frontend, int8, finetune, device)
     order.check()
     if corpus is not None:
         Corpus.open(corpus)  # refused before the tracking server is touched

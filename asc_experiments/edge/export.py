@@ -73,7 +73,7 @@ def export_network(
     """
     order.check()
     with whole_file(order.output) as write:
-        network = fetch_network(tracking, model_uri)
+        network = order.network_of(fetch_network(tracking, model_uri), model_uri)
         order.check_network(network)
         origin = Origin.of(tracking, model_uri)
         bench = None
@@ -88,7 +88,7 @@ def export_network(
             order.output,
             name,
             origin.model_id,
-            _loggable(origin, bench),
+            None if order.device else _loggable(origin, bench),
             len(content),
             bytes_of(graphs[name]),
             measure_complexity(network.model, network.frontend.shape.mels, network.frontend.frames(SAMPLE_RATE)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.base.progress import say
 from asc_experiments.corpus import Corpus
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.distill import TrainingContext
@@ -29,6 +30,7 @@ class Order:
         frontend: whether the file takes waveforms rather than log-mels.
         int8: whether it is quantised.
         finetune: epochs of training for int8; 0 is none.
+        device: of a model with networks for recording devices, whose; the general one where it is empty.
     """
 
     output: Path
@@ -37,6 +39,7 @@ class Order:
     frontend: bool = False
     int8: bool = False
     finetune: int = 0
+    device: str = ""
 
     def check(self) -> None:
         """Refuse what does not go together.
@@ -50,6 +53,25 @@ class Order:
             raise AscError("--int8", "takes the ranges of activations from training clips", "give --corpus DIR")
         if self.finetune and not self.int8:
             raise AscError("--finetune", "trains for int8", "give --int8 too")
+        if self.finetune and self.device:
+            raise AscError("--finetune", "trains on the clips of all devices", "omit it, or --device")
+
+    def network_of(self, model: SceneNetwork, model_uri: str) -> SceneNetwork:
+        """The one network of a model that is exported; of a general one that others were made of, a line says so.
+
+        Raises:
+            AscError: if the model has none for the device.
+        """
+        if not self.device:
+            if model.of_devices:
+                names = ", ".join(sorted(model.of_devices))
+                say(f"exported is the network for any device; --device takes one of those for {names}")
+            return model
+        if self.device not in model.of_devices:
+            what = f"{model_uri} has no network for it"
+            remedy = nearest(self.device, model.of_devices) if model.of_devices else "omit it"
+            raise AscError(f"--device {self.device}", what, remedy)
+        return model.of_devices[self.device]
 
     def check_network(self, network: SceneNetwork) -> None:
         """Refuse a network that cannot be had like that, before its corpus is decoded.

@@ -45,6 +45,29 @@ def test_float_file_needs_no_corpus(asc: Asc, student: Student, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["student.onnx"]
 
 
+def test_network_of_a_device_is_exported_for_that_device_and_logged_to_no_run(
+    asc: Asc, student: Student, tmp_path: Path
+) -> None:
+    with student.tracking.run(student.tracking.experiment("students"), "by device", "student") as run:
+        model = fetch_network(student.tracking, student.uri)
+        torch.manual_seed(3)
+        model.of_devices["s1"] = SceneNetwork(model.recipe, model.scenes).eval()
+        uri = f"models:/{log_network(run, model)}"
+    wanted = ("export", uri, "--frontend", "-o", tmp_path / "x.onnx", "--workspace", student.workspace)
+    general = asc(*wanted)
+    assert "exported is the network for any device; --device takes one of those for s1" in general.err
+    for device, network in (("", model), ("s1", model.of_devices["s1"])):
+        result = asc(*wanted, *(("--device", device) if device else ()))
+        assert result.code == 0, result.err
+        with torch.inference_mode():
+            expected = network(sounds()).numpy()
+        assert np.abs(OnnxNetwork(onnx.load(tmp_path / "x.onnx")).logits(sounds().numpy()) - expected).max() < 1e-4
+    logged = [item.path for item in student.tracking.client.list_artifacts(run.run_id, "export")]
+    assert logged == ["export/x.onnx"], "of the general network alone"
+    other = asc(*wanted, "--device", "s2")
+    assert (other.code, "has no network for it" in other.err) == (2, True)
+
+
 def test_int8_file_is_measured_beside_the_float_model(
     asc: Asc, student: Student, synth_corpus: Path, tmp_path: Path
 ) -> None:

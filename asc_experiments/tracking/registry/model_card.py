@@ -35,7 +35,7 @@ from asc_experiments.tracking.client.links import page_of_run
 from asc_experiments.tracking.client.run import RunRecord
 from asc_experiments.tracking.registry.candidate import Candidate, made_up_in_words
 from asc_experiments.tracking.registry.gates import BYTES_AT, interval_in_words
-from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRIAL, keys_of
+from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRAIN_SPLIT, TRIAL, keys_of
 
 FILE = "model_card.md"
 CUT = f"\n\n*Cut here. The whole card is `{FILE}` among the artifacts of the trial's run.*\n"
@@ -332,6 +332,9 @@ def _origin(candidate: Candidate) -> str:
             (data.test_clips, "in the test fold"),
         ) if number is not None
     ]  # fmt: skip
+    listed = candidate.own.tags.get(TRAIN_SPLIT)
+    if listed is not None and clips:
+        clips[0] += f" (those of the list `{listed}`)"
     held = "" if candidate.held_out is None else f"; held out: `{json.dumps(dict(candidate.held_out))}`"
     made_up = made_up_in_words(data.label_noise)
     facts = {
