@@ -82,7 +82,7 @@ class Order:
         arch = network.recipe.arch
         if self.int8 and not ARCHITECTURES[arch].quantisable:
             quantisable = [name for name, each in ARCHITECTURES.items() if each.quantisable]
-            raise AscError("--int8", f"is for {' and '.join(quantisable)}, and the model is a {arch}", "leave it out")
+            raise AscError("--int8", f"is for {', '.join(quantisable)}, and the model is a {arch}", "leave it out")
         if self.corpus is None:
             return
         scenes = Corpus.open(self.corpus).scenes

@@ -27,6 +27,7 @@ from asc_experiments.training.packed import PRECISIONS, PackedModel, Precision, 
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _REQUIREMENTS = ("torch", "numpy", "safetensors", "pydantic", "soundfile", "soxr")
+_MORE_CODE = ("training/packed.py",)
 _RATE = 44_100
 """Of the challenge's recordings, in Hz."""
 
@@ -122,7 +123,7 @@ def _write(packed: Packed, label: Label, folder: Path, source: str, corpus: Corp
         (inner / name / "__init__.py").touch()
     (inner / "__init__.py").write_text(f'"""The submission {label} to DCASE 2025 task 1."""\n')
     with TemporaryDirectory(prefix="asc-") as code:
-        shutil.copytree(copy_code(Path(code)).parent, inner / "code")
+        shutil.copytree(copy_code(Path(code), _MORE_CODE).parent, inner / "code")
     packed.model.save(inner / "ckpts" / f"{label}.pt")
     _write_dummy(inner / "resources" / "dummy.wav")
     if corpus is not None:

@@ -126,7 +126,8 @@ def test_later_settings_are_no_part_of_the_key_of_another_packages_architecture_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its networks have all settings in their keys, but for those that came later and are as before."""
-    monkeypatch.setattr(ARCHITECTURES["cp_resnet"], "source", Source("package", "1.0", "c0ffee"))
+    source = Source(distribution="package", version="1.0", digest="c0ffee")
+    monkeypatch.setattr(ARCHITECTURES["cp_resnet"], "source", source)
     plain = recipe_identity(make_recipe("cp_resnet"))
     assert plain["optimisation"].keys() == FROZEN["cp_resnet"]["optimisation"].keys()
     other = recipe_identity(make_recipe("cp_resnet", optimiser="adamw"))

@@ -29,7 +29,7 @@ def installed_later() -> Iterator[Callable[[], None]]:
 
     def install() -> None:
         register_metric(Certainty)
-        METRICS["certainty"].source = Source("certain", "1.0", "c0ffee")
+        METRICS["certainty"].source = Source(distribution="certain", version="1.0", digest="c0ffee")
 
     yield install
     METRICS.pop("certainty", None)

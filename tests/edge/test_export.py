@@ -185,7 +185,7 @@ def test_transformer_is_not_quantised(asc: Asc, workspace: Path, synth_corpus: P
     wanted = ("--int8", "--corpus", synth_corpus, "-o", tmp_path / "a.onnx", "--workspace", workspace)
     result = asc("export", f"models:/{model_id}", *wanted)
     assert result.code == 2
-    assert "--int8: is for cp_mobile and cp_resnet, and the model is a passt" in result.err
+    assert "--int8: is for cp_mobile, cp_mobile_2024, cp_resnet, and the model is a passt" in result.err
 
 
 def test_teacher_that_is_gone_is_refused_before_anything_is_trained(

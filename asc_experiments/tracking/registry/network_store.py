@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,7 +41,7 @@ _CODE = (
     "__init__.py", "augment/__init__.py", "augment/augmentation.py", "augment/augmentations", "augment/batch.py",
     "augment/settings.py", "models", "base/__init__.py", "base/entry_points.py", "base/errors.py",
     "base/hashing.py", "base/lazy.py", "base/settings.py", "corpus/audio.py", "training/inference.py",
-    "training/network.py", "training/packed.py", "training/recipe.py", "training/serving.py",
+    "training/network.py", "training/recipe.py", "training/serving.py",
     "tracking/registry/pyfunc_model.py",
 )  # fmt: skip
 """What the loader needs of this program; the rest stays out of the stored model, and so does what only that needs."""
@@ -214,17 +215,18 @@ def _signature(network: SceneNetwork) -> ModelSignature:
     return ModelSignature(Schema(inputs), outputs)
 
 
-def copy_code(folder: Path) -> Path:
+def copy_code(folder: Path, more: Sequence[str] = ()) -> Path:
     """A copy of the part of this package that a stored model carries, or a submission.
 
     Packages that it has a part of export nothing.
 
     Args:
         folder: where it goes, into ``code``.
+        more: files besides, such as ``training/packed.py``.
     """
     source = Path(asc_experiments.__file__).parent
     target = folder / "code" / source.name
-    for name in _CODE:
+    for name in (*_CODE, *more):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))

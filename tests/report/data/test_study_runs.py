@@ -67,7 +67,8 @@ def test_trials_of_one_cell_are_one_candidate_and_how_many_were_pooled_is_told()
     assert [each.run_id for each in study.trials] == ["made-0", "made-2", "made-3"]
     assert study.pooled == 1
     assert study.count(study.trials[2]) == 4
-    assert Findings(study).facts()["trials"] == {"finished": 4, "distinct": 3, "pruned": 0, "failed": 0}
+    counted = {"finished": 4, "distinct": 3, "pruned": 0, "failed": 0}
+    assert counted.items() <= Findings(study).facts()["trials"].items()
     assert "1 more trials with the settings of another are pooled" in everybody(Findings(study)).caption
 
 

@@ -143,7 +143,8 @@ def test_changed_study_is_refused(driver: Callable[..., Driver]) -> None:
         driver({"student.epochs": 1, "seeds": 2})
     assert caught.value.line() == (
         "study 'tiny': was begun with other settings (student.epochs was 2 and is 1, seeds was the default and is 2); "
-        "give it another name: --set name=…; with --trials-of tiny, that begins with the trials of this one"
+        "give it another name: --set name=…; with --trials-of tiny, that begins with the trials of this one; or "
+        "keep the seeds, and have more students of its best trials: replicate: {best: 3, seeds: 3}"
     )
 
 
