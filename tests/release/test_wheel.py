@@ -88,8 +88,8 @@ def test_installed_program_finds_its_studies_by_name(installed: Path, tmp_path: 
 def test_stored_models_take_their_code_from_the_installed_package(installed: Path, tmp_path: Path) -> None:
     """What a registered model carries is read from the package's folder, wherever that is."""
     code = (
-        "from pathlib import Path; from asc_experiments.tracking.registry.network_store import _code\n"
-        "print(sum(1 for _ in _code(Path('.')).rglob('*.py')))"
+        "from pathlib import Path; from asc_experiments.tracking.registry.network_store import copy_code\n"
+        "print(sum(1 for _ in copy_code(Path('.')).rglob('*.py')))"
     )
     done = outside([installed, "-c", code], tmp_path)
     assert done.returncode == 0, done.stderr
