@@ -29,7 +29,7 @@ ModelUri = Annotated[
 
 
 class Precision(StrEnum):
-    """What bytes are counted at."""
+    """Of parameters: what bytes are counted at, or what is shipped."""
 
     int8 = "int8"
     float16 = "float16"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asc_experiments.cli.model import answer_evaluation
+from asc_experiments.cli.model import Precision, answer_evaluation
 from asc_experiments.cli.options import Json, Settings, echo, print_facts, print_json, with_settings
 
 if TYPE_CHECKING:
@@ -23,14 +23,6 @@ class Challenge(StrEnum):
 
     dcase2024 = "dcase2024"
     dcase2025 = "dcase2025"
-
-
-class Precision(StrEnum):
-    """Of the parameters that are shipped."""
-
-    float32 = "float32"
-    float16 = "float16"
-    int8 = "int8"
 
 
 def add_to(root: typer.Typer) -> None:
@@ -102,7 +94,8 @@ def _package(
     packed = _packed(network, precision)
     _check_scenes(opened, network)
     write_package(packed, label, output, model_uri, opened)
-    echo(f"next: pip install {output}, and the organisers' test_complexity.py and evaluate_submission.py")
+    folder = output if output.is_absolute() else f"./{output}"  # a bare name would be one of an index's packages
+    echo(f"next: pip install {folder}, and the organisers' test_complexity.py and evaluate_submission.py")
     return _facts(packed) | {"devices": ", ".join(packed.model.devices) or "one network for all", "folder": str(output)}
 
 

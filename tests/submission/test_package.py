@@ -153,6 +153,7 @@ def test_program_writes_a_package_or_nothing(
     made = asc(*submit, "-o", tmp_path / "package")
     assert made.code == 0, made.err
     assert "float32" in made.out
+    assert f"next: pip install {tmp_path / 'package'}, and" in made.out
     assert (tmp_path / "package" / "Lastname_INST_task1" / "Lastname_INST_task1_1.py").is_file()
     again = asc(*submit, "-o", tmp_path / "package")
     assert (again.code, "is there already" in again.err) == (2, True)

@@ -22,6 +22,7 @@ from asc_experiments.tracking.study_identity import STUDY_ID, only_of
 from asc_experiments.tracking.trials import (
     EPOCH,
     EPOCH_SECONDS,
+    GENERAL_KIND,
     REPLICATE_KIND,
     SEED,
     SEED_KIND,
@@ -43,7 +44,7 @@ _IDLE_S = 5.0
 """For so long nobody may seem to work on a study that goes on: between two trials, or before the first."""
 _TIMED = 12
 """Of so many trials that finished last the times are read at the first look: of thousands it would take long."""
-_TRAININGS = (SEED_KIND, REPLICATE_KIND, "teacher")
+_TRAININGS = (SEED_KIND, REPLICATE_KIND, GENERAL_KIND, "teacher")
 
 
 @dataclass(frozen=True)
