@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -113,3 +114,25 @@ def many_runs(
         print_json(measured)
     else:
         print_facts({name: f"{value:,.4g}" for name, value in measured.items()}, "many runs")
+
+
+@app.command(epilog="Example: asc bench corpus tau22-tables tau22-one-percent --fraction 0.01")
+def corpus(
+    tables: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLES",
+            help="A folder with TAU22's meta, fold and list tables (.csv, .csv.xz).",
+            show_default=False,
+        ),
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The corpus folder.", show_default=False)],
+    fraction: Annotated[float, typer.Option(help="Part of the recordings.", min=0.001, max=1)] = 1.0,
+    seed: Annotated[int, typer.Option(help="Decides every sample, and which recordings are taken.", min=0)] = 0,
+) -> None:
+    """Write a corpus with TAU22's true tables and made-up sound of 24 bits, to try what is slow at its true size."""
+    from asc_experiments.bench.true_scale import make_corpus
+
+    made = make_corpus(tables, folder, fraction, seed)
+    lists = "".join(f", {clips:,} of them in {name}.csv" for name, clips in made.lists.items())
+    echo(f"wrote {made.sounds:,} clips{lists} to {folder}; next: asc corpus check {folder}")

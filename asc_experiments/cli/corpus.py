@@ -126,18 +126,36 @@ def import_recordings(
 
 @app.command(epilog="Example: asc corpus check /data/TAU-urban-acoustic-scenes-2022-mobile-development")
 @with_settings()
-def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None, as_json: Json = False) -> None:
-    """Validate tables and audio, and list the problems with their files and remedies; many of a kind are counted."""
+def check(
+    settings: Settings,
+    folder: Folder,
+    train_split: TrainSplitFile = None,
+    deep: Annotated[
+        bool | None,
+        typer.Option(
+            "--deep/--headers",
+            help="Decode every clip, which finds silence and damage, or read headers alone (default: decode up to "
+            "5,000 clips).",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Validate tables and audio, and list the problems with their files and remedies; many of a kind are counted.
+
+    Whatever is asked for here, prepare and every training decode all clips before they begin.
+    """
     from asc_experiments.base.problems import in_a_screen
     from asc_experiments.corpus.check import check_corpus
 
-    facts, problems = check_corpus(folder, train_split)
+    facts, problems = check_corpus(folder, train_split, deep)
     warnings = facts.get("warnings", [])
     if as_json:
         print_json(facts | {"problems": [vars(problem) for problem in problems]})
     elif facts:
         devices = {f"device {name}": _device(about) for name, about in facts.pop("devices").items()}
-        print_facts({name: fact for name, fact in (facts | devices).items() if name != "warnings"}, str(folder))
+        untold = {"warnings", "decoded"}
+        print_facts({name: fact for name, fact in (facts | devices).items() if name not in untold}, str(folder))
         for warning in warnings:
             echo(f"warning: {warning}", err=True)
     if problems:
@@ -148,7 +166,11 @@ def check(settings: Settings, folder: Folder, train_split: TrainSplitFile = None
         echo(f"{_problems(len(problems))} in {folder}{each}", err=True)
         raise typer.Exit(2)
     if not as_json:
-        echo(f"{folder} is usable, with {_warnings(len(warnings))}" if warnings else f"{folder} is in order")
+        well = f"usable, with {_warnings(len(warnings))}" if warnings else "in order"
+        echo(
+            f"{folder} is {well}"
+            + ("" if facts["decoded"] else ", as far as tables and headers tell; --deep decodes every clip")
+        )
 
 
 @app.command(epilog="Example: asc corpus prepare demo_corpus")

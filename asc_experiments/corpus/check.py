@@ -9,19 +9,25 @@ from typing import Any
 
 from asc_experiments.base.errors import AscError, Problem
 from asc_experiments.base.progress import progress
-from asc_experiments.corpus.decoding import Decoded, decode_all, uneven
+from asc_experiments.corpus.decoding import Decoded, decode_all, measure_all, uneven
 from asc_experiments.corpus.index import Corpus, misplaced, read_index
 from asc_experiments.corpus.train_split import read_train_split
 
 _PLACES_NAMED = 5
+DECODED_UNASKED = 5_000
+"""The clips of a corpus of this size are decoded within seconds, and so without being asked to."""
 
 
-def check_corpus(root: Path, train_split: Path | None = None) -> tuple[dict[str, Any], list[Problem]]:
+def check_corpus(
+    root: Path, train_split: Path | None = None, deep: bool | None = None
+) -> tuple[dict[str, Any], list[Problem]]:
     """Read what a corpus says of its clips, and every clip.
 
     Args:
         root: the corpus folder.
         train_split: a list of training clips, which is checked too.
+        deep: whether every clip is decoded, as it is when it is prepared; else headers are read, which does not find
+            what is silent, louder than full scale, or damaged behind its header. By default where that takes seconds.
 
     Returns:
         Facts about the corpus (counts of clips, scenes, devices, groups, places; warnings, as lines) and all
@@ -32,13 +38,14 @@ def check_corpus(root: Path, train_split: Path | None = None) -> tuple[dict[str,
         return {}, problems
     if (elsewhere := misplaced(corpus)) is not None:  # which the index tells of; a line per clip would bury it
         return corpus_facts(corpus), problems if elsewhere in problems else [*problems, elsewhere]
+    deep = len(corpus.clips) <= DECODED_UNASKED if deep is None else deep
     decoded = []
     with progress(len(corpus.clips), "checking", "clips") as advance:
-        for clip in decode_all(corpus.root, corpus.filenames):
+        for clip in (decode_all if deep else measure_all)(corpus.root, corpus.filenames):
             decoded.append(clip)
             advance()
     problems += [clip.problem for clip in decoded if clip.problem] + uneven(corpus.filenames, decoded)
-    facts = corpus_facts(corpus)
+    facts = corpus_facts(corpus) | {"decoded": deep}
     if loud := _above_full_scale(corpus, decoded):
         facts["warnings"].append(loud.line())
     listed = {}

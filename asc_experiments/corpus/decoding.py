@@ -14,16 +14,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
 
 from asc_experiments.base.errors import AscError, Problem
 from asc_experiments.base.processors import end_with_parent, processors
-from asc_experiments.corpus.audio import SAMPLE_RATE, read_clip
+from asc_experiments.corpus.audio import SAMPLE_RATE, length_by_header, read_clip
 
-_CLIPS_PER_TASK = 16
+_CLIPS_PER_TASK, _HEADERS_PER_TASK = 16, 256
 _ENOUGH_FOR_PROCESSES = 10_000
 
 
@@ -86,10 +86,40 @@ def decode_all(
                     waiting.append(pool.submit(_decode, *task))
                 yield from decoded
         except BrokenProcessPool:
-            remedy = "is there enough memory? The same command begins again"
-            raise AscError(root, "a process that decoded clips was killed", remedy) from None
+            raise _killed(root) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def measure_all(root: Path, names: Sequence[str]) -> Iterator[Decoded]:
+    """What headers say of every clip, in order: lengths and problems, without digests; most of a file is not read.
+
+    Args:
+        root: the corpus's folder.
+        names: the clips' files.
+
+    Raises:
+        AscError: if a worker was killed.
+    """
+    pieces = [names[first : first + _HEADERS_PER_TASK] for first in range(0, len(names), _HEADERS_PER_TASK)]
+    with _pool(processors(), len(names) >= _ENOUGH_FOR_PROCESSES) as pool:
+        try:
+            for measured in pool.map(_measure, repeat(root), pieces):
+                yield from measured
+        except BrokenProcessPool:
+            raise _killed(root) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _measure(root: Path, names: Sequence[str]) -> list[Decoded]:
+    found = [length_by_header(root, name) for name in names]
+    return [Decoded(0, "", length) if isinstance(length, Problem) else Decoded(length, "", None) for length in found]
+
+
+def _killed(root: Path) -> AscError:
+    remedy = "is there enough memory? The same command begins again"
+    return AscError(root, "a process that decoded clips was killed", remedy)
 
 
 def _decode(

@@ -25,7 +25,17 @@ import numpy as np
 
 from asc_experiments.base.errors import AscError, Problem, ProblemsError, nearest
 from asc_experiments.corpus.audio import unfit
-from asc_experiments.corpus.reader import NOISE_FILE, SYNTHETIC_TOWN, TEST, TRAIN, UNUSED, Clip, CorpusReader, reader_of
+from asc_experiments.corpus.reader import (
+    MADE_UP_FILE,
+    NOISE_FILE,
+    SYNTHETIC_TOWN,
+    TEST,
+    TRAIN,
+    UNUSED,
+    Clip,
+    CorpusReader,
+    reader_of,
+)
 from asc_experiments.corpus.readers.tau import TauReader
 from asc_experiments.corpus.tables import check_unique
 
@@ -177,7 +187,11 @@ class Corpus:
 
     @cached_property
     def is_synthetic(self) -> bool:
-        """Whether its sounds were made up by ``asc corpus synth``, whose places are in no town that there is."""
+        """Whether its sounds were made up: by ``asc corpus synth``, whose places are in no town that there is, or so
+        that only its tables are real.
+        """
+        if (self.root / MADE_UP_FILE).exists():
+            return True
         return bool(self.clips) and all(clip.place.startswith(SYNTHETIC_TOWN) for clip in self.clips)
 
     @cached_property

@@ -26,6 +26,8 @@ TRAIN, TEST, UNUSED = "train", "test", ""
 """The folds that a clip may be in."""
 NOISE_FILE = "label_noise.txt"
 """A synthetic corpus says in this file what part of its training clips carries a wrong label on purpose."""
+MADE_UP_FILE = "made_up.txt"
+"""A corpus whose places are real ones' and whose sounds are made up has this file."""
 SYNTHETIC_TOWN = "synthville-"
 """What the places of ``asc corpus synth`` begin with, and no others."""
 

@@ -94,7 +94,7 @@ def _build(corpus: Corpus, cache: Path, workers: int | None) -> list[str]:
                 advance()
         problems = [clip.problem for clip in decoded if clip.problem] + uneven(corpus.filenames, decoded)
         if problems:
-            raise ProblemsError(problems, f"asc corpus check {corpus.root}")
+            raise ProblemsError(problems, f"asc corpus check --deep {corpus.root}")
         digests, samples = [clip.digest for clip in decoded], decoded[0].samples
         checksum = checksum_file(partial / _DATA)
         shape = {"clips": len(digests), "samples": samples, "sample_rate": SAMPLE_RATE}

@@ -83,6 +83,32 @@ def test_loud_samples_are_clipped_and_not_wrapped() -> None:
     np.testing.assert_array_equal(to_int16(np.array([2.0, -2.0, 0.5])), [32_767, -32_768, 16_384])
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_the_fast_way_to_read_hears_what_libsndfile_hears(subtype: str) -> None:
+    """TAU22's clips have 24 bits; every value of them is a float32, so nothing is lost on either way."""
+    noise = np.random.default_rng(0).uniform(-1, 1, 44_100)
+    noise[:4] = (-1.0, 1.0, 2.0**-23, -(2.0**-23))
+    data = wav(noise, subtype=subtype)
+    fast = audio._plain_clip(data)
+    assert fast is not None
+    assert fast[1] == 44_100
+    assert fast[0].dtype == np.float32
+    np.testing.assert_array_equal(fast[0], read_mono(data)[0])
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+@settings(max_examples=200, deadline=None)
+@given(st.binary(min_size=1, max_size=4), st.integers(0, 43))
+def test_damaged_headers_are_read_fast_only_where_libsndfile_agrees(subtype: str, noise: bytes, at: int) -> None:
+    data = bytearray(wav(tone(0.01), subtype=subtype))
+    data[at : at + len(noise)] = noise
+    fast = audio._plain_clip(bytes(data))
+    if fast is not None:
+        slow, rate = read_mono(bytes(data))
+        assert fast[1] == rate
+        np.testing.assert_array_equal(fast[0], slow)
+
+
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
 @pytest.mark.parametrize("size", [0x7FFFF000, 0x80000000, 0xFFFFFFFF, 0x7FFFFFFF - 36])
 def test_wav_that_was_written_into_a_pipe_is_whole(subtype: str, size: int) -> None:

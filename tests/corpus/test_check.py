@@ -76,9 +76,15 @@ def with_nan() -> np.ndarray:
     ],
     ids=["missing", "folder", "zero bytes", "half a header", "truncated", "stereo", "8 kHz", "NaN", "silence"],
 )
-def test_broken_clip_is_the_one_problem_and_has_a_remedy(corpus_copy: Path, damage: Callable, what: str) -> None:
+@pytest.mark.parametrize("deep", [True, False])
+def test_broken_clip_is_the_one_problem_and_has_a_remedy(
+    corpus_copy: Path, damage: Callable, what: str, deep: bool
+) -> None:
     filename = damage(corpus_copy)
-    facts, problems = check_corpus(corpus_copy)
+    facts, problems = check_corpus(corpus_copy, deep=deep)
+    if what == "silent" and not deep:  # which no header tells
+        assert not problems
+        return
     assert facts["clips"] == 200
     assert [problem.where for problem in problems] == [filename]
     assert what in problems[0].what
@@ -86,10 +92,30 @@ def test_broken_clip_is_the_one_problem_and_has_a_remedy(corpus_copy: Path, dama
     assert "\n" not in problems[0].line()
 
 
-def test_clip_of_another_length_is_a_problem(corpus_copy: Path) -> None:
+def test_large_corpora_are_checked_by_their_headers_which_do_not_tell_silence(
+    corpus_copy: Path, monkeypatch: pytest.MonkeyPatch, asc: Callable
+) -> None:
+    silent = replace_clip(np.zeros(RATE))(corpus_copy)
+    monkeypatch.setattr("asc_experiments.corpus.check.DECODED_UNASKED", 199)
+    facts, problems = check_corpus(corpus_copy)
+    assert not problems
+    assert not facts["decoded"]
+    facts, (problem,) = check_corpus(corpus_copy, deep=True)
+    assert problem.where == silent
+    assert facts["decoded"]
+    by_headers = asc("corpus", "check", corpus_copy, "--headers")
+    assert by_headers.code == 0
+    assert "is in order, as far as tables and headers tell; --deep decodes every clip" in by_headers.out
+    monkeypatch.undo()
+    assert asc("corpus", "check", corpus_copy).code == 2
+
+
+@pytest.mark.parametrize("deep", [True, False])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_clip_of_another_length_is_a_problem(corpus_copy: Path, deep: bool, subtype: str) -> None:
     filename = Corpus.open(corpus_copy).filenames[4]
-    soundfile.write(corpus_copy / filename, NOISE[: RATE // 2], RATE)
-    _, problems = check_corpus(corpus_copy)
+    soundfile.write(corpus_copy / filename, NOISE[: RATE // 2], RATE, subtype=subtype)
+    _, problems = check_corpus(corpus_copy, deep=deep)
     assert [problem.where for problem in problems] == [filename]
     assert problems[0].what.startswith("lasts 0.500 s (16,000 samples at 32 kHz), 199 of 200 clips 1.000 s (32,000")
 
