@@ -116,6 +116,23 @@ def many_runs(
         print_facts({name: f"{value:,.4g}" for name, value in measured.items()}, "many runs")
 
 
+@app.command(epilog="Example: asc bench study --epochs 3")
+def study(
+    clips_per_scene: Annotated[int, typer.Option(help="Training and test clips of each scene.", min=20)] = 60,
+    epochs: Annotated[int, typer.Option(help="Of every network.", min=1)] = 3,
+    workers: Annotated[int, typer.Option(help="Processes of this program.", min=1)] = 2,
+    as_json: Json = False,
+) -> None:
+    """A whole study of 6 teachers and 12 students, beside scripts that train each trial's teachers anew: minutes."""
+    from asc_experiments.bench.whole_study import benchmark_study
+
+    measured = benchmark_study(clips_per_scene, epochs, workers)
+    if as_json:
+        print_json(measured)
+    else:
+        print_facts({name: f"{value:,.4g}" for name, value in measured.items()}, "study")
+
+
 @app.command(epilog="Example: asc bench corpus tau22-tables tau22-one-percent --fraction 0.01")
 def corpus(
     tables: Annotated[

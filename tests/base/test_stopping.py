@@ -40,6 +40,7 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize(("name", "said", "code"), [("SIGTERM", "terminated", 143), ("SIGINT", "interrupted", 0)])
 def test_signal_ends_the_process_wherever_it_comes(where: str, name: str, said: str, code: int) -> None:
     program = PROGRAM.format(where=where, name=name)
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n" + program
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
     assert (done.stdout.strip(), done.stderr, done.returncode) == (said, "", code)
 
