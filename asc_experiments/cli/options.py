@@ -122,7 +122,6 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
                 metavar="LOGGER",
                 help="Log to TensorBoard or W&B too: tensorboard, wandb, or one of a package; may be repeated.",
                 envvar=VARIABLES["log_to"],
-                rich_help_panel=_SHARED,
             ),
         ],
         None,

@@ -88,12 +88,10 @@ class TensorBoard(RunLogger):
     def _text(self, tag: str, facts: Mapping[str, str]) -> None:
         """A table of facts on the page of texts, which shows Markdown."""
         from tensorboardX.proto.tensor_pb2 import TensorProto
-        from tensorboardX.proto.tensor_shape_pb2 import TensorShapeProto
 
         rows = "".join(f"| {key} | {_in_cell(value)} |\n" for key, value in facts.items())
         table = f"| | |\n|---|---|\n{rows}".encode()
-        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
-        tensor = TensorProto(dtype="DT_STRING", string_val=[table], tensor_shape=shape)
+        tensor = TensorProto(dtype="DT_STRING", string_val=[table])  # of no dimension: one text, no list of texts
         self._plugin(f"{tag}/text_summary", "text", b"", tensor=tensor)
 
     def _plugin(self, tag: str, plugin: str, content: bytes, **value: Any) -> None:
