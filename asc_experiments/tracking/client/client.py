@@ -64,7 +64,7 @@ from asc_experiments.tracking.client.run import (
     record_of,
     with_final_status,
 )
-from asc_experiments.tracking.loggers.following import Followers, LogTo, place_of
+from asc_experiments.tracking.loggers.following import LogTo, place_of
 from asc_experiments.tracking.loggers.logger import StartedRun
 
 LOST_FILES = "if the workspace was moved: asc workspace relocate; else delete the run, so that it is made again"
@@ -290,8 +290,7 @@ class Tracking:
             if long:
                 run.tags({name: all_tags[name] for name in long})
             if self._log_to.names:
-                started = self._started(run, name, kind, short, parent, key)
-                run.followers = Followers(started, self._log_to.names)
+                run.followers.begin(self._started(run, name, kind, short, parent, key), self._log_to.names)
             yield run
 
     def _started(

@@ -45,19 +45,16 @@ class LogTo:
 
 
 class Followers:
-    """The loggers that are told of one run. What one raises is said once; the run then continues without it.
+    """The loggers that are told of one run. What one raises is said once; the run then continues without it."""
 
-    Args:
-        run: the run; None where nobody is told.
-        names: the loggers'.
-    """
-
-    def __init__(self, run: StartedRun | None = None, names: Iterable[str] = ()) -> None:
-        self._name = run.name if run else ""
+    def __init__(self) -> None:
+        self._name = ""
         self._loggers: dict[str, RunLogger] = {}
         self._told: set[str] = set()
-        if run is None:
-            return
+
+    def begin(self, run: StartedRun, names: Iterable[str]) -> None:
+        """Tell these loggers that the run has begun; where it is stopped meanwhile, those before are told its end."""
+        self._name = run.name
         for name in names:
             with suppress(_Failed):
                 self._loggers[name] = self._guarded(name, partial(_started, name, run))

@@ -122,6 +122,19 @@ def test_each_value_is_told_once_and_parameters_have_their_types(
     ]
 
 
+def test_run_that_is_stopped_while_a_logger_begins_is_ended_with_those_that_had_begun(
+    logging_to: Callable[..., Tracking], heard: type[Heard], registered: Register
+) -> None:
+    def stopped(*_: object) -> None:
+        raise SystemExit(143)
+
+    registered(type("Slow", (Heard,), {"name": "slow", "start": stopped}))
+    tracking = logging_to("heard", "slow")
+    with pytest.raises(SystemExit), tracking.run(tracking.experiment("runs"), "x", "student"):
+        pass
+    assert heard.calls[-1][:2] == ("finish", "KILLED")
+
+
 def test_end_is_told_where_the_server_is_away(
     logging_to: Callable[..., Tracking], heard: type[Heard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
