@@ -48,7 +48,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def own_settings(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches them."""
-    for name in ("MLFLOW_TRACKING_URI", "ASC_STORAGE", "ASC_DIRS", "ASC_WORKSPACE", "ASC_PRECISION"):
+    for name in ("MLFLOW_TRACKING_URI", "ASC_STORAGE", "ASC_DIRS", "ASC_WORKSPACE", "ASC_PRECISION", "ASC_LOGGERS"):
         monkeypatch.delenv(name, raising=False)
 
 

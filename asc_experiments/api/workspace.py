@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ def workspace(
     tracking_uri: str | None = None,
     storage: str | Path | None = None,
     dirs: str | Path | None = None,
+    log_to: str | Sequence[str] | None = None,
 ) -> Workspace:
     """The workspace in a folder; nothing is read or written before something is asked of it.
 
@@ -35,11 +36,14 @@ def workspace(
         tracking_uri: MLflow server or database; the workspace's SQLite file by default.
         storage: Optuna journal file or database URL; ``studies/optuna.journal`` in the workspace by default.
         dirs: folder of device impulse responses for DIR; ``dirs/`` in the corpus by default.
+        log_to: secondary loggers that are told of runs besides MLflow, such as ``"tensorboard"``.
     """
     given = {"workspace": folder, "tracking_uri": tracking_uri, "storage": storage, "dirs": dirs}
     said = {name: str(value or os.environ.get(VARIABLES[name]) or "") for name, value in given.items()}
     where = Path(said["workspace"] or ".").absolute(), said["tracking_uri"] or None, said["storage"] or None
-    return Workspace(Environment(*where, Path(said["dirs"]).absolute() if said["dirs"] else None))
+    named = os.environ.get(VARIABLES["log_to"], "") if log_to is None else log_to
+    loggers = (named,) if isinstance(named, str) else named
+    return Workspace(Environment(*where, Path(said["dirs"]).absolute() if said["dirs"] else None, loggers))
 
 
 def corpus(folder: str | Path) -> Corpus:

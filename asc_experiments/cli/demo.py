@@ -20,7 +20,7 @@ def add_to(root: typer.Typer) -> None:
     root.command(epilog="Example: asc demo demo_corpus")(demo)
 
 
-@with_settings("workspace", "tracking_uri", "storage", "dirs")
+@with_settings("workspace", "tracking_uri", "storage", "dirs", "log_to")
 def demo(
     settings: Settings,
     folder: Annotated[

@@ -53,8 +53,14 @@ class Settings(Environment):
             word
             for name in _OPTIONS
             if name in taken and (source := self.context.get_parameter_source(name)) and source.name == "COMMANDLINE"
-            for word in (f"--{name.replace('_', '-')}", str(getattr(self, name)))
+            for value in _values(getattr(self, name))
+            for word in (f"--{name.replace('_', '-')}", value)
         ]
+
+
+def _values(given: object) -> list[str]:
+    """An option's value, or those of one that was repeated."""
+    return [str(each) for each in given] if isinstance(given, tuple) else [str(given)]
 
 
 def program() -> list[str]:
@@ -105,6 +111,17 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
                 help="Folder of device impulse responses for DIR (default: dirs/ in the corpus).",
                 envvar=VARIABLES["dirs"],
                 rich_help_panel=_SHARED,
+            ),
+        ],
+        None,
+    ),
+    "log_to": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="LOGGER",
+                help="Log to TensorBoard or W&B too: tensorboard, wandb, or one of a package; may be repeated.",
+                envvar=VARIABLES["log_to"],
             ),
         ],
         None,
@@ -174,7 +191,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
     """Give a command those of the shared options that it uses; its first argument is a :class:`Settings`.
 
     Args:
-        names: of the options: ``workspace``, ``tracking_uri``, ``storage``, ``dirs``.
+        names: of the options: ``workspace``, ``tracking_uri``, ``storage``, ``dirs``, ``log_to``.
     """
 
     def give(command: Callable[..., None]) -> Callable[..., None]:
@@ -189,7 +206,8 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 
         @functools.wraps(command)
         def wrapper(**values: Any) -> None:
-            settings = Settings(**{name: values.pop(name) for name in (*names, "context")})
+            given = {name: values.pop(name) for name in (*names, "context")}
+            settings = Settings(**given | ({"log_to": tuple(given["log_to"] or ())} if "log_to" in given else {}))
             if "workspace" in names:
                 settings.look_for_processes()
             command(settings, **values)

@@ -40,7 +40,7 @@ app = typer.Typer(
     "train",
     epilog="Example: asc student train --corpus demo_corpus --teachers 1f3a,77c2 --set epochs=20",
 )
-@with_settings("workspace", "tracking_uri", "dirs")
+@with_settings("workspace", "tracking_uri", "dirs", "log_to")
 def train_student(
     settings: Settings,
     corpus: CorpusFolder,

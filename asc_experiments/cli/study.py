@@ -145,7 +145,7 @@ def new(
 
 
 @app.command("run", epilog="Example: asc study run studies/quickstart.yaml --corpus demo_corpus --trials 4 --workers 2")
-@with_settings("workspace", "tracking_uri", "storage", "dirs")
+@with_settings("workspace", "tracking_uri", "storage", "dirs", "log_to")
 def run_study(
     settings: Settings,
     file: StudyPath,

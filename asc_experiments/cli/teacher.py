@@ -43,7 +43,7 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="The teacher's key, or i
     cls=NamingArchitectures,
     epilog="Example: asc teacher train --arch cp_resnet --corpus demo_corpus --augment dirfms --epochs 20",
 )
-@with_settings("workspace", "tracking_uri", "dirs")
+@with_settings("workspace", "tracking_uri", "dirs", "log_to")
 def train_teacher(
     settings: Settings,
     arch: Annotated[str, typer.Option(help=ARCH, show_default=False)],

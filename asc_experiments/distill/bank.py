@@ -171,7 +171,7 @@ class TeacherBank:
         view = page_view("teacher", _COLUMNS, _tested(bench), OVERALL_ACCURACY)
         self.tracking.describe(self.experiment_id, _NOTE, view)
         name = name_on(recipe.name, bench.train_split.name if bench.train_split else None)
-        with self.tracking.run(self.experiment_id, name, "teacher", tags) as run:
+        with self.tracking.run(self.experiment_id, name, "teacher", tags, key=key) as run:
             trained = train_network(bench, recipe, run, f"teacher {name}", key)
             model_id = log_network(run, trained.network)
             digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))

@@ -20,6 +20,7 @@ VARIABLES = {
     "tracking_uri": "MLFLOW_TRACKING_URI",
     "storage": "ASC_STORAGE",
     "dirs": "ASC_DIRS",
+    "log_to": "ASC_LOGGERS",
 }
 """The environment variable that stands in for each of them where it is not given."""
 
@@ -33,12 +34,14 @@ class Environment:
         tracking_uri: an MLflow server or database; None for the workspace's SQLite file.
         storage: Optuna's journal file or database; None for the workspace's journal.
         dirs: the folder of impulse responses; None for that of the corpus, if it has one.
+        log_to: secondary loggers that are told of runs, besides MLflow.
     """
 
     workspace: Path = Path(".")
     tracking_uri: str | None = None
     storage: str | None = None
     dirs: Path | None = None
+    log_to: Sequence[str] = ()
 
     @property
     def cache(self) -> Path:
@@ -53,7 +56,7 @@ class Environment:
         """Connect to the tracking server."""
         from asc_experiments.tracking import Tracking
 
-        return Tracking.open(self.workspace, self.tracking_uri)
+        return Tracking.open(self.workspace, self.tracking_uri, self.log_to)
 
     def workbench(
         self,

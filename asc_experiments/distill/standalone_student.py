@@ -111,7 +111,8 @@ class _Place:
             if known is not None:
                 say(f"student {name}: already trained, in run {known.run_id}")
                 return known
-            with tracking.run(self.experiment_id, name, "student", {IDENTITY: key, SEED: str(seed)}) as run:
+            tags = {IDENTITY: key, SEED: str(seed)}
+            with tracking.run(self.experiment_id, name, "student", tags, key=key) as run:
                 if self.ensemble is not None:
                     log_ensemble(self.bench, run, self.ensemble)
                 if found is None:

@@ -30,6 +30,19 @@ USES = {
         "print(round(card['f1/overall'], 4), round(card['f1/device/a'], 4), round(card['brier/scene/park'], 4))",
         "0.7333 1.0 0.0",
     ),
+    "see-runs-elsewhere.md": (
+        "import tempfile\n"
+        "from pathlib import Path, PurePosixPath\n"
+        "about = {'run_id': 'r', 'name': 'seed 7', 'kind': 'seed', 'experiment': 'x', 'group': 'trial 3', 'page': ''}\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    logger = CsvFiles()\n"
+        "    place = PurePosixPath('x/trial 3/seed 7')\n"
+        "    logger.start(StartedRun(**about, place=place, tags={}, workspace=Path(folder)))\n"
+        "    logger.scalars(1, {'train/loss': 0.5}, 0.0)\n"
+        "    logger.finish('FINISHED', {'epochs': 3}, {})\n"
+        "    print(*(Path(folder) / 'csv/x/trial 3/seed 7.csv').read_text().split())",
+        "run,r,x 1,train/loss,0.5 setting,epochs,3 status,FINISHED,",
+    ),
 }
 
 

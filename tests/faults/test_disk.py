@@ -95,6 +95,24 @@ def test_full_cache_costs_the_checkpoints_and_nothing_else(
     assert [run.status for run in tracking.search([tracking.experiment("students")])] == ["FINISHED"] * 2
 
 
+def test_full_disk_of_a_secondary_logger_costs_its_log_and_nothing_else(
+    asc: Callable[..., Any], disk: Path, workspace: Path, synth_corpus: Path
+) -> None:
+    (workspace / "tensorboard").symlink_to(disk)
+    command = ("student", "train", "--corpus", synth_corpus, "--workspace", workspace, "--epochs", 2, *TINY)
+    fill(disk, 0)
+    done = asc(*command, "--log-to", "tensorboard")
+    assert done.code == 0, done.err
+    assert done.err.count("not logged to tensorboard any more (OSError: [Errno 28] No space left on device") == 1, (
+        done.err
+    )
+    assert "Traceback" not in done.err
+    tracking = Tracking.open(workspace)
+    (run,) = tracking.search([tracking.experiment("students")])
+    assert run.status == "FINISHED"
+    assert len(tracking.client.get_metric_history(run.run_id, "train/loss")) == 2
+
+
 def test_training_goes_on_while_the_disk_of_the_tracking_server_is_full_and_loses_nothing(
     disk: Path, synth_corpus: Path, tmp_path: Path, cache: Path
 ) -> None:

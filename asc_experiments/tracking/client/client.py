@@ -49,6 +49,7 @@ from asc_experiments.tracking.client.connection import (
 )
 from asc_experiments.tracking.client.downloads import download_from, download_of_run, unreadable, upload_to
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG, RUN_LOCATION, TAG, cut_at_line
+from asc_experiments.tracking.client.links import page_of_run
 from asc_experiments.tracking.client.long_values import split, whole
 from asc_experiments.tracking.client.paging import PER_PAGE, every
 from asc_experiments.tracking.client.retry import patience, patient
@@ -63,6 +64,8 @@ from asc_experiments.tracking.client.run import (
     record_of,
     with_final_status,
 )
+from asc_experiments.tracking.loggers.following import LogTo, place_of
+from asc_experiments.tracking.loggers.logger import StartedRun
 
 LOST_FILES = "if the workspace was moved: asc workspace relocate; else delete the run, so that it is made again"
 _RUN_FOLDER = len(f"/{32 * '0'}/artifacts")
@@ -79,27 +82,31 @@ class Tracking:
     Args:
         uri: the server's address or a database's URI.
         artifacts: folder for artifacts where no server keeps them, else None.
+        log_to: who else is told of runs that this connection begins.
     """
 
-    def __init__(self, uri: str, artifacts: Path | None) -> None:
+    def __init__(self, uri: str, artifacts: Path | None, log_to: LogTo | None = None) -> None:
         self.uri = uri
         self._artifacts = artifacts
+        self._log_to = log_to or LogTo()
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what they raise is told here, in a line
         self.now = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self.client = patient(self.now, uri)
 
     @classmethod
-    def open(cls, workspace: Path, uri: str | None = None) -> Tracking:
+    def open(cls, workspace: Path, uri: str | None = None, log_to: Sequence[str] = ()) -> Tracking:
         """Connect, creating the workspace's own database where no other server is named.
 
         Args:
             workspace: the folder that holds ``mlruns``.
             uri: a server or database; the workspace's SQLite file by default.
+            log_to: names of secondary loggers.
 
         Raises:
-            AscError: if the server does not answer or the workspace cannot be written.
+            AscError: if the server does not answer or the workspace cannot be written, or a logger is not there.
         """
+        followed = LogTo.parse(log_to, absolute(workspace))
         local = uri is None or uri == own_address(workspace)
         uri = uri or default_tracking_uri(workspace)
         patience()  # refuse a setting that is none
@@ -112,7 +119,7 @@ class Tracking:
         artifacts = None if keeps_artifacts else absolute(workspace / "mlruns" / "artifacts")
         with initialising(workspace if local else None):
             try:
-                tracking = cls(uri, artifacts)
+                tracking = cls(uri, artifacts, followed)
             except Exception as error:  # SQLAlchemy, requests, MLflow: all mean that nobody answers
                 raise unreachable(uri, error) from None
             tracking.check_answers()
@@ -120,7 +127,7 @@ class Tracking:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A worker process makes a connection of its own, once."""
-        return _reconnected, (self.uri, self._artifacts)
+        return _reconnected, (self.uri, self._artifacts, self._log_to)
 
     def check_answers(self) -> None:
         """Ask the server for something small.
@@ -262,6 +269,7 @@ class Tracking:
         kind: str,
         tags: Mapping[str, str] | None = None,
         parent: str | None = None,
+        key: str = "",
     ) -> Iterator[Run]:
         """A new run around a block of work; how the block ends decides the run's status.
 
@@ -271,6 +279,7 @@ class Tracking:
             kind: ``teacher``, ``student``, ``trial`` or ``seed``.
             tags: more tags.
             parent: run id of the run this one belongs to.
+            key: of what is trained, where an attempt that resumes it has a run of its own and no parent.
         """
         all_tags = {KIND: kind, OWNER: this_process(), DRIVER: this_driver(), **(tags or {})}
         if parent:
@@ -279,8 +288,21 @@ class Tracking:
         run_id = str(self.client.create_run(experiment_id, run_name=name, tags=short).info.run_id)
         with with_final_status(self.writer(run_id, experiment_id)) as run:
             if long:
-                run.tags({key: all_tags[key] for key in long})
+                run.tags({name: all_tags[name] for name in long})
+            if self._log_to.names:
+                run.followers.begin(self._started(run, name, kind, short, parent, key), self._log_to.names)
             yield run
+
+    def _started(
+        self, run: Run, name: str, kind: str, tags: Mapping[str, str], parent: str | None, key: str
+    ) -> StartedRun:
+        """What secondary loggers are told of a run that begins."""
+        experiment = str(self.client.get_experiment(run.experiment_id).name)
+        above = (str(self.client.get_run(parent).info.run_name), parent) if parent else None
+        group, place = place_of(experiment, name, key or run.run_id, above)
+        server = without_secrets(self.uri).rstrip("/") + "/" if self.uri.startswith(("http://", "https://")) else ""
+        page = f"{server}{page_of_run(run.experiment_id, run.run_id)}"
+        return StartedRun(run.run_id, name, kind, experiment, group, place, page, tags, self._log_to.workspace)
 
     def writer(self, run_id: str, experiment_id: str) -> Run:
         """Write into a run that another part of the program, or another process, began and will end."""
@@ -378,5 +400,5 @@ def _content_at(uri: str, location: str, path: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=8)
-def _reconnected(uri: str, artifacts: Path | None) -> Tracking:
-    return Tracking(uri, artifacts)
+def _reconnected(uri: str, artifacts: Path | None, log_to: LogTo) -> Tracking:
+    return Tracking(uri, artifacts, log_to)

@@ -21,6 +21,7 @@ from asc_experiments.tracking.client.limits import METRICS_PER_CALL, TAG, cut_at
 from asc_experiments.tracking.client.long_values import split
 from asc_experiments.tracking.client.metric_queue import Outbox
 from asc_experiments.tracking.client.retry import patience
+from asc_experiments.tracking.loggers.following import Followers
 
 KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
 DRIVER = "asc.driver"
@@ -63,6 +64,7 @@ class Run:
 
     Attributes:
         until_ended: contexts entered here are left after the run has ended, with the exception that ended it.
+        followers: the secondary loggers that are told of it; nobody where another part of the program began it.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Run:
         self.run_id = run_id
         self.experiment_id = experiment_id
         self.until_ended = ExitStack()
+        self.followers = Followers()
         self._now, self._uri = now or client, uri
         self._outbox: Outbox | None = None
 
@@ -91,6 +94,7 @@ class Run:
             for batch in batches[1:]:
                 self.client.log_batch(self.run_id, **{what: batch})
         self.client.log_batch(self.run_id, **{what: batches[0] for what, batches in calls.items() if batches})
+        self.followers.scalars(0, metrics, now / 1000)
 
     def params(self, params: Mapping[str, object]) -> None:
         """Log parameters; they cannot be changed afterwards."""
@@ -117,6 +121,7 @@ class Run:
         ]
         for batch in in_calls(entries, most=METRICS_PER_CALL):
             self.client.log_batch(self.run_id, metrics=batch)
+        self.followers.scalars(step, metrics, now / 1000)
 
     def curve(self, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
         """Send an epoch's metrics on their way: in order, each once, and all of them before the run is FINISHED.
@@ -129,6 +134,7 @@ class Run:
         if self._outbox is None:
             self._outbox = Outbox(self._post, self._uri)
         self._outbox.put([Metric(key, value, time_ms, step) for key, value in metrics.items()])
+        self.followers.scalars(step, metrics, time_ms / 1000)
 
     def _post(self, batch: Sequence[Metric]) -> None:
         self._now.log_batch(self.run_id, metrics=batch)
@@ -180,6 +186,7 @@ class Run:
     def end(self, status: str, error: str = "") -> None:
         """End the run with a status, and the reason as a tag."""
         self._end(self.client, status, error)
+        self._tell_end(status)
 
     def end_anyhow(self, status: str, reason: str) -> None:
         """End the run after its work has failed; where even that fails, what failed first is what must be told."""
@@ -189,6 +196,10 @@ class Run:
             self._end(self._now, status, reason)
         except Exception as error:  # the server is gone: the next sweep ends the run
             say(f"run {self.run_id}: could not be ended as {status} ({type(error).__name__})")
+        self._tell_end(status)
+
+    def _tell_end(self, status: str) -> None:
+        self.followers.finish(status, lambda: self._now.get_run(self.run_id), time.time())
 
     def _end(self, client: MlflowClient, status: str, error: str) -> None:
         if error:
