@@ -84,7 +84,7 @@ class Environment:
             read_train_split(path, opened)
         if check is not None:
             check(opened, self.dirs is not None or (corpus / CORPUS_DIRS).is_dir())
-        return TrainingContext.open(corpus, tracking or self.tracking(), self.cache, split, self.dirs, train_splits)
+        return TrainingContext.open(opened, tracking or self.tracking(), self.cache, split, self.dirs, train_splits)
 
     def workbench_on(
         self, train_split: Path | None, corpus: Path, split: ValidationSplit, tracking: Tracking | None = None

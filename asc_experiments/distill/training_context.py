@@ -86,7 +86,7 @@ class TrainingContext:
     @classmethod
     def open(
         cls,
-        corpus_folder: Path,
+        corpus: Path | Corpus,
         tracking: Tracking,
         cache: Path,
         split: ValidationSplit,
@@ -96,7 +96,7 @@ class TrainingContext:
         """Open a corpus for training.
 
         Args:
-            corpus_folder: in the TAU layout, or one that has a reader.
+            corpus: its folder, in the TAU layout or one that has a reader; or what was read of it already.
             tracking: where runs are logged.
             cache: folder of decoded waveforms and locks.
             split: what is held out for validation.
@@ -106,11 +106,11 @@ class TrainingContext:
         Raises:
             AscError: if the corpus, the split, a list or the impulse responses are not in order.
         """
-        corpus = Corpus.open(corpus_folder)
+        corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
         split_training_fold(corpus, split)  # refuse before hours of decoding
         lists = tuple(read_train_split(path, corpus) for path in train_splits)
-        if dirs is None and (corpus_folder / CORPUS_DIRS).is_dir():
-            dirs = corpus_folder / CORPUS_DIRS
+        if dirs is None and (corpus.root / CORPUS_DIRS).is_dir():
+            dirs = corpus.root / CORPUS_DIRS
         return cls(corpus, prepare(corpus, cache), split, tracking, cache, dirs, train_splits=lists)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""How long a training will take on this machine: a timed warm-up of a few batches."""
+"""How long a training will take on this machine: a timed warm-up of a few clips."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from asc_experiments.augment.impulse_response import DeviceImpulseResponses
 from asc_experiments.training.data import ClipSource
 from asc_experiments.training.loop import Trainer, predict_logits
 from asc_experiments.training.recipe import Recipe
 
-_BATCHES = 2
+_FEW_CLIPS, _BATCHES, _CONVOLVED = 8, 2, 64
 _CPU_BATCH = 24
 """A processor is as fast in small batches; a GPU is timed in the Recipe's own."""
+_SLOW_S = 0.4
+"""A network that takes longer for a few clips is timed on these alone: more take seconds, and gigabytes of memory."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def spread(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def time_training(recipe: Recipe, clips: ClipSource, rows: np.ndarray, make: Callable[[Recipe], Trainer]) -> Pace:
-    """Train on a few clips for two epochs, and time the second.
+    """Train on a few clips, and on a few more where that is quick; time what is done a second time.
 
     Args:
         recipe: what is to be trained; its batches are cut to a size that is quick to time.
@@ -56,15 +60,39 @@ def time_training(recipe: Recipe, clips: ClipSource, rows: np.ndarray, make: Cal
         rows: rows to train on.
         make: makes a Trainer of a Recipe.
     """
-    size = recipe.optimisation.batch_size
-    if clips.device.type == "cpu":
-        size = min(_CPU_BATCH, size)
-    some = spread(rows, _BATCHES * size)
-    short = recipe.optimisation.model_copy(update={"epochs": 2, "batch_size": size})
-    trainer = make(recipe.model_copy(update={"optimisation": short}))
-    ends: list[float] = []
-    network = trainer.fit(some, lambda report: ends.append(time.perf_counter()))
-    predict_logits(network, clips, some[:size])
+    on_cpu = clips.device.type == "cpu"
+    size = min(_CPU_BATCH, recipe.optimisation.batch_size) if on_cpu else recipe.optimisation.batch_size
+    trainer = make(
+        recipe.model_copy(update={"optimisation": recipe.optimisation.model_copy(update={"batch_size": size})})
+    )
+    some = spread(rows, _FEW_CLIPS if on_cpu else _BATCHES * size)
+    training = _second_time(lambda: trainer.train_epoch(some), clips.device)
+    if on_cpu and training < _SLOW_S and len(rows) > _FEW_CLIPS:
+        some = spread(rows, _BATCHES * size)
+        training = _second_time(lambda: trainer.train_epoch(some), clips.device)
+    evaluation = _second_time(lambda: predict_logits(trainer.network, clips, some), clips.device)
+    return Pace(training / len(some), evaluation / len(some))
+
+
+def time_convolution(responses: np.ndarray, clips: ClipSource, rows: np.ndarray) -> float:
+    """Seconds that DIR takes for each clip that it convolves.
+
+    Args:
+        responses: ``(responses, samples)`` float32.
+        clips: the corpus's clips.
+        rows: rows to train on.
+    """
+    bank = DeviceImpulseResponses(responses, clips.samples).to(clips.device)
+    waveforms = clips.waveforms(spread(rows, _CONVOLVED))
+    choice = torch.arange(len(waveforms), device=clips.device) % len(bank)
+    return _second_time(lambda: bank(waveforms, choice), clips.device) / len(waveforms)
+
+
+def _second_time(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds that a piece of work takes when it is done again."""
+    work()
     before = time.perf_counter()
-    predict_logits(network, clips, some)
-    return Pace((ends[1] - ends[0]) / len(some), (time.perf_counter() - before) / len(some))
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - before

@@ -32,7 +32,7 @@ from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import REPLICATE_KIND, SEED, TRIAL, finished_trials
 from asc_experiments.training import Recipe
-from asc_experiments.training.timing import Pace, time_training
+from asc_experiments.training.timing import Pace, time_convolution, time_training
 
 
 @dataclass(frozen=True)
@@ -297,11 +297,11 @@ def _trainings(
             for (student, on), count in students_trained
             if count
         ]
-    paces: dict[str, Pace] = {}
+    clock = _Clock()
     planned = []
     with progress(len(rows), "timing", "networks") as advance:
         for role, (recipe, on), count, present in rows:
-            seconds = _seconds(recipe, bench.on(on), paces)
+            seconds = clock.seconds(recipe, bench.on(on))
             name = _kind(recipe, on)
             planned.append(PlannedTraining(name, role, count, present, recipe.optimisation.epochs, seconds))
             advance()
@@ -309,16 +309,40 @@ def _trainings(
     return sorted(planned, key=lambda each: (order.index(each.role), each.name))
 
 
-def _seconds(recipe: Recipe, bench: TrainingContext, paces: dict[str, Pace]) -> float:
-    """Seconds of one training; networks of one shape are timed once with DIR, once without."""
-    shape = f"{recipe.network!r} {recipe.needs_impulse_responses}"
-    if shape not in paces:
-        if recipe.pretrained != "none":  # as slow from random weights, which need no download
-            network = recipe.network.model_copy(update={"pretrained": "none"})
-            recipe = recipe.model_copy(update={"network": network})
-        paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer)
-    training, validation = bench.rows
-    return paces[shape].of(recipe.optimisation.epochs, len(training), len(validation), len(bench.corpus.clips))
+class _Clock:
+    """How long trainings take here: networks of one shape are timed once, and DIR by itself."""
+
+    def __init__(self) -> None:
+        self.paces: dict[str, Pace] = {}
+        self.convolution: float | None = None
+
+    def seconds(self, recipe: Recipe, bench: TrainingContext) -> float:
+        """Of one training of a Recipe."""
+        training, validation = bench.rows
+        pace = self._pace(recipe, bench)
+        whole = pace.of(recipe.optimisation.epochs, len(training), len(validation), len(bench.corpus.clips))
+        convolved = recipe.augmentation.dir_probability * int(bench.clips.is_reference[training].sum())
+        return whole + recipe.optimisation.epochs * convolved * self._of_convolution(recipe, bench)
+
+    def _pace(self, recipe: Recipe, bench: TrainingContext) -> Pace:
+        shape = repr(recipe.network)
+        if shape not in self.paces:
+            if recipe.pretrained != "none":  # as slow from random weights, which need no download
+                network = recipe.network.model_copy(update={"pretrained": "none"})
+                recipe = recipe.model_copy(update={"network": network})
+            plain = recipe.augmentation.model_copy(update={"dir_probability": 0.0})
+            recipe = recipe.model_copy(update={"augmentation": plain})
+            self.paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer)
+        return self.paces[shape]
+
+    def _of_convolution(self, recipe: Recipe, bench: TrainingContext) -> float:
+        """Seconds of DIR for a clip that it convolves."""
+        responses = bench.responses_for(recipe)
+        if responses is None:
+            return 0.0
+        if self.convolution is None:
+            self.convolution = time_convolution(responses.responses, bench.clips, bench.rows[0])
+        return self.convolution
 
 
 def _kind(recipe: Recipe, train_split: str) -> str:

@@ -47,6 +47,7 @@ def quick_pace(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return Pace(1.0, 0.0)
 
     monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate.time_training", pace)
+    monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate.time_convolution", lambda *_: 0.0)
     return timed
 
 
@@ -98,7 +99,18 @@ def test_grid_is_planned_exactly(make: Callable[..., Planned], quick_pace: list[
     clips = len(made.bench.rows[0])
     assert [row.seconds for row in plan.trainings] == [clips, clips, 2 * clips]
     assert plan.hours == pytest.approx(clips * (2 + 1 + 9 * 2) / 3600)
-    assert len(quick_pace) == 3, "one timing per network"
+    assert len(quick_pace) == 2, "one timing per network, whatever it is augmented with"
+
+
+def test_dir_costs_what_it_takes_for_the_clips_of_the_reference_device_that_are_drawn(
+    make: Callable[..., Planned], quick_pace: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate.time_convolution", lambda *_: 10.0)
+    made = make(sampler="grid", student=STUDY["student"] | {"dir_probability": 0.5})
+    training = made.bench.rows[0]
+    of_reference = int((made.bench.corpus.device_of[training] == "a").sum())
+    (student,) = [row for row in made.plan().trainings if row.role == "student"]
+    assert student.seconds == pytest.approx(2 * (len(training) + 0.5 * of_reference * 10))
 
 
 def test_planning_trains_and_writes_nothing(make: Callable[..., Planned]) -> None:
