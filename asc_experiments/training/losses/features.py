@@ -28,6 +28,8 @@ class Features(KL):
     knows nothing is charged about 1, whatever the teacher's architecture and width.
 
     Attributes:
+        temperature: T, softens both distributions.
+        label_weight: λ, the share of the labels in KL's loss.
         feature_weight: w. No published value belongs to this scale: search for it. At 0 the student is that of ``kl``.
     """
 
