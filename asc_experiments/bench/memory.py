@@ -13,7 +13,7 @@ import torch
 
 from asc_experiments.bench.baseline import PlainClips, PlainTrainer
 from asc_experiments.bench.timing import Measured
-from asc_experiments.training import ClipSource, Recipe, SoftTargets, Trainer
+from asc_experiments.training import KL, ClipSource, Recipe, SoftTargets, Trainer
 from asc_experiments.training.loop import best_device
 
 _SCENES = tuple(map(str, range(10)))
@@ -62,7 +62,9 @@ def _most_held() -> float:
 def _train(memory: np.ndarray, recipe: Recipe, dirs: np.ndarray, clips: int) -> None:
     labels, is_reference, logits = _facts(len(memory))
     source = ClipSource(memory, labels, is_reference, best_device())
-    Trainer(recipe, source, _SCENES, dirs, SoftTargets(logits, 2.0, 0.02)).train_epoch(np.arange(clips))
+    Trainer(recipe, source, _SCENES, dirs, SoftTargets(logits, KL(temperature=2.0, label_weight=0.02))).train_epoch(
+        np.arange(clips)
+    )
 
 
 def _train_plainly(memory: np.ndarray, recipe: Recipe, dirs: np.ndarray, clips: int) -> None:

@@ -13,7 +13,7 @@ from asc_experiments.bench.baseline import PlainClips, PlainTrainer
 from asc_experiments.bench.machine import Machine, Work, at_best, frontend_work, network_work
 from asc_experiments.bench.timing import Measured, compare
 from asc_experiments.corpus.audio import SAMPLE_RATE
-from asc_experiments.training import ClipSource, Recipe, SoftTargets, Trainer
+from asc_experiments.training import KL, ClipSource, Recipe, SoftTargets, Trainer
 from asc_experiments.training.loop import predict_logits
 from asc_experiments.training.precision import autocast, computes_in_bfloat16
 
@@ -101,7 +101,7 @@ class Workload:
     def training_epoch(self, distilled: bool = False) -> Measured:
         """An epoch with all augmentation, on labels alone or with teachers' logits too."""
         m = self.m
-        targets = SoftTargets(m.logits, 2.0, 0.02) if distilled else None
+        targets = SoftTargets(m.logits, KL(temperature=2.0, label_weight=0.02)) if distilled else None
         trainer = Trainer(self.recipe, m.clips, m.scenes, m.dirs, targets)
         teacher = torch.from_numpy(m.logits) if distilled else None
         of = (m.waveforms[self.rows], m.labels[self.rows], m.clips.is_reference[self.rows])

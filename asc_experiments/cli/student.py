@@ -27,7 +27,7 @@ from asc_experiments.cli.options import (
 if TYPE_CHECKING:
     from asc_experiments.distill.specialise import Specialisation
 
-_DISTILLING, _SPECIALISE = ("temperature", "label_weight"), "specialise."
+_SPECIALISE = "specialise."
 
 app = typer.Typer(
     help="Train students, or import published ones.",
@@ -62,15 +62,16 @@ def train_student(
 ) -> None:
     """Train a CP-Mobile student on teachers' logits, or on labels alone. It holds out what its teachers held out."""
     from asc_experiments.distill.standalone_student import train_single_student
+    from asc_experiments.training.losses import loss_settings
 
     values = {"arch": "cp_mobile", "augment": augment, "epochs": epochs, "seed": seed}
-    given = settings_from(assignments)
-    distillation = {key: value for key, value in given.items() if key in _DISTILLING}
+    given, distilling = settings_from(assignments), loss_settings()
+    distillation = {key: value for key, value in given.items() if key in distilling}
     specialising = {key: value for key, value in given.items() if key.startswith(_SPECIALISE)}
     specialisation = _specialisation(
         specialise, {key.removeprefix(_SPECIALISE): value for key, value in specialising.items()}
     )
-    recipe = recipe_from(values, assignments, without=(*_DISTILLING, *specialising))
+    recipe = recipe_from(values, assignments, without=(*distilling, *specialising))
     keys = [key.strip() for key in teachers.split(",") if key.strip()]
     tracking = settings.tracking()
     run_id, metrics = train_single_student(

@@ -25,6 +25,7 @@ from asc_experiments.base.progress import progress, say
 from asc_experiments.base.settings import Settings
 from asc_experiments.distill.bank import log_logits
 from asc_experiments.distill.logits import LogitTable
+from asc_experiments.distill.student import log_loss
 from asc_experiments.distill.teacher import LOGITS, LOGITS_DIGEST
 from asc_experiments.distill.train import log_conditions, log_setting, train_split_tags
 from asc_experiments.distill.training_context import TrainingContext
@@ -160,7 +161,7 @@ def train_specialised(
     log_setting(bench, run, recipe)
     log_conditions(run, bench.conditions(recipe))
     if targets is not None:
-        run.params({"temperature": targets.temperature, "label_weight": targets.label_weight})
+        log_loss(run, targets.loss)
     run.params({f"specialise.{name}": value for name, value in specialisation.model_dump(mode="json").items()})
     network = fetch_network(bench.tracking, f"models:/{general.tags[MODEL_ID]}").to(bench.clips.device)
     with bench.tracking.artifacts(general.run_id, LOGITS) as path:

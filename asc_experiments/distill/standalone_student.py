@@ -10,16 +10,19 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import say
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.bank import TeacherBank, check_learnable
+from asc_experiments.distill.embeddings import check_has_embeddings
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.known_students import find_student, log_found, scores_of, student_lock, with_further_scores
 from asc_experiments.distill.specialise import Specialisation, specialised_identity, train_specialised
-from asc_experiments.distill.student import Distillation, log_ensemble, soft_targets, student_identity, train_student
+from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity, train_student
 from asc_experiments.distill.training_context import TrainingContext
+from asc_experiments.models.embedding import head_of
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.trials import IDENTITY, ORIGINAL, SEED
 from asc_experiments.training import Recipe
 from asc_experiments.training.loop import check_learns_from_logits
+from asc_experiments.training.losses import parse_loss
 
 EXPERIMENT = "students"
 
@@ -42,7 +45,7 @@ def train_single_student(
         tracking: the server.
         recipe: the student's.
         keys: of its teachers; none trains on labels alone.
-        distillation: temperature and label weight, where they are not the published ones.
+        distillation: the loss and its settings, where they are not the published ones.
         fraction: of the training fold to hold out, for a student without teachers; with teachers theirs is used.
         specialise: how the student is fine-tuned for devices; None leaves it as one network for all. The general one
             gets a run of its own, too.
@@ -55,13 +58,15 @@ def train_single_student(
     """
     if distillation and not keys:
         raise AscError(f"--set {next(iter(distillation))}", "needs teachers to learn from", "give --teachers KEY,…")
-    settings = Distillation.parse(distillation, "distillation")
+    loss = parse_loss(distillation, "distillation")
     split = ValidationSplit(fraction=fraction)
     ensemble = None
     if keys:
         if fraction:
             raise AscError("--validation", "is what the teachers held out", "omit it where there are --teachers")
         check_learns_from_logits(recipe)
+        if loss.needs_embeddings:
+            head_of(recipe.arch, f"student {recipe.name}")
         bank = TeacherBank(tracking)
         ensemble = Ensemble(tuple(bank.named(key) for key in keys))
         if len({teacher.key for teacher in ensemble.teachers}) < len(keys):
@@ -77,7 +82,9 @@ def train_single_student(
     if ensemble is not None:
         for teacher in ensemble.teachers:
             check_learnable(teacher, bench)
-    targets = soft_targets(bench, ensemble, settings)  # refuses missing clips before there is a run
+            if loss.needs_embeddings:
+                check_has_embeddings(teacher, loss.name)
+    targets = soft_targets(bench, ensemble, loss)  # refuses missing clips before there is a run
     key = student_identity(bench, recipe, targets)
     place = _Place(bench, ensemble, tracking.experiment(EXPERIMENT))
     general = place.once(

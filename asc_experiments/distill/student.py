@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from pydantic import Field
 
 from asc_experiments.base.hashing import digest_bytes, digest_json
-from asc_experiments.base.settings import Settings
 from asc_experiments.distill.bank import log_logits
+from asc_experiments.distill.embeddings import taught_embeddings
 from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.keys import training_identity
 from asc_experiments.distill.logits import LogitTable
@@ -30,23 +29,11 @@ from asc_experiments.metrics.entropy import entropy
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.registry.network_store import log_network
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, MODEL_ID, RECIPE, TEACHERS
-from asc_experiments.training import Recipe, SoftTargets
+from asc_experiments.tracking.trials import CORPUS, HELD_OUT, LOSS_PACKAGE, MODEL_ID, RECIPE, TEACHERS
+from asc_experiments.training import DistillationLoss, Recipe, SoftTargets
 from asc_experiments.training.diagnostics import agreement, disagreement
 
 ENSEMBLE_SIZE = "ensemble_size"
-
-
-class Distillation(Settings):
-    """How labels and teachers are weighed.
-
-    Attributes:
-        temperature: T, softens both distributions.
-        label_weight: λ, the share of the labels; its published value of 0.02 belongs to a KL averaged over classes.
-    """
-
-    temperature: float = Field(2.0, gt=0, le=100)
-    label_weight: float = Field(0.02, ge=0, le=1)
 
 
 def train_student(
@@ -74,7 +61,7 @@ def train_student(
         NotFiniteError: if the loss becomes infinite or not a number.
     """
     if targets is not None:
-        run.params({"temperature": targets.temperature, "label_weight": targets.label_weight})
+        log_loss(run, targets.loss)
     identity = identity or student_identity(bench, recipe, targets)
     trained = train_network(bench, recipe, run, f"student {recipe.name}", identity, targets, on_validation)
     model_id = log_network(run, trained.network)
@@ -90,27 +77,38 @@ def train_student(
     return metrics
 
 
-def soft_targets(bench: TrainingContext, ensemble: Ensemble | None, distillation: Distillation) -> SoftTargets | None:
-    """What a Student learns from besides the labels: the Ensemble's logits, needed on every clip that is trained on.
+def soft_targets(bench: TrainingContext, ensemble: Ensemble | None, loss: DistillationLoss) -> SoftTargets | None:
+    """What a Student learns from besides the labels, on every clip that is trained on.
+
+    That is the Ensemble's logits, and its members' embeddings where the loss needs them: those are computed now unless
+    they have been before.
 
     Raises:
-        AscError: if a teacher lacks logits of a training clip.
+        AscError: if a teacher lacks logits of a training clip, or has no embeddings.
     """
     if ensemble is None:
         return None
     logits = ensemble.logits(bench.corpus.filenames, bench.held_out_clips)
-    return SoftTargets(logits, distillation.temperature, distillation.label_weight)
+    return SoftTargets(logits, loss, taught_embeddings(bench, ensemble, loss) if loss.needs_embeddings else None)
+
+
+def log_loss(run: Run, loss: DistillationLoss) -> None:
+    """Log by which loss a Student learns from its teachers: its settings, and the package that it is from."""
+    run.params(loss.flat())
+    if loss.source is not None:
+        run.tags({LOSS_PACKAGE: loss.source.requirement})
 
 
 def _beside_targets(bench: TrainingContext, logits: np.ndarray, targets: SoftTargets) -> dict[str, float]:
     """How far a Student agrees with its Ensemble on the test fold, and what the Ensemble said of the training clips.
 
-    Teachers that have memorised the training clips have targets of little entropy: those say no more than labels.
+    Teachers that have memorised the training clips have targets of little entropy: those say no more than labels. It is
+    told at the temperature of the loss, and at 1 where that has none.
     """
     taught, test = bench.rows[0], bench.corpus.test_rows
     said = targets.logits[taught]
     metrics = {
-        TARGETS_ENTROPY: float(entropy(said, targets.temperature).mean()),
+        TARGETS_ENTROPY: float(entropy(said, getattr(targets.loss, "temperature", 1.0)).mean()),
         TARGETS_ACCURACY: float((said.argmax(axis=1) == bench.corpus.labels[taught]).mean()),
     }
     if np.isnan(targets.logits[test]).any():  # imported logits may lack the test clips
@@ -130,7 +128,9 @@ def student_identity(bench: TrainingContext, recipe: Recipe, targets: SoftTarget
     if targets is None:
         return digest_json({"student": identity})
     logits = digest_bytes(np.ascontiguousarray(targets.logits).tobytes())
-    distillation = {"logits": logits, "temperature": targets.temperature, "label_weight": targets.label_weight}
+    distillation = {"logits": logits} | targets.loss.identity()
+    if targets.embeddings is not None:
+        distillation["embeddings"] = [digest_bytes(each.tobytes()) for each in targets.embeddings.of_teachers]
     return digest_json({"student": identity, "distillation": distillation})
 
 

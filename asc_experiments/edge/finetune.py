@@ -97,7 +97,9 @@ def fine_tune(bench: TrainingContext, network: SceneNetwork, epochs: int, target
     trainer.network.model = model
     settings = recipe.optimisation
     trainer.optimiser = torch.optim.Adam(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        [*model.parameters(), *trainer.heads.parameters()],
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
     )
     with progress(epochs, f"int8 fine-tuning {recipe.name}", "epochs") as advance:
 

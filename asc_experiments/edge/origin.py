@@ -7,7 +7,7 @@ from functools import cached_property
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
-from asc_experiments.distill import Distillation, Ensemble, TeacherBank, TrainingContext
+from asc_experiments.distill import Ensemble, TeacherBank, TrainingContext
 from asc_experiments.distill.student import soft_targets
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
@@ -16,6 +16,7 @@ from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.network_store import find_version
 from asc_experiments.tracking.trials import MODEL_ID, TRAIN_SPLIT, TRAINING_CLIPS, keys_of
 from asc_experiments.training import SoftTargets
+from asc_experiments.training.losses import logged_loss
 
 _RULE = "ensemble_rule"
 
@@ -79,7 +80,7 @@ class Origin:
         return None if self.run is None else self.run.tags.get(TRAINING_CLIPS)
 
     def targets(self, bench: TrainingContext) -> SoftTargets | None:
-        """The ensemble's logits that it learned from, at its temperature and label weight; None: labels alone.
+        """The ensemble's logits that it learned from, by its loss; None: labels alone.
 
         Args:
             bench: its corpus and split.
@@ -99,8 +100,7 @@ class Origin:
             gone = keys[teachers.index(None)]
             raise AscError(where, f"teacher {gone}, whose logits it learned from, is gone", remedy)
         ensemble = Ensemble(tuple(each for each in teachers if each), self.trial.params.get(_RULE, "mean_logits"))
-        settings = {key: float(self.run.params[key]) for key in Distillation.model_fields if key in self.run.params}
-        return soft_targets(bench, ensemble, Distillation.parse(settings, f"run {self.run.run_id}"))
+        return soft_targets(bench, ensemble, logged_loss(self.run.params, f"run {self.run.run_id}"))
 
 
 def _active(tracking: Tracking, run_id: str) -> RunRecord | None:

@@ -56,6 +56,8 @@ class Architecture(ABC):
         most_frames: of log-mels that its networks take, where they take no more; 0 for any number.
         size_settings: names of the settings that decide shapes of tensors, for the advice where weights do not fit.
         classifier: the tensor whose first dimension is the scenes; empty where none is.
+        head: the module that makes logits of the embedding: of ``(batch, dims)``, or of ``(batch, dims, mels, frames)``
+            whose mean over mels and frames it is then. Losses that compare features need it; empty where none is.
 
     Examples:
         >>> @register_architecture
@@ -79,6 +81,7 @@ class Architecture(ABC):
     most_frames: ClassVar[int] = 0
     size_settings: ClassVar[tuple[str, ...]] = ()
     classifier: ClassVar[str] = ""
+    head: ClassVar[str] = ""
     source: Source | None = None
     """None of those that come with the program; given when it is registered."""
 

@@ -29,6 +29,8 @@ RECIPE, IMPORTED = "asc.recipe", "asc.imported"
 NUMBER_FORMAT, REFERENCE_DEVICE = "asc.number_format", "asc.reference_device"
 """In which numbers a network computed while it was trained; the device whose clips DIR augmented. Both are part of its
 key; networks of versions before them, and imported ones, do not say."""
+LOSS_PACKAGE = "asc.loss_package"
+"""The package of the loss by which a student learned from its teachers, as ``pip install`` takes it."""
 TRAIN_SPLIT, TRAINING_CLIPS = "asc.train_split", "asc.training_clips"
 """The name of the list of clips that alone a network was trained on, and the digest of what it lists, where there is
 one; of a trial, of its teachers and its students alike."""

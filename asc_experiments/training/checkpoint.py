@@ -188,6 +188,7 @@ def _state(trainer: Trainer) -> dict[str, Any]:
     return {
         "epochs_done": trainer.epochs_done,
         "model": trainer.network.model.state_dict(),
+        "heads": trainer.heads.state_dict(),
         "optimiser": trainer.optimiser.state_dict(),
         "numpy_rng": json.dumps(trainer.rng.bit_generator.state),
         "torch_rng": torch.get_rng_state(),  # PaSST draws its patchout from it
@@ -197,6 +198,7 @@ def _state(trainer: Trainer) -> dict[str, Any]:
 
 def _set_state(trainer: Trainer, state: Mapping[str, Any]) -> None:
     trainer.network.model.load_state_dict(state["model"])
+    trainer.heads.load_state_dict(state.get("heads", {}))  # an earlier version's has none
     trainer.optimiser.load_state_dict(state["optimiser"])
     trainer.rng.bit_generator.state = json.loads(state["numpy_rng"])
     torch.set_rng_state(state["torch_rng"])

@@ -8,39 +8,26 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from asc_experiments.augment import AugmentationContext, Augmenter, DeviceImpulseResponses
 from asc_experiments.augment.settings import switched_on
 from asc_experiments.base.errors import AscError, NotFiniteError
 from asc_experiments.corpus.segments import Segments
 from asc_experiments.models import ARCHITECTURES
+from asc_experiments.models.embedding import head_of, hearing
 from asc_experiments.models.threads import for_each
 from asc_experiments.training.data import ClipSource
-from asc_experiments.training.losses import distillation_loss, label_loss
+from asc_experiments.training.losses import label_loss
 from asc_experiments.training.network import SceneNetwork
 from asc_experiments.training.precision import autocast
 from asc_experiments.training.pretrained import start_from
 from asc_experiments.training.recipe import Recipe
 from asc_experiments.training.schedule import cosine_factor, learning_rate_factor
+from asc_experiments.training.teaching import SoftTargets, Teaching
 
 _GPU_CLIPS = 512
 """Clips at a time in evaluation on a GPU; on a CPU an architecture says how many, per thread."""
-
-
-@dataclass(frozen=True, eq=False)
-class SoftTargets:
-    """What a student learns from besides the labels.
-
-    Attributes:
-        logits: the ensemble's on the clean clips, ``(clips, classes)`` float32, by the corpus's rows.
-        temperature: T of the distillation loss.
-        label_weight: λ of the distillation loss.
-    """
-
-    logits: np.ndarray
-    temperature: float
-    label_weight: float
 
 
 def check_learns_from_logits(recipe: Recipe) -> None:
@@ -81,7 +68,8 @@ class Trainer:
         start: the weights of a network of the same shape to fine-tune; published ones are then not needed.
 
     Raises:
-        AscError: if the Recipe crops and there are soft targets.
+        AscError: if the Recipe crops and there are soft targets, or their loss needs embeddings of a network that has
+            none.
     """
 
     def __init__(
@@ -113,19 +101,23 @@ class Trainer:
             bank = DeviceImpulseResponses(responses, clips.samples).to(clips.device)
         context = AugmentationContext(clips.device, clips.samples, self.network.frontend.shape.masked, bank, segments)
         self.augmenter = Augmenter(recipe.augmentation, self.rng, context)
-        self.targets = soft_targets
-        self._teacher: Tensor | None = None
+        self.teaching: Teaching | None = None
         if soft_targets is not None:
-            self._teacher = torch.from_numpy(soft_targets.logits).to(clips.device)
+            self.teaching = Teaching(soft_targets, self.network, clips.device, clips.samples)
         optimisation = recipe.optimisation
         kind = torch.optim.AdamW if optimisation.optimiser == "adamw" else torch.optim.Adam
         self.optimiser = kind(
-            self.network.model.parameters(),
+            [*self.network.model.parameters(), *self.heads.parameters()],
             lr=optimisation.learning_rate,
             weight_decay=optimisation.weight_decay,
             fused=True,
         )
         self.epochs_done = 0
+
+    @property
+    def heads(self) -> nn.Module:
+        """What is trained beside the network for its distillation loss, and thrown away; empty where there is none."""
+        return nn.Module() if self.teaching is None else self.teaching.heads
 
     def fit(self, rows: np.ndarray, on_epoch: Callable[[EpochReport], None] | None = None) -> SceneNetwork:
         """Train on the clips of these rows for the Recipe's epochs that are not done yet.
@@ -187,27 +179,35 @@ class Trainer:
             augmenter.apply("features", batch)
             augmenter.apply("mixing", batch)
         with autocast(self.recipe, self.clips.device, training=True):
-            logits = self.network.model(batch.features)
-        loss = self._loss(logits.float(), rows, batch.mixture)
+            logits, embeddings = self._forward(batch.features)
+        loss = self._loss(logits.float(), embeddings, rows, batch.mixture)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         return loss.detach()
 
-    def _loss(self, logits: Tensor, rows: np.ndarray, mixture: tuple[Tensor, Tensor] | None) -> Tensor:
-        labels = self.clips.labels(rows)
-        teacher = self._teacher[torch.from_numpy(rows).to(labels.device)] if self._teacher is not None else None
+    def _forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self.teaching is None:
+            return self.network.model(features), None
+        return self.teaching.forward(self.network.model, features)
 
-        def against(labels: Tensor, teacher: Tensor | None) -> Tensor:
-            if teacher is None or self.targets is None:
-                return label_loss(logits, labels)
-            return distillation_loss(logits, teacher, labels, self.targets.temperature, self.targets.label_weight)
+    def _loss(
+        self, logits: Tensor, embeddings: Tensor | None, rows: np.ndarray, mixture: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
+        labels, teaching = self.clips.labels(rows), self.teaching
+        batch = None if teaching is None else teaching.batch(logits, embeddings, labels, rows)
+
+        def against(partner: Tensor | None = None) -> Tensor:
+            """By its own targets, or by those of the clips that were mixed in."""
+            if teaching is None or batch is None:
+                return label_loss(logits, labels if partner is None else labels[partner])
+            return teaching.per_clip(batch if partner is None else batch.against(partner))
 
         if mixture is None:
-            return against(labels, teacher).mean()
+            return against().mean()
         share, partner = mixture
-        other = against(labels[partner], teacher[partner] if teacher is not None else None)
-        return (share * against(labels, teacher) + (1 - share) * other).mean()
+        other = against(partner)
+        return (share * against() + (1 - share) * other).mean()
 
 
 @torch.no_grad()
@@ -222,25 +222,63 @@ def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -
     Returns:
         ``(clips, scenes)`` float32.
     """
+    logits = torch.empty(len(rows), len(network.scenes), device=clips.device)
     was_training = network.training
     logits_of = network.eval().folded()
-    on_gpu = clips.device.type == "cuda"
-    size = _GPU_CLIPS if on_gpu else ARCHITECTURES[network.recipe.arch].evaluation_clips
-    logits = torch.empty(len(rows), len(network.scenes), device=clips.device)
 
-    def compute(first: int) -> None:
-        batch = slice(first, first + size)
-        with autocast(network.recipe, clips.device, training=False):
-            logits[batch] = logits_of(clips.waveforms(rows[batch]))
+    def compute(batch: slice) -> None:
+        logits[batch] = logits_of(clips.waveforms(rows[batch]))
 
-    firsts = range(0, len(rows), size)
-    if on_gpu:
-        for first in firsts:
-            compute(first)
-    else:
-        for_each(compute, firsts)
+    _in_batches(network, clips, len(rows), compute)
     network.train(was_training)
     return logits.cpu().numpy()
+
+
+@torch.no_grad()
+def predict_embeddings(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -> np.ndarray:
+    """A network's embeddings of clean clips, in evaluation mode: what its head makes logits of.
+
+    Args:
+        network: on the clips' device; its mode is kept.
+        clips: the corpus's clips.
+        rows: ``(clips,)`` int64 rows of the corpus, at least one.
+
+    Returns:
+        ``(clips, dims)`` float32.
+
+    Raises:
+        AscError: if the network's architecture has none.
+    """
+    head = head_of(network.recipe.arch, network.recipe.name)
+    was_training = network.training
+    model, frontend = network.eval().folded_model(), network.frontend
+    found: dict[int, Tensor] = {}
+    with hearing(model, head) as embeddings:
+
+        def compute(batch: slice) -> None:
+            model(frontend(clips.waveforms(rows[batch])))
+            found[batch.start] = embeddings()
+
+        _in_batches(network, clips, len(rows), compute)
+    network.train(was_training)
+    return torch.cat([found[first] for first in sorted(found)]).cpu().numpy()
+
+
+def _in_batches(network: SceneNetwork, clips: ClipSource, count: int, compute: Callable[[slice], None]) -> None:
+    """Have something computed of so many clips, as many at a time as suits the network and the device."""
+    on_gpu = clips.device.type == "cuda"
+    size = _GPU_CLIPS if on_gpu else ARCHITECTURES[network.recipe.arch].evaluation_clips
+
+    def do(first: int) -> None:
+        with autocast(network.recipe, clips.device, training=False):
+            compute(slice(first, first + size))
+
+    firsts = range(0, count, size)
+    if on_gpu:
+        for first in firsts:
+            do(first)
+    else:
+        for_each(do, firsts)
 
 
 def best_device() -> torch.device:

@@ -58,8 +58,12 @@ class SceneNetwork(nn.Module):
 
     def folded(self) -> Callable[[Tensor], Tensor]:
         """What :meth:`forward` computes in evaluation mode, faster: batch norm is part of the convolutions."""
-        model = fold_batch_norm(self.model) if has_batch_norm(self.model) else self.model.eval()
+        model = self.folded_model()
         return lambda waveforms: model(self.frontend(waveforms))
+
+    def folded_model(self) -> nn.Module:
+        """The network without its frontend, in evaluation mode, batch norm folded where there is any."""
+        return fold_batch_norm(self.model) if has_batch_norm(self.model) else self.model.eval()
 
 
 @functools.lru_cache(maxsize=256)

@@ -133,7 +133,7 @@ def _panel(parameter: Any) -> str:
 def study_file() -> str:
     """Every setting of a study file: type, bounds, default, description."""
     from asc_experiments.study.definition.study_file import StudyFile
-    from asc_experiments.training import make_recipe
+    from asc_experiments.training import LOSSES, make_recipe
 
     lines = [
         "# Study file",
@@ -153,6 +153,16 @@ def study_file() -> str:
         else:
             lines += [f"## {' and '.join(keys)} {{ #{keys[0]} }}", ""]
         lines += [*_settings(model), ""]
+    lines += [
+        "## Settings of a loss { #loss }",
+        "",
+        f"What `distillation` takes besides `loss` (`{'` or `'.join(LOSSES)}`, the first by default), and `--set` of "
+        "`asc student train`. In a study file each may be a value, a choice or a [range](#range). Installed packages "
+        "may [bring more](../how-to/add-a-loss.md).",
+        "",
+    ]
+    for name, kind in LOSSES.items():
+        lines += [f"### {name} {{ #loss-{name} }}", "", *_settings(kind), ""]
     lines += [
         "## Settings of a network { #recipe }",
         "",

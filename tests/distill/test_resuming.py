@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from asc_experiments.base.errors import NotFiniteError
-from asc_experiments.distill import Distillation, Ensemble, TeacherBank, TrainingContext, train_student
+from asc_experiments.distill import Ensemble, TeacherBank, TrainingContext, train_student
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.student import soft_targets, student_identity
 from asc_experiments.distill.teacher import LOGITS
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.tracking.trials import EPOCH_SECONDS, TRAINING_SECONDS
-from asc_experiments.training import Recipe, make_recipe
+from asc_experiments.training import KL, Recipe, make_recipe
 
 Open = Callable[..., TrainingContext]
 Listener = Callable[[int, Mapping[str, float]], None]
@@ -49,7 +49,7 @@ def tiny_student() -> Recipe:
 def train(bench: TrainingContext, ensemble: Ensemble | None, listener: Listener | None = None) -> str:
     """Train the tiny student in a run of its own; its id."""
     with bench.tracking.run(bench.tracking.experiment("students"), "student", "student") as run:
-        targets = soft_targets(bench, ensemble, Distillation(label_weight=0.3))
+        targets = soft_targets(bench, ensemble, KL(label_weight=0.3))
         train_student(bench, tiny_student(), run, targets, listener)
     return run.run_id
 
@@ -143,7 +143,7 @@ def test_identity_changes_with_what_matters_and_with_nothing_else(bench: Trainin
     teacher = bank.get(tiny_teacher(epochs=1), bench)
 
     def identity(rule: str = "mean_logits", recipe: Recipe | None = None, **settings: float) -> str:
-        targets = soft_targets(bench, Ensemble((teacher,), rule), Distillation(**settings))
+        targets = soft_targets(bench, Ensemble((teacher,), rule), KL(**settings))
         return student_identity(bench, recipe or tiny_student(), targets)
 
     base = identity()

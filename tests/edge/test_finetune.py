@@ -14,7 +14,7 @@ from asc_experiments.edge.quantise import quantise
 from asc_experiments.edge.running import OnnxNetwork
 from asc_experiments.models.cp_mobile import CPMobileBlock
 from asc_experiments.models.folding import fold_batch_norm
-from asc_experiments.training import SceneNetwork, SoftTargets
+from asc_experiments.training import KL, SceneNetwork, SoftTargets
 from asc_experiments.training.loop import predict_logits
 from tests.edge.conftest import graph_of, scramble, scrambled, sounds, tiny
 
@@ -65,7 +65,7 @@ def test_tuned_network_is_an_ordinary_one_and_comes_out_the_same_again(bench: Tr
     before = {name: tensor.clone() for name, tensor in network.model.state_dict().items()}
     clips = len(bench.corpus.clips)
     logits = np.random.default_rng(0).normal(size=(clips, len(network.scenes))).astype(np.float32)
-    targets = SoftTargets(logits, 2.0, 0.02) if is_taught else None
+    targets = SoftTargets(logits, KL(temperature=2.0, label_weight=0.02)) if is_taught else None
     first, again = (fine_tune(bench, network, 1, targets) for _ in range(2))
     kinds = {type(module) for module in first.modules()}
     assert nn.Conv2d in kinds
@@ -82,7 +82,7 @@ def test_tuned_network_loses_less_to_int8(bench: TrainingContext) -> None:
     make_loud(network)
     said = predict_logits(network, bench.clips, np.arange(len(bench.corpus.clips)))
     batches = calibration_batches(network, bench.clips, bench.rows[0])
-    tuned = fine_tune(bench, network, 3, SoftTargets(said, 1.0, 0.0))
+    tuned = fine_tune(bench, network, 3, SoftTargets(said, KL(temperature=1.0, label_weight=0.0)))
     test = bench.corpus.test_rows
     clips = network.frontend(bench.clips.waveforms(test)).numpy()
 

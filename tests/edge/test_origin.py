@@ -12,7 +12,7 @@ from asc_experiments.edge.origin import Origin
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.registry.network_store import log_network
 from asc_experiments.tracking.trials import HELD_OUT, MODEL_ID, TEACHERS
-from asc_experiments.training import SceneNetwork
+from asc_experiments.training import KL, SceneNetwork
 from tests.edge.conftest import Student, scrambled, tiny
 
 
@@ -33,7 +33,7 @@ def test_students_run_split_corpus_and_targets_are_found(student: Student, bench
     assert origin.corpus == bench.store.corpus_digest
     targets = origin.targets(bench)
     assert targets is not None
-    assert (targets.temperature, targets.label_weight) == (3.0, 0.1)
+    assert targets.loss == KL(temperature=3.0, label_weight=0.1)
     teacher = TeacherBank(student.tracking).named(student.teacher)
     assert np.array_equal(targets.logits, Ensemble((teacher,)).logits(bench.corpus.filenames))
 
@@ -58,7 +58,7 @@ def test_student_of_a_trial_learned_from_the_trials_teachers(student: Student, b
     _, model_id = log_model(tracking, trial.run_id)
     targets = Origin.of(tracking, f"models:/{model_id}").targets(bench)
     assert targets is not None
-    assert targets.temperature == 2.0
+    assert targets.loss == KL()
     teacher = TeacherBank(tracking).named(student.teacher)
     expected = Ensemble((teacher,), "mean_probabilities").logits(bench.corpus.filenames)
     assert np.array_equal(targets.logits, expected)

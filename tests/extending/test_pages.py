@@ -23,6 +23,14 @@ USES = {
         "print(tuple(batch.waveforms.shape), bool(batch.waveforms.abs().max() > 0))",
         "(2, 32000) True",
     ),
+    "add-a-loss.md": (
+        "from asc_experiments.training import LOSSES\n"
+        "batch = DistillationBatch(torch.zeros(2, 3), torch.tensor([0, 1]), torch.ones(2, 3))\n"
+        "print(SoftMSE(mse_labels=0).per_clip(batch, nn.Module()).tolist(), *LOSSES)\n"
+        "inside = DistillationBatch(batch.logits, batch.labels, batch.logits, torch.ones(2, 4), (torch.ones(2, 5),))\n"
+        "print(tuple(Cosine().per_clip(inside, Cosine().heads(4, [5])).shape))",
+        "[1.0, 1.0] kl features soft_mse cosine\n(2,)",
+    ),
     "add-a-metric.md": (
         "from asc_experiments.training import score\n"
         "logits, labels = 9.0 * np.eye(2)[[0, 1, 1, 1]], np.array([0, 1, 0, 1])\n"

@@ -13,6 +13,7 @@ from asc_experiments.corpus import Corpus, prepare
 from asc_experiments.corpus.impulse_responses import load_impulse_responses
 from asc_experiments.corpus.segments import Segments
 from asc_experiments.training import (
+    KL,
     Checkpoint,
     ClipSource,
     EpochRecord,
@@ -97,7 +98,7 @@ def test_interrupted_after_every_epoch_it_ends_bit_identical(
     arch: str, distilled: bool, make: Make, corpus: Corpus, tmp_path: Path
 ) -> None:
     logits = np.random.default_rng(0).normal(size=(len(corpus.clips), 10)).astype(np.float32)
-    targets = SoftTargets(logits, 2.0, 0.1) if distilled else None
+    targets = SoftTargets(logits, KL(temperature=2.0, label_weight=0.1)) if distilled else None
 
     def make_this() -> Trainer:
         return make(arch, targets=targets)

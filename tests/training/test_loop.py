@@ -10,7 +10,16 @@ from asc_experiments.base.errors import AscError, NotFiniteError
 from asc_experiments.corpus import Corpus, prepare
 from asc_experiments.corpus.impulse_responses import load_impulse_responses
 from asc_experiments.corpus.segments import Segments
-from asc_experiments.training import ClipSource, EpochReport, Recipe, SceneNetwork, SoftTargets, Trainer, make_recipe
+from asc_experiments.training import (
+    KL,
+    ClipSource,
+    EpochReport,
+    Recipe,
+    SceneNetwork,
+    SoftTargets,
+    Trainer,
+    make_recipe,
+)
 from asc_experiments.training.loop import predict_logits
 
 
@@ -78,7 +87,7 @@ def test_loss_falls_and_training_clips_are_learned(corpus: Corpus, short: tuple[
 def test_student_comes_to_agree_with_its_teacher(corpus: Corpus, short: tuple[ClipSource, np.ndarray]) -> None:
     """A teacher that calls every scene by the next one's name, and no weight on the labels."""
     wrong = (corpus.labels + 1) % 10
-    targets = SoftTargets(8.0 * np.eye(10, dtype=np.float32)[wrong], temperature=2.0, label_weight=0.0)
+    targets = SoftTargets(8.0 * np.eye(10, dtype=np.float32)[wrong], KL(temperature=2.0, label_weight=0.0))
     clips, rows = short
     network = Trainer(learning(), clips, corpus.scenes, soft_targets=targets).fit(rows)
     predicted = predict_logits(network, clips, rows).argmax(axis=1)
@@ -88,13 +97,13 @@ def test_student_comes_to_agree_with_its_teacher(corpus: Corpus, short: tuple[Cl
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_loss_that_is_not_finite_stops_with_a_clear_error(corpus: Corpus, clips: ClipSource, value: float) -> None:
     logits = np.full((len(corpus.clips), 10), value, dtype=np.float32)
-    targets = SoftTargets(logits, temperature=2.0, label_weight=0.5)
+    targets = SoftTargets(logits, KL(temperature=2.0, label_weight=0.5))
     with pytest.raises(NotFiniteError, match=r"became nan in epoch 1; lower the learning_rate"):
         Trainer(tiny("none"), clips, corpus.scenes, soft_targets=targets).fit(corpus.train_rows[:40])
 
 
 def test_mixup_trains_on_labels_and_on_teachers(corpus: Corpus, clips: ClipSource) -> None:
-    targets = SoftTargets(np.zeros((len(corpus.clips), 10), dtype=np.float32), 2.0, 0.5)
+    targets = SoftTargets(np.zeros((len(corpus.clips), 10), dtype=np.float32), KL(temperature=2.0, label_weight=0.5))
     for soft_targets in (None, targets):
         losses: list[float] = []
         trainer = Trainer(tiny("none", mixup_alpha=0.3), clips, corpus.scenes, soft_targets=soft_targets)
@@ -123,7 +132,7 @@ def test_segment_crop_changes_what_is_learned(corpus: Corpus, clips: ClipSource)
 
 
 def test_segment_crop_with_teachers_is_refused(corpus: Corpus, clips: ClipSource) -> None:
-    targets = SoftTargets(np.zeros((len(corpus.clips), 10), dtype=np.float32), 2.0, 0.5)
+    targets = SoftTargets(np.zeros((len(corpus.clips), 10), dtype=np.float32), KL(temperature=2.0, label_weight=0.5))
     with pytest.raises(AscError, match=r"cp_mobile-8-none-s0 segment_crop: needs labels only.*set segment_crop"):
         Trainer(tiny("none", segment_crop=0.5), clips, corpus.scenes, soft_targets=targets)
 

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from asc_experiments.corpus import Corpus, prepare
 from asc_experiments.corpus.impulse_responses import load_impulse_responses
-from asc_experiments.training import ClipSource, SoftTargets, Trainer, make_recipe
+from asc_experiments.training import KL, ClipSource, SoftTargets, Trainer, make_recipe
 
 
 class Waits(TorchDispatchMode):
@@ -45,7 +45,7 @@ def test_epoch_waits_once_however_many_steps_it_has(
     targets = None
     if distilled:
         logits = np.random.default_rng(0).normal(size=(len(corpus.clips), 10)).astype(np.float32)
-        targets = SoftTargets(logits, 2.0, 0.1)
+        targets = SoftTargets(logits, KL(temperature=2.0, label_weight=0.1))
     trainer = Trainer(recipe, clips, corpus.scenes, load_impulse_responses(synth_corpus / "dirs").responses, targets)
     for clips_of_epoch in (16, 48):
         with Waits() as waits:

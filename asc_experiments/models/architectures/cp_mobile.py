@@ -45,6 +45,7 @@ class CPMobileArchitecture(Architecture):
     quantisable = True
     size_settings = ("base_channels", "channels_multiplier", "expansion_rate")
     classifier = "feed_forward.0.weight"
+    head = "feed_forward"
 
     def size(self, settings: Any) -> str:
         """Base channels: what published students are called by."""

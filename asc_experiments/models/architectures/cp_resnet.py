@@ -41,6 +41,7 @@ class CPResNetArchitecture(Architecture):
     quantisable = True
     size_settings = ("base_channels",)
     classifier = "feed_forward.0.weight"
+    head = "feed_forward"
 
     def build(self, n_classes: int, **settings: Any) -> nn.Module:
         """See :class:`~asc_experiments.models.cp_resnet.CPResNet`."""

@@ -72,6 +72,7 @@ class PaSSTArchitecture(Architecture):
     evaluation_clips = 8  # it takes seconds for 32, and a thread would be idle at the end
     size_settings = ("embed_dim", "depth")
     classifier = "head.1.weight"
+    head = "head"
 
     def build(self, n_classes: int, **settings: Any) -> nn.Module:
         """See :class:`~asc_experiments.models.passt.PaSST`."""

@@ -16,6 +16,7 @@ from asc_experiments.augment.augmentations import acting
 from asc_experiments.report.analysis.distillation_gain import student_recipe
 from asc_experiments.report.data.study_runs import StudyRuns, kind_of, number_of, recipe_of
 from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, TRAIN_SPLIT, keys_of
+from asc_experiments.training.losses import LOSS, PUBLISHED, loss_settings
 
 Settings = Mapping[str, Any]
 _SAID_BY = {
@@ -23,7 +24,7 @@ _SAID_BY = {
     "base_channels": "size", "embed_dim": "size", "depth": "size", "num_heads": "size",
 }  # fmt: skip
 """Settings that another one, which is shown, may tell: where each of its values goes with a single one of theirs."""
-_DISTILLATION = ("temperature", "label_weight", "ensemble_rule")
+_DISTILLATION = (*loss_settings(), "ensemble_rule")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def student_differences(study: StudyRuns) -> Differences:
         recipe = student_recipe(study, trial)
         if recipe is not None:
             shown = {name.removeprefix("student."): value for name, value in trial.params.items()}
-            distillation = {name: trial.params.get(name) for name in _DISTILLATION if len(keys_of(trial)) > 0}
+            taught = {LOSS: PUBLISHED, **trial.params}
+            distillation = {name: taught.get(name) for name in _DISTILLATION if len(keys_of(trial)) > 0}
             on = {"train_split": trial.tags.get(TRAIN_SPLIT)}
             rows.append((f"trial {number_of(trial)}", _flat(recipe, shown) | distillation | on))
     return hidden_differences(rows, ("size", "augment", "seed"))

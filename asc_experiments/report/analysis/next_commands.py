@@ -14,6 +14,7 @@ from asc_experiments.report.analysis.distillation_gain import student_recipe
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import HELD_OUT, IMPORTED, RECIPE, STUDENT_SEEDS, TRAIN_SPLIT, keys_of
+from asc_experiments.training.losses import LOSS, LOSSES, PUBLISHED, logged_loss
 
 if TYPE_CHECKING:  # with it comes PyTorch, which a table does not wait for
     from asc_experiments.training import Recipe
@@ -21,7 +22,6 @@ if TYPE_CHECKING:  # with it comes PyTorch, which a table does not wait for
 CORPUS_FOLDER, RESPONSES_FOLDER = "DIR", "IRS"
 """What stands for the corpus's folder and that of impulse responses, which differ from machine to machine."""
 _STUDENT_ARCH = "cp_mobile"
-_PUBLISHED_DISTILLATION = {"temperature": 2.0, "label_weight": 0.02}
 
 
 @dataclass(frozen=True)
@@ -140,12 +140,14 @@ def _settings(recipe: Recipe) -> list[str]:
 
 
 def _distillation(trial: RunRecord) -> list[str]:
-    changed = {}
-    for name, usual in _PUBLISHED_DISTILLATION.items():
-        value = float(trial.params.get(name, usual))
-        if value != usual:
-            changed[name] = value
-    return _assign(changed)
+    """The loss where it is not the published one, and its settings that differ from its defaults."""
+    kind, params = LOSSES.get(trial.params.get(LOSS, PUBLISHED)), trial.params
+    named = {LOSS: params[LOSS]} if LOSS in params else {}
+    if kind is None:
+        return _assign(named)
+    defaults = kind().model_dump()
+    given = logged_loss(params, "trial").model_dump()
+    return _assign(named | {name: value for name, value in given.items() if value != defaults[name]})
 
 
 def _other_seeds(trial: RunRecord, seed: int) -> str:

@@ -14,6 +14,7 @@ from asc_experiments.report.data.study_runs import StudyRuns, kind_of
 from asc_experiments.report.words import counted, duration
 from asc_experiments.statistics import Evidence, Margin, Part, as_one, level, margin, pooled
 from asc_experiments.tracking.trials import TRAINING_CLIPS, keys_of
+from asc_experiments.training.losses import loss_settings
 
 WANTED = 3
 """Networks of each kind from which on a kind can be told from luck."""
@@ -110,7 +111,7 @@ def _differ_by_teachers_alone(study: StudyRuns) -> bool:
         settings = {key: value for key, value in (recipe or {}).items() if key != "seed"}
         recipes.add(json.dumps([settings, trial.tags.get(TRAINING_CLIPS)], sort_keys=True))
         if keys_of(trial):
-            distillations.add((trial.params.get("temperature"), trial.params.get("label_weight")))
+            distillations.add(tuple(trial.params.get(name) for name in loss_settings()))
     return len(recipes) == 1 and len(distillations) <= 1
 
 

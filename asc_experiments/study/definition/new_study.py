@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.distill.student import Distillation
 from asc_experiments.metrics import MACRO_ACCURACY
+from asc_experiments.training.losses import KL
 
 _COMMENTS_AT = 58
 """In characters: where what is said of a line begins, if the line is not longer."""
@@ -57,7 +57,7 @@ def new_study(asked: Questions) -> str:
     augment = asked.augment[0] if len(asked.augment) == 1 else list(asked.augment)
     validation: dict[str, Any] = {"fraction": 0.2}
     validation |= {"hold_out_devices": list(asked.hold_out)} if asked.hold_out else {}
-    distillation = Distillation().model_dump()
+    distillation = KL().model_dump()
     first = "the baseline, on labels alone" if low == 0 else "the baseline"
     lines = [
         ("# Which of these teachers make the best student? studies/README.md says what else a file can hold.", ""),

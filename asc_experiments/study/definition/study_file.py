@@ -158,7 +158,7 @@ class StudyFile(Settings):
         corpus: which of the others are trained on, where that is not all of them.
         ensemble: which teachers a trial may take, how many, and how their logits combine.
         student: settings of the CP-Mobile student.
-        distillation: ``temperature`` and ``label_weight``.
+        distillation: ``temperature`` and ``label_weight``; another ``loss``, and its settings.
         specialise: how each student is fine-tuned for the devices that it was trained on, which test clips then tell;
             without it one network serves all devices.
         enqueue: trials to run first, by parameter; the first of them is the baseline.

@@ -13,7 +13,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
 from asc_experiments.base.progress import say
-from asc_experiments.distill import Distillation, Ensemble, TeacherBank, TrainingContext, train_student
+from asc_experiments.distill import Ensemble, TeacherBank, TrainingContext, train_student
 from asc_experiments.distill.known_students import (
     find_student,
     is_whole,
@@ -43,7 +43,7 @@ from asc_experiments.tracking.trials import (
     adopt_student,
     students_of_cell,
 )
-from asc_experiments.training import Recipe, SoftTargets
+from asc_experiments.training import DistillationLoss, Recipe, SoftTargets
 
 PRUNED_NOTE = "pruned"
 """How the note of a pruned trial's run begins."""
@@ -131,7 +131,7 @@ class SeedJob:
     teachers: tuple[str, ...]
     rule: str
     student: Recipe
-    distillation: Distillation
+    distillation: DistillationLoss
     logs_ensemble: bool = False
     reporter: Reporter | None = None
     cell: str = ""

@@ -32,6 +32,7 @@ from asc_experiments.tracking.client.run import KIND, PARENT
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import REPLICATE_KIND, SEED, TRIAL, finished_trials
 from asc_experiments.training import Recipe
+from asc_experiments.training.losses import LOSSES, PUBLISHED
 from asc_experiments.training.timing import Pace, time_convolution, time_training
 
 
@@ -88,6 +89,10 @@ class StudyPlan:
     values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     student_augments: tuple[str, ...] = ()
     """How students are augmented themselves, whatever their teachers are."""
+    losses: tuple[str, ...] = ()
+    """By which losses students learn from teachers, where that is not by the published one alone."""
+    needs_embeddings: bool = False
+    """Whether one of them needs embeddings, which are computed once of each teacher."""
     luck: str = ""
     """That kinds of teachers of one network cannot be told from its luck, with what three of each would cost."""
 
@@ -126,6 +131,8 @@ class StudyPlan:
             "trainings": sum(training.distinct - training.in_bank for training in self.trainings),
             "hours": round(self.hours, 4),
             "student_augments": list(self.student_augments),
+            "losses": list(self.losses),
+            "needs_embeddings": self.needs_embeddings,
             "luck": self.luck,
             "leak": self.leak,
             "too_many": self.too_many,
@@ -171,6 +178,10 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
     luck = _luck(file, every, trainings)
     planned = replace(planned, leak=bench.corpus.shared_places().note, too_many=space.too_many)
     planned = replace(planned, processors=_processors(), load=os.getloadavg()[0])
+    losses = tuple(sorted({plan.distillation.name for plan in every if plan.teachers}))
+    if losses != (PUBLISHED,):
+        needing = any(LOSSES[name].needs_embeddings for name in losses)
+        planned = replace(planned, losses=losses, needs_embeddings=needing)
     return replace(planned, left_out=tuple(left_out), values=values, student_augments=augments, luck=luck)
 
 

@@ -32,6 +32,7 @@ def plan_table(facts: dict[str, Any]) -> Table:
         _busy(facts),
         *(f"objective: {each['note']}" for each in facts["objectives"]),
         _own_augment(facts),
+        _losses(facts),
     )
     notes += (*_held_out(facts), *_left_out(facts), facts["luck"], facts["leak"])
     return Table(caption, columns(*heads, texts=heads[:2]), rows, tuple(filter(None, notes)))
@@ -73,6 +74,16 @@ def _own_augment(facts: dict[str, Any]) -> str:
     said = f"students are trained with augment {' or '.join(augments)} themselves"
     if augments and "none" not in augments:
         return f"{said}, which can hide what their teachers' augment gives them (student.augment: none shows it)"
+    return said
+
+
+def _losses(facts: dict[str, Any]) -> str:
+    """By which losses students learn, and what that costs besides their trainings."""
+    if not facts["losses"]:
+        return ""
+    said = f"students learn by loss {' or '.join(facts['losses'])}"
+    if facts["needs_embeddings"]:
+        return f"{said}; embeddings of each teacher are computed once, in a pass over the training clips"
     return said
 
 

@@ -39,7 +39,7 @@ def cell_of(bench: TrainingContext, plan: TrialPlan, keys: Sequence[str]) -> str
     if plan.specialise is not None:
         student = specialised_identity(bench, student, plan.specialise)
     rule = plan.rule if len(keys) > 1 else None
-    distillation = plan.distillation.model_dump(mode="json") if keys else None
+    distillation = plan.distillation.identity() if keys else None
     return digest_json([student, list(keys), rule, distillation], length=16)
 
 

@@ -144,7 +144,7 @@ def _params(conclusion: Conclusion) -> dict[str, object]:
     params = {key: value for key, value in settings.items() if key != "seed"}
     params |= {f"search.{key}": value for key, value in conclusion.searched.items()}
     params |= {f"student.{key}": value for key, value in settings.items()}
-    return params | (plan.distillation.model_dump() if plan.teachers else LABELS_ALONE)
+    return params | (plan.distillation.flat() if plan.teachers else LABELS_ALONE)
 
 
 def _trained_on(bench: TrainingContext, conclusion: Conclusion) -> dict[str, object]:

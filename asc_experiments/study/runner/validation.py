@@ -19,6 +19,7 @@ from asc_experiments.corpus import Corpus, ValidationSplit, split_training_fold
 from asc_experiments.corpus.index import HELD_OUT_GROUP
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.bank import check_learnable
+from asc_experiments.distill.embeddings import check_has_embeddings
 from asc_experiments.distill.keys import SCHEMA
 from asc_experiments.distill.training_context import refuse_without_responses
 from asc_experiments.metrics import METRICS, MetricKey, metric_names
@@ -39,6 +40,7 @@ from asc_experiments.study.storage.trial_status import (
 from asc_experiments.tracking.objective import ObjectiveClips, count_objective
 from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import IMPORTED, NUMBER_FORMAT, OBJECTIVE_CLIPS, REFERENCE_DEVICE, TRAINING_CLIPS
+from asc_experiments.training.losses import LOSSES
 
 
 def check_study(space: SearchSpace, bench: TrainingContext, bank: TeacherBank) -> None:
@@ -129,9 +131,10 @@ def _name_values(study: optuna.Study, names: list[str]) -> None:
 
 
 def _packages(space: SearchSpace) -> dict[str, str]:
-    """The packages of a study's architectures that are no part of the program, as ``pip install`` takes them."""
+    """The packages of a study's architectures and losses that are no part of the program, for ``pip install``."""
     sources = {recipe.arch: ARCHITECTURES[recipe.arch].source for recipe in space.recipes}
-    return {arch: source.requirement for arch, source in sources.items() if source is not None}
+    sources |= {name: LOSSES[name].source for name in space.losses}
+    return {name: source.requirement for name, source in sources.items() if source is not None}
 
 
 def refuse_changed(space: SearchSpace, bench: TrainingContext, storage: BaseStorage) -> dict[str, str]:
@@ -239,6 +242,8 @@ def _check_known(study: str, objective: Objective, names: Sequence[str]) -> None
 def _check_banked(key: str, study: StudyFile, bench: TrainingContext, bank: TeacherBank) -> None:
     teacher = bank.named(key)
     check_learnable(teacher, bench)
+    if loss := SearchSpace(study).needs_embeddings:
+        check_has_embeddings(teacher, loss)
     split = teacher.split.normalised()
     if IMPORTED in teacher.record.tags and split == ValidationSplit().normalised():
         say(f"teacher {key} was trained elsewhere, maybe on the clips held out here: validation scores may flatter it")

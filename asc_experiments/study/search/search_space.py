@@ -1,4 +1,4 @@
-"""The search space of a study: from an Optuna trial to an Ensemble of Recipes, a student's Recipe, a Distillation."""
+"""The search space of a study: from an Optuna trial to an Ensemble of Recipes, a student's Recipe, a loss."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Any
 
 from asc_experiments.base.errors import AscError, check_all, errors_of, nearest, together
 from asc_experiments.corpus.train_split import WHOLE_FOLD
-from asc_experiments.distill import Distillation
 from asc_experiments.distill.specialise import Specialisation
 from asc_experiments.models import ARCHITECTURES
+from asc_experiments.models.embedding import head_of
 from asc_experiments.study.definition.ensemble_space import Kind
 from asc_experiments.study.definition.parameter_range import Range, Scalar, Searchable, Searchables, candidates
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.search.grid_subset import balanced_order
 from asc_experiments.study.search.suggestions import Given, Suggests, every_cell, suggest, suggest_all
-from asc_experiments.training import Recipe, make_recipe
+from asc_experiments.training import KL, DistillationLoss, Recipe, make_recipe
 from asc_experiments.training.loop import check_learns_from_logits
+from asc_experiments.training.losses import LOSS, LOSSES, PUBLISHED, parse_loss
 
 SIZE, TEAM, RULE, TRAIN_SPLIT = "ensemble_size", "team", "ensemble_rule", "corpus.train_split"
 _SIZES = {"size"}.union(*(each.settings.model_fields for each in ARCHITECTURES.values())) - {"arch"}
@@ -40,7 +41,7 @@ Queued = tuple[int, dict[str, Scalar]]
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What one trial is: the teachers in a fixed order, how their logits combine, the student, the Distillation.
+    """What one trial is: the teachers in a fixed order, how their logits combine, the student, the loss.
 
     No teachers at all make a student on labels alone.
     """
@@ -48,7 +49,7 @@ class TrialPlan:
     teachers: tuple[Wanted, ...]
     rule: str
     student: Recipe
-    distillation: Distillation
+    distillation: DistillationLoss
     train_split: str = ""
     """The name of the list of clips that teachers and student are trained on; empty where that is the whole fold."""
     first_seed: int | None = None
@@ -68,7 +69,7 @@ class SearchSpace:
     Parameters are called ``ensemble_size``, ``teacher_1`` (the kind), ``teacher_1.cp_resnet.base_channels`` where each
     member is drawn by itself; ``count.cp_resnet`` or ``team``, and ``teachers.cp_resnet.base_channels``, where kinds
     are counted; then ``ensemble_rule``, ``student.base_channels``, ``distillation.temperature``. Those of a kind exist
-    only where that kind was chosen.
+    only where that kind was chosen, and those of a loss where that loss was.
 
     Args:
         study: the study file.
@@ -92,12 +93,40 @@ class SearchSpace:
         student = _student(suggest_all(trial, "student", self.study.student), "student")
         if teachers:
             check_learns_from_logits(student)
-        distillation = Distillation()
-        if teachers:
-            values = suggest_all(trial, "distillation", self.study.distillation)
-            distillation = Distillation.parse(values, "distillation")
+        distillation = self._distillation(trial) if teachers else KL()
         first_seed = student.seed if "seed" in self.study.student else None
         return TrialPlan(teachers, rule, student, distillation, train_split, first_seed, self.study.specialise)
+
+    def _distillation(self, trial: Suggests) -> DistillationLoss:
+        given = self.study.distillation
+        name = str(suggest(trial, f"distillation.{LOSS}", given.get(LOSS, PUBLISHED)))
+        return parse_loss(suggest_all(trial, "distillation", self._settings_of(name)) | {LOSS: name}, "distillation")
+
+    @cached_property
+    def losses(self) -> tuple[str, ...]:
+        """The names of the losses that students may learn by."""
+        return tuple(str(name) for name in candidates(self.study.distillation.get(LOSS, PUBLISHED)))
+
+    @property
+    def needs_embeddings(self) -> str:
+        """The name of a loss that needs embeddings of teachers and student; empty where none does."""
+        return next((name for name in self.losses if name in LOSSES and LOSSES[name].needs_embeddings), "")
+
+    def _settings_of(self, loss: str) -> Searchables:
+        """The settings of one of the losses, and those that none of them has: what is wrong is told where it is read.
+
+        Args:
+            loss: its name.
+        """
+        having = {
+            name: {each for each in self.losses if each in LOSSES and name in LOSSES[each].model_fields}
+            for name in self.study.distillation
+        }
+        return {
+            name: value
+            for name, value in self.study.distillation.items()
+            if name != LOSS and (loss in having[name] or not having[name])
+        }
 
     @cached_property
     def cells(self) -> list[tuple[dict[str, Scalar], TrialPlan]]:
@@ -167,6 +196,7 @@ class SearchSpace:
         wrong = errors_of(
             [partial(self._recipes_of, name, where) for name in self.kinds]
             + [partial(self._check_students, where), partial(self._check_distillations, where)]
+            + [partial(self._check_embeddings, where)]
         )
         told = {each.what for each in wrong}
         given = [(values, "enqueue") for values in study.enqueue]
@@ -187,8 +217,22 @@ class SearchSpace:
                 self.study.specialise.recipe_for(student)
 
     def _check_distillations(self, where: str) -> None:
-        for values in _variants(self.study.distillation):
-            Distillation.parse(values, f"{where}: distillation")
+        place = f"{where}: distillation"
+        for name in self.losses:
+            LOSSES.find(name, place)
+        for name in self.losses:
+            for values in _variants(self._settings_of(name)):
+                parse_loss(values | {LOSS: name}, place)
+
+    def _check_embeddings(self, where: str) -> None:
+        """Refuse networks without embeddings where a loss needs those.
+
+        Raises:
+            AscError: naming the architecture.
+        """
+        if self.needs_embeddings:
+            for arch in sorted({recipe.arch for recipe in self.recipes}):
+                head_of(arch, f"{where}: distillation.loss {self.needs_embeddings}")
 
     def plan_of(self, values: Mapping[str, Scalar], where: str) -> TrialPlan:
         """The plan of given parameters. (Optuna would drop unknown names and use values out of range.)

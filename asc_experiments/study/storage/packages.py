@@ -1,4 +1,4 @@
-"""Which package an architecture is from that is not installed here: studies that were begun with it know."""
+"""Which package an architecture or a loss is from that is not installed here: studies begun with it know."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asc_experiments.study.storage.trial_status import PACKAGES
 
 
 def naming_packages(error: AscError, workspace: Path, storage: str | None) -> AscError:
-    """The error, with the packages of architectures that are not installed, where a study of the storage knows them.
+    """The error, with the packages of architectures and losses that are not installed, where a study knows them.
 
     Args:
         error: what is wrong with a study file.
@@ -31,17 +31,17 @@ def naming_packages(error: AscError, workspace: Path, storage: str | None) -> As
         ]
     except AscError:  # the file's mistake comes first
         return error
-    known = {arch: package for each in told for arch, package in each.items()}
+    known = {name: package for each in told for name, package in each.items()}
     return together(_naming(each, known) for each in error.each())
 
 
 def _naming(error: AscError, known: dict[str, str]) -> AscError:
     if isinstance(error, UnknownNameError) and _is_absent(error) and error.name in known:
         return AscError(
-            error.where, f"architecture '{error.name}' is not installed", f"pip install {known[error.name]}"
+            error.where, f"{error.noun} '{error.name}' is not installed", f"pip install {known[error.name]}"
         )
     return error
 
 
 def _is_absent(error: AscError) -> bool:
-    return isinstance(error, UnknownNameError) and error.noun == "architecture"
+    return isinstance(error, UnknownNameError) and error.noun in ("architecture", "loss")

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from asc_experiments.distill import Distillation
 from asc_experiments.report.analysis.next_commands import student_command, teacher_command
 from asc_experiments.report.data.loading import read_studies
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.training import make_recipe
+from asc_experiments.training import KL, make_recipe
 from tests.report.made import SPLIT, make_study, run
 
 
@@ -83,7 +82,7 @@ def test_other_seeds_are_told() -> None:
 
 
 def test_usual_distillation_is_the_programs(made: StudyRuns) -> None:
-    usual = {name: str(value) for name, value in Distillation().model_dump().items()}
+    usual = {name: str(value) for name, value in KL().model_dump().items()}
     trial = next(trial for trial in made.trials if trial.tags["asc.teachers"])
     line = student_command(made, replace(trial, params={**trial.params, **usual})).line
     assert "temperature" not in line

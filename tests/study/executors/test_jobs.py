@@ -8,15 +8,15 @@ from pathlib import Path
 import optuna
 import pytest
 
-from asc_experiments.distill import Distillation, TrainingContext
+from asc_experiments.distill import TrainingContext
 from asc_experiments.study.executors.jobs import Pruned, Reporter, SeedJob
 from asc_experiments.study.storage.open_storage import open_storage
-from asc_experiments.training import make_recipe
+from asc_experiments.training import KL, make_recipe
 
 
 def job(reporter: Reporter | None) -> SeedJob:
     student = make_recipe("cp_mobile", base_channels=8)
-    return SeedJob("tiny", 0, "seed", "1", "r", ("1f",), "mean_logits", student, Distillation(), True, reporter)
+    return SeedJob("tiny", 0, "seed", "1", "r", ("1f",), "mean_logits", student, KL(), True, reporter)
 
 
 def test_job_travels_with_its_reporter_which_tells_the_same_study(empty_workspace: Path) -> None:

@@ -87,6 +87,14 @@ def test_plan_says_how_students_are_augmented_themselves(make: Callable[..., "Pl
     assert "students are trained with augment fms or none themselves" in plan_table(facts).notes
 
 
+def test_plan_says_by_which_losses_students_learn(make: Callable[..., "Planned"], quick_pace: list[str]) -> None:
+    assert make(sampler="grid").plan().facts()["losses"] == [], "of the published one there is nothing to say"
+    facts = make(sampler="grid", distillation={"loss": ["kl", "features"]}).plan().facts()
+    assert facts["losses"] == ["features", "kl"]
+    said = "students learn by loss features or kl; embeddings of each teacher are computed once, in a pass over the "
+    assert f"{said}training clips" in plan_table(facts).notes
+
+
 def test_grid_is_planned_exactly(make: Callable[..., Planned], quick_pace: list[str]) -> None:
     made = make(sampler="grid", seeds=3)
     plan = made.plan()

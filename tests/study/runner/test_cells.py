@@ -37,6 +37,7 @@ from asc_experiments.tracking.trials import (
     distinct_trials,
     finished_trials,
 )
+from asc_experiments.training import KL
 
 Make = Callable[..., Driver]
 FIRST = 1000
@@ -266,7 +267,7 @@ def test_two_workers_that_want_the_same_student_at_once_train_it_once(
     with made.bench.tracking.run(made.context.experiment_id, "trial 0", "trial") as one:
         job = work.SeedJob(
             "tiny", 0, "seed", made.context.experiment_id, one.run_id, (), "mean_logits",
-            SearchSpace(made.file).plan_of({}, "test").student, work.Distillation(),
+            SearchSpace(made.file).plan_of({}, "test").student, KL(),
         )  # fmt: skip
         made.bench.responses, made.bench.clips  # noqa: B018 - opened once
         monkeypatch.setattr(work, "student_identity", together)

@@ -1,5 +1,6 @@
 """From trials to Recipes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 from optuna.trial import FixedTrial
 
 from asc_experiments.base.errors import AscError
+from asc_experiments.models import ARCHITECTURES
 from asc_experiments.study.definition.study_file import StudyFile, read_study
 from asc_experiments.study.search.search_space import SearchSpace, TrialPlan
-from asc_experiments.training import Recipe
+from asc_experiments.training import KL, Features, Recipe
 
 Write = Callable[..., Path]
 RULES = ["mean_logits", "mean_probabilities"]
@@ -228,6 +230,49 @@ def test_given_parameters_are_checked(values: dict[str, Any], message: str) -> N
     with pytest.raises(AscError, match=rf"^enqueue: {message}") as caught:
         search.plan_of(values, "enqueue")
     assert "\n" not in caught.value.line()
+
+
+def test_settings_of_a_loss_exist_only_where_it_was_chosen() -> None:
+    searched = {"loss": ["kl", "features"], "temperature": [1.0, 2.0], "feature_weight": {"low": 0.01, "high": 1.0}}
+    search = pooled({"counts": {"cpr": 1}}, distillation=searched)
+    search.check("s.yaml")
+    chosen = {"distillation.loss": "kl", "distillation.temperature": 2.0}
+    plan, params = asked(search, chosen)
+    assert (plan.distillation, params) == (KL(temperature=2.0), chosen)
+    chosen = {"distillation.loss": "features", "distillation.temperature": 1.0, "distillation.feature_weight": 0.1}
+    plan, params = asked(search, chosen)
+    assert (plan.distillation, params) == (Features(temperature=1.0, feature_weight=0.1), chosen)
+    grid = pooled({"counts": {"cpr": 1}}, sampler="grid", distillation=searched | {"feature_weight": [0.1, 0.5, 1.0]})
+    losses = [plan.distillation.name for _, plan in grid.cells]
+    assert (losses.count("kl"), losses.count("features")) == (2, 6), "a weight that is not used makes no cells"
+
+
+@pytest.mark.parametrize(
+    ("distillation", "message"),
+    [
+        ({"loss": ["kl", "featurs"]}, "unknown loss 'featurs'; did you mean 'features'"),
+        ({"feature_weight": 0.5}, "loss 'kl' has no 'feature_weight'; remove it, or set loss to features"),
+        ({"loss": ["kl", "features"], "feature_wait": 0.5}, r"unknown key 'feature_wait'; .*'feature_weight'"),
+        (
+            {"loss": "features", "feature_weight": {"low": -1.0, "high": 1.0}},
+            r"'feature_weight' is -1\.0; give at least 0",
+        ),
+    ],
+)
+def test_mistake_in_a_loss_is_told_before_anything_runs(distillation: dict[str, Any], message: str) -> None:
+    with pytest.raises(AscError) as caught:
+        pooled({"counts": {"cpr": 1}}, distillation=distillation).check("s.yaml")
+    told = [error.line() for error in caught.value.each()]
+    assert any(re.match(f"s.yaml: distillation: {message}", line) for line in told), told
+
+
+def test_network_without_embeddings_is_told_where_a_loss_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(ARCHITECTURES["cp_resnet"]), "head", "")
+    pooled({"counts": {"cpr": 1}}).check("s.yaml")
+    with pytest.raises(
+        AscError, match=r"s\.yaml: distillation\.loss features: architecture 'cp_resnet' has no embedding"
+    ):
+        pooled({"counts": {"cpr": 1}}, distillation={"loss": ["kl", "features"]}).check("s.yaml")
 
 
 def test_space_without_parameters_refuses_any() -> None:

@@ -1,9 +1,15 @@
-"""The losses of teachers and students, per clip, so that mixup can weigh them."""
+"""Labels and the ensemble's logits: the loss of the published systems."""
 
 from __future__ import annotations
 
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from asc_experiments.training.losses.loss import DistillationBatch, DistillationLoss, register_loss
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -14,8 +20,10 @@ def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
         labels: ``(batch,)`` int64.
 
     Returns:
-        ``(batch,)``.
+        ``(batch,)``, per clip, so that mixup can weigh them.
     """
+    from torch.nn import functional as F
+
     return F.cross_entropy(logits, labels, reduction="none")
 
 
@@ -38,7 +46,27 @@ def distillation_loss(
     Returns:
         ``(batch,)``.
     """
+    from torch.nn import functional as F
+
     student = F.log_softmax(logits / temperature, dim=-1)
     teacher = F.log_softmax(teacher_logits / temperature, dim=-1)
     divergence = F.kl_div(student, teacher, reduction="none", log_target=True).mean(dim=-1)
     return label_weight * label_loss(logits, labels) + (1 - label_weight) * temperature**2 * divergence
+
+
+@register_loss
+class KL(DistillationLoss):
+    """See :func:`distillation_loss`.
+
+    Attributes:
+        temperature: T, softens both distributions.
+        label_weight: λ, the share of the labels; its published value of 0.02 belongs to a KL averaged over classes.
+    """
+
+    name = "kl"
+    temperature: float = Field(2.0, gt=0, le=100)
+    label_weight: float = Field(0.02, ge=0, le=1)
+
+    def per_clip(self, batch: DistillationBatch, heads: nn.Module) -> Tensor:
+        """``(batch,)``."""
+        return distillation_loss(batch.logits, batch.teacher_logits, batch.labels, self.temperature, self.label_weight)
