@@ -54,6 +54,7 @@ class Architecture(ABC):
         evaluation_clips: clips that a thread takes through the network at a time on a CPU: as many as its cache holds.
         quantisable: whether ``asc export --int8`` knows how to quantise it: convolutions, batch norm and ReLU.
         most_frames: of log-mels that its networks take, where they take no more; 0 for any number.
+        repeated: the setting that counts equal layers which follow each other: a plan times networks of few of them.
         size_settings: names of the settings that decide shapes of tensors, for the advice where weights do not fit.
         classifier: the tensor whose first dimension is the scenes; empty where none is.
         head: the module that makes logits of the embedding: of ``(batch, dims)``, or of ``(batch, dims, mels, frames)``
@@ -78,6 +79,7 @@ class Architecture(ABC):
     evaluates_in_bfloat16: ClassVar[bool] = False
     evaluation_clips: ClassVar[int] = 32
     quantisable: ClassVar[bool] = False
+    repeated: ClassVar[str] = ""
     most_frames: ClassVar[int] = 0
     size_settings: ClassVar[tuple[str, ...]] = ()
     classifier: ClassVar[str] = ""

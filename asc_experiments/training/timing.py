@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from asc_experiments.training.recipe import Recipe
 _FEW_CLIPS, _BATCHES, _CONVOLVED = 8, 2, 64
 _CPU_BATCH = 24
 """A processor is as fast in small batches; a GPU is timed in the Recipe's own."""
-_SLOW_S = 0.4
+_SLOW_S = 0.15
 """A network that takes longer for a few clips is timed on these alone: more take seconds, and gigabytes of memory."""
 
 
@@ -39,6 +40,11 @@ class Pace:
         """
         return epochs * (training * self.training + validation * self.evaluation) + every * self.evaluation
 
+    def beyond(self, other: Pace, times: float) -> Pace:
+        """This one, and so many times what another takes longer."""
+        training = self.training + times * max(0.0, other.training - self.training)
+        return Pace(training, self.evaluation + times * max(0.0, other.evaluation - self.evaluation))
+
 
 def spread(rows: np.ndarray, count: int) -> np.ndarray:
     """So many of these rows, evenly spread over all of them.
@@ -52,7 +58,7 @@ def spread(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def time_training(recipe: Recipe, clips: ClipSource, rows: np.ndarray, make: Callable[[Recipe], Trainer]) -> Pace:
-    """Train on a few clips, and on a few more where that is quick; time what is done a second time.
+    """Train on a few clips several times, and on more of them where that is quick.
 
     Args:
         recipe: what is to be trained; its batches are cut to a size that is quick to time.
@@ -66,11 +72,11 @@ def time_training(recipe: Recipe, clips: ClipSource, rows: np.ndarray, make: Cal
         recipe.model_copy(update={"optimisation": recipe.optimisation.model_copy(update={"batch_size": size})})
     )
     some = spread(rows, _FEW_CLIPS if on_cpu else _BATCHES * size)
-    training = _second_time(lambda: trainer.train_epoch(some), clips.device)
+    training = _seconds(lambda: trainer.train_epoch(some), clips.device)
     if on_cpu and training < _SLOW_S and len(rows) > _FEW_CLIPS:
         some = spread(rows, _BATCHES * size)
-        training = _second_time(lambda: trainer.train_epoch(some), clips.device)
-    evaluation = _second_time(lambda: predict_logits(trainer.network, clips, some), clips.device)
+        training = _seconds(lambda: trainer.train_epoch(some), clips.device)
+    evaluation = _seconds(lambda: predict_logits(trainer.network, clips, some), clips.device)
     return Pace(training / len(some), evaluation / len(some))
 
 
@@ -85,14 +91,16 @@ def time_convolution(responses: np.ndarray, clips: ClipSource, rows: np.ndarray)
     bank = DeviceImpulseResponses(responses, clips.samples).to(clips.device)
     waveforms = clips.waveforms(spread(rows, _CONVOLVED))
     choice = torch.arange(len(waveforms), device=clips.device) % len(bank)
-    return _second_time(lambda: bank(waveforms, choice), clips.device) / len(waveforms)
+    return _seconds(lambda: bank(waveforms, choice), clips.device) / len(waveforms)
 
 
-def _second_time(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds that a piece of work takes when it is done again."""
-    work()
-    before = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - before
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds that a piece of work takes: the median of three times, after one that does not count."""
+    times = []
+    for _ in range(4):
+        before = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - before)
+    return statistics.median(times[1:])

@@ -61,6 +61,7 @@ class PaSSTArchitecture(Architecture):
 
     name = "passt"
     settings = PaSSTSettings
+    repeated = "depth"
     frontend = FrontendShape(n_fft=1024, window=800, hop=320, mels=128)
     published: ClassVar = {
         "epochs": 25, "batch_size": 80, "learning_rate": 1e-5, "weight_decay": 1e-3,
