@@ -154,6 +154,8 @@ def check(
         print_json(facts | {"problems": [vars(problem) for problem in problems]})
     elif facts:
         devices = {f"device {name}": _device(about) for name, about in facts.pop("devices").items()}
+        if per_scene := facts.get("listed_per_scene"):
+            facts["listed_per_scene"] = ", ".join(f"{scene} {clips}" for scene, clips in per_scene.items())
         untold = {"warnings", "decoded"}
         print_facts({name: fact for name, fact in (facts | devices).items() if name not in untold}, str(folder))
         for warning in warnings:
