@@ -86,7 +86,7 @@ class TeacherBank:
             run.end("FAILED", "its logits and its network are damaged")
         else:
             say(f"teacher {key} {found.name}: its logits were damaged; its network has said them again")
-            run.tags({LOGITS_DIGEST: log_logits(run, table)})
+            run.tags({LOGITS_DIGEST: log_logits(run, table, seconds=bench.clip_seconds)})
 
     def once(self, key: str, name: str, lock: AbstractContextManager[object], make: Callable[[], None]) -> Teacher:
         """The Teacher with this key, made now if there is none; another process asking for it waits.
