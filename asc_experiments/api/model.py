@@ -36,6 +36,13 @@ class Model:
         return self._network.scenes
 
     @property
+    def seconds(self) -> float:
+        """How long the windows are that it hears: as long as the clips that it was trained on."""
+        from asc_experiments.corpus.audio import SAMPLE_RATE
+
+        return self._network.samples / SAMPLE_RATE
+
+    @property
     def devices(self) -> tuple[str, ...]:
         """The recording devices that it has networks of their own for; none of most models."""
         return tuple(sorted(self._network.of_devices))
@@ -56,7 +63,7 @@ class Model:
                 with networks for devices ``device``.
             device: that recorded all of the files, for a model with networks for devices.
             device_from: where the device stands in a path: what the group of this regular expression matches.
-            every: in seconds: an answer per second of sound begun every so often, with its ``begin`` and ``end``.
+            every: in seconds: an answer per window begun every so often, with its ``begin`` and ``end``.
 
         Returns:
             A row per sound, in order: of files `file` (and `begin`, `end` in seconds); `scene`; its `probability`; and

@@ -129,7 +129,7 @@ class Study:
             replace: move ``champion`` in any case.
             allow_chance: register a student that does no better than guessing, too.
             max_parameters: a gate: the most parameters.
-            max_macs: the most MACs for one second, counted by ptflops.
+            max_macs: the most MACs for one clip, counted by ptflops.
             max_macs_torchinfo: the same, counted by torchinfo.
             max_bytes: the most bytes of the parameters, as if stored at ``precision``.
             precision: for ``max_bytes``.

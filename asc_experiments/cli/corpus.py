@@ -67,7 +67,9 @@ def import_recordings(
             help="tau or another reader's name; class-folders: one folder per scene; csv.", show_default=False
         ),
     ],
-    clip: Annotated[str, typer.Option(metavar="TIME", help="How long each clip is to be.")] = "1s",
+    clip: Annotated[
+        str, typer.Option(metavar="TIME", help="How long each clip is to be, and what networks then hear.")
+    ] = "1s",
     device_from: Annotated[
         str | None,
         typer.Option(
@@ -120,6 +122,7 @@ def import_recordings(
     left_out = {f"left out: {reason}": count for reason, count in facts["left_out"].items()}
     places = {"places": _folds(facts["places"], "places")}
     counts = {"recordings": facts["recordings"], "clips": _folds(facts["folds"])}
+    counts["clip_seconds"] = facts["clip_seconds"]
     print_facts(counts | places | told | left_out, str(folder))
     echo(f"next: {settings.next('corpus', 'check', folder)}")
 
@@ -181,10 +184,13 @@ def prepare(settings: Settings, folder: Folder, as_json: Json = False) -> None:
     """Decode and resample every clip once, so that trainings start at once."""
     from asc_experiments.corpus import Corpus
     from asc_experiments.corpus import prepare as prepare_store
+    from asc_experiments.corpus.audio import SAMPLE_RATE
 
     corpus = Corpus.open(folder)
     store = prepare_store(corpus, settings.cache)
-    facts = {"clips": len(corpus.clips), "digest": store.corpus_digest, "store": str(store.path)}
+    seconds = store.waveforms.shape[1] / SAMPLE_RATE
+    facts = {"clips": len(corpus.clips), "clip_seconds": seconds}
+    facts |= {"digest": store.corpus_digest, "store": str(store.path)}
     if as_json:
         print_json(facts)
     else:

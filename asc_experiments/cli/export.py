@@ -28,7 +28,9 @@ def export(
     ] = False,
     frontend: Annotated[
         bool,
-        typer.Option(help="Take waveforms (batch, 32000) at 32 kHz; else log-mels (batch, 1, mels, frames)."),
+        typer.Option(
+            help="Take waveforms (batch, samples) of a clip at 32 kHz; else log-mels (batch, 1, mels, frames)."
+        ),
     ] = False,
     corpus: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The corpus to test the file on.", show_default=False)

@@ -70,9 +70,9 @@ def register(
         bool, typer.Option("--allow-chance", help="Register a student that does no better than guessing, too.")
     ] = False,
     max_parameters: Annotated[int | None, _gate("Most parameters.", min=1)] = None,
-    max_macs: Annotated[int | None, _gate("Most MACs for one second, counted by ptflops.", min=1)] = None,
+    max_macs: Annotated[int | None, _gate("Most MACs for one clip, counted by ptflops.", min=1)] = None,
     max_macs_torchinfo: Annotated[
-        int | None, _gate("Most MACs for one second, counted by torchinfo (DCASE since 2024: 30000000).", min=1)
+        int | None, _gate("Most MACs for one clip, counted by torchinfo (DCASE, of 1 s: 30000000).", min=1)
     ] = None,
     max_bytes: Annotated[
         int | None,
@@ -198,7 +198,7 @@ def predict(
     ] = None,
     every: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="An answer, with its times, per second of sound begun every TIME, say 1s."),
+        typer.Option(metavar="TIME", help="An answer, with its times, per window begun every TIME, say 1s."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="The device that recorded all of them, for a model with networks for devices.")

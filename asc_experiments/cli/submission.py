@@ -109,7 +109,7 @@ def _outputs(
     precision: Precision | None,
 ) -> dict[str, Any]:
     from asc_experiments.base.errors import AscError
-    from asc_experiments.submission import Author, EvaluationSet, write_meta
+    from asc_experiments.submission import Author, EvaluationSet, check_length, write_meta
     from asc_experiments.submission.meta import SPLITS
     from asc_experiments.tracking.registry.network_store import fetch_network
 
@@ -118,6 +118,8 @@ def _outputs(
     named, opened = [Author.parse(each) for each in authors], EvaluationSet.open(evaluation)
     tracking = settings.tracking()
     networks = {uri: fetch_network(tracking, uri) for uri in model_uris}
+    for network in networks.values():
+        check_length(network)
     systems = _systems(settings, model_uris)
     packed = _packed(networks[model_uris[0]], precision)
     inner = output / "task1" / str(label)  # as the organisers' validator takes it in a ZIP file

@@ -50,6 +50,11 @@ _USUAL_RATE = 384_000
 _of_thread = threading.local()
 
 
+def in_seconds(samples: int) -> str:
+    """How long so many samples at 32 kHz last, as people read it: ``10 s``, ``0.5 s``."""
+    return f"{samples / SAMPLE_RATE:g} s"
+
+
 class _Bytes(io.BytesIO):
     """A file in memory for libsndfile, which damaged headers make seek to places that do not exist."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from asc_experiments.base.errors import AscError, Problem
 from asc_experiments.base.progress import progress
+from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.corpus.decoding import Decoded, decode_all, measure_all, uneven
 from asc_experiments.corpus.index import Corpus, misplaced, read_index
 from asc_experiments.corpus.train_split import read_train_split
@@ -30,8 +31,8 @@ def check_corpus(
             what is silent, louder than full scale, or damaged behind its header. By default where that takes seconds.
 
     Returns:
-        Facts about the corpus (counts of clips, scenes, devices, groups, places; warnings, as lines) and all
-        problems found.
+        Facts about the corpus (how long most clips are; counts of clips, scenes, devices, groups, places; warnings,
+        as lines) and all problems found.
     """
     corpus, problems = read_index(root)
     if corpus is None:
@@ -46,6 +47,9 @@ def check_corpus(
             advance()
     problems += [clip.problem for clip in decoded if clip.problem] + uneven(corpus.filenames, decoded)
     facts = corpus_facts(corpus) | {"decoded": deep}
+    lengths = Counter(clip.samples for clip in decoded if clip.problem is None)
+    if lengths:
+        facts = {"clip_seconds": lengths.most_common(1)[0][0] / SAMPLE_RATE} | facts
     if loud := _above_full_scale(corpus, decoded):
         facts["warnings"].append(loud.line())
     listed = {}

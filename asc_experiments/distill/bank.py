@@ -18,7 +18,7 @@ from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.evidence import log_evidence
-from asc_experiments.tracking.trials import CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
+from asc_experiments.tracking.trials import CLIP_SECONDS, CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
 from asc_experiments.tracking.ui.table_view import page_view
 
 if TYPE_CHECKING:  # with them comes PyTorch, which a list of teachers does not wait for
@@ -86,7 +86,7 @@ class TeacherBank:
             run.end("FAILED", "its logits and its network are damaged")
         else:
             say(f"teacher {key} {found.name}: its logits were damaged; its network has said them again")
-            run.tags({LOGITS_DIGEST: log_logits(run, table)})
+            run.tags({LOGITS_DIGEST: log_logits(run, table, seconds=bench.clip_seconds)})
 
     def once(self, key: str, name: str, lock: AbstractContextManager[object], make: Callable[[], None]) -> Teacher:
         """The Teacher with this key, made now if there is none; another process asking for it waits.
@@ -174,7 +174,7 @@ class TeacherBank:
         with self.tracking.run(self.experiment_id, name, "teacher", tags, key=key) as run:
             trained = train_network(bench, recipe, run, f"teacher {name}", key)
             model_id = log_network(run, trained.network)
-            digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits))
+            digest = log_logits(run, LogitTable(bench.corpus.filenames, trained.logits), seconds=bench.clip_seconds)
             metrics = bench.scorecards(trained.logits)
             run.metrics(metrics, step=recipe.optimisation.epochs, model_id=model_id)
             log_evidence(run, bench.evidence([trained.logits]))
@@ -204,7 +204,9 @@ def check_learnable(teacher: Teacher, bench: TrainingContext) -> None:
     """
     where = f"teacher {teacher.key}"
     if teacher.record.tags[CORPUS] != bench.store.corpus_digest:
-        raise AscError(where, "was trained on another corpus", "give --corpus that one, or other keys")
+        heard, last = float(teacher.record.tags.get(CLIP_SECONDS, bench.clip_seconds)), bench.clip_seconds
+        of = "" if heard == last else f", whose clips last {heard:g} s, and those of {bench.corpus.root} {last:g} s"
+        raise AscError(where, f"was trained on another corpus{of}", "give --corpus that one, or other keys")
     ours = bench.train_split.digest if bench.train_split else None
     is_known = IMPORTED not in teacher.record.tags or teacher.train_split is not None  # else nobody said
     if is_known and teacher.training_clips != ours:
@@ -217,11 +219,11 @@ def check_learnable(teacher: Teacher, bench: TrainingContext) -> None:
         raise AscError(where, what, "train it again")
 
 
-def log_logits(run: Run, table: LogitTable, name: str = LOGITS) -> str:
-    """Store a table of logits as an artifact of a run; returns the file's digest."""
+def log_logits(run: Run, table: LogitTable, name: str = LOGITS, seconds: float | None = None) -> str:
+    """Store a table of logits, with the length of its clips, as an artifact of a run; returns the file's digest."""
     with tempfile.TemporaryDirectory(prefix="asc-") as folder:
         path = Path(folder, Path(name).name)
-        table.save(path)
+        table.save(path, seconds)
         run.file(path, str(Path(name).parent))
         return digest_file(path)
 

@@ -64,11 +64,14 @@ class Published:
         """Read a state dict; see :func:`import_network`.
 
         Raises:
-            AscError: if the file cannot be read, holds no such network, or a tensor does not fit.
+            AscError: if the file cannot be read, holds no such network, or a tensor does not fit; or the network cannot
+                take the corpus's clips.
         """
         weights = read_state_dict(path, device)
         sizes = infer_size(arch, weights, settings, path)
-        network = SceneNetwork(make_recipe(arch, augment, **(sizes | dict(settings))), bench.corpus.scenes)
+        recipe = make_recipe(arch, augment, **(sizes | dict(settings)))
+        bench.check_length(recipe)
+        network = SceneNetwork(recipe, bench.corpus.scenes, bench.clip_samples)
         load_weights(network, weights, path)
         origin = path.name + (f", device {device}" if device else "")
         name = name or "-".join(filter(None, (path.stem, device)))
@@ -220,6 +223,9 @@ def import_logits(
         named = read_logit_file(source)
     else:
         named = logits_of_table(source, where)
+    if named.seconds not in (None, bench.clip_seconds):
+        what = f"holds logits of clips of {named.seconds:g} s, and those of {bench.corpus.root} last"
+        raise AscError(where, f"{what} {bench.clip_seconds:g} s", "give the --corpus that they are of")
     if clips is not None:
         named = with_clips(named, clips, where)
     named = as_logits(named, probabilities, where)
@@ -271,7 +277,7 @@ def _log_logits(
     bench: TrainingContext, run: Run, name: str, table: LogitTable, model_id: str | None = None, kind: str = "teacher"
 ) -> dict[str, float]:
     """Log what a Teacher is asked for, and the Scorecards of the splits that it has logits for; their metrics."""
-    digest = log_logits(run, table)
+    digest = log_logits(run, table, seconds=bench.clip_seconds)
     logits = table.of(bench.corpus.filenames, "", set(bench.corpus.filenames))
     metrics = bench.scorecards(logits)
     run.metrics(metrics, model_id=model_id)

@@ -27,6 +27,7 @@ from asc_experiments.training.weights import read_tensors
 _CLIPS = ("filename", "file", "clip", "filenames", "files", "clips")
 """What a column, or an array, of clip names is called."""
 _SCENES, _VALUES = ("scenes", "scene_labels", "classes", "columns"), ("logits", "values")
+_SECONDS = ("seconds", "clip_seconds")
 _IGNORED = ("scene_label", "identifier", "source_label", "device_id", "device", "scene", "probability", "index")
 """Columns of TAU's tables and of predictions that stand beside the scenes'."""
 _SHAPE = "(rows of meta.csv, scenes)"
@@ -42,18 +43,21 @@ class NamedLogits:
         values: ``(rows, columns)`` float32.
         clips: the name of each row's clip; None where none stand beside them.
         scenes: the scene of each column; None where none stand beside them.
+        seconds: how long the clips are; None where nothing says it.
     """
 
     values: np.ndarray
     clips: tuple[str, ...] | None = None
     scenes: tuple[str, ...] | None = None
+    seconds: float | None = None
 
 
 def read_logit_file(path: Path) -> NamedLogits:
     """Read logits of any of the formats, with the names that stand beside them.
 
     ``.csv``, ``.tsv`` and ``.parquet`` hold a column ``filename`` and one per scene; ``.npz`` the arrays ``logits``,
-    and where they are named ``filenames`` and ``scenes``; ``.npy``, ``.pt`` and ``.safetensors`` the numbers alone.
+    and where they are named ``filenames``, ``scenes``, and the ``seconds`` of a clip; ``.npy``, ``.pt`` and
+    ``.safetensors`` the numbers alone.
 
     Raises:
         AscError: if it is none of these, or holds no table of numbers.
@@ -258,7 +262,8 @@ def _of_arrays(path: Path) -> NamedLogits:
     if values is None:
         raise AscError(path, f"has no array 'logits' among {_some(sorted(arrays))}", "name it so")
     clips, scenes = (_texts(_pick(arrays, names)) for names in (_CLIPS, _SCENES))
-    found = NamedLogits(_matrix(values, path), clips, scenes)
+    seconds = _pick(arrays, _SECONDS)
+    found = NamedLogits(_matrix(values, path), clips, scenes, _number(seconds))
     for what, names, axis in (("clip names", clips, 0), ("scenes", scenes, 1)):
         if names is not None and len(names) != found.values.shape[axis]:
             numbers = f"{found.values.shape[axis]} {'rows' if axis == 0 else 'columns'} of logits"
@@ -281,6 +286,11 @@ def _pick(arrays: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray 
 
 def _texts(names: np.ndarray | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(map(str, names.ravel().tolist()))
+
+
+def _number(array: np.ndarray | None) -> float | None:
+    is_one = array is not None and array.size == 1 and array.dtype.kind in "fiu"
+    return float(array.item()) if array is not None and is_one else None
 
 
 def _is_float(content: object) -> bool:

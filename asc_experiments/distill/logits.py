@@ -65,9 +65,16 @@ class LogitTable:
         names = tuple(name for name, keep in zip(self.filenames, kept, strict=True) if keep)
         return LogitTable(names, self.values[kept])
 
-    def save(self, path: Path) -> None:
-        """Write an ``.npz`` file that loads without pickle; the same table gives the same bytes."""
+    def save(self, path: Path, seconds: float | None = None) -> None:
+        """Write an ``.npz`` file that loads without pickle; the same table gives the same bytes.
+
+        Args:
+            path: of the file.
+            seconds: how long the clips are, for whoever imports the file; left out where it is None.
+        """
         arrays = {"filenames": np.array(self.filenames), "values": self.values}
+        if seconds is not None:
+            arrays["seconds"] = np.array([seconds])
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, array in arrays.items():
                 buffer = io.BytesIO()

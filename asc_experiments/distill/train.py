@@ -17,6 +17,7 @@ from asc_experiments.metrics import DEVICE, SCENE, MetricKey
 from asc_experiments.tracking import Run
 from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.tracking.trials import (
+    CLIP_SECONDS,
     EPOCH,
     EPOCH_SECONDS,
     MACHINE,
@@ -137,14 +138,14 @@ def train_split_params(bench: TrainingContext) -> dict[str, object]:
 
 def log_setting(bench: TrainingContext, run: Run, recipe: Recipe) -> None:
     """Log a Recipe, what its network costs, and the corpus as a run's setting."""
-    complexity = complexity_of(recipe, bench.corpus.scenes)
+    complexity = complexity_of(recipe, bench.corpus.scenes, bench.clip_samples)
     run.params(recipe.flat() | {"augment": recipe.augment, "size": recipe.size} | train_split_params(bench))
     run.metrics({f"complexity/{name}": count for name, count in asdict(complexity).items()})
     log_corpus(bench, run)
 
 
 def log_corpus(bench: TrainingContext, run: Run) -> None:
-    """Log the corpus as the run's dataset, by its own digest, and the machine."""
+    """Log the corpus as the run's dataset, by its own digest, how long its clips are, and the machine."""
     training, validation = bench.rows
     counts = {"training": len(training), "validation": len(validation), "test": len(bench.corpus.test_rows)}
     profile = json.dumps({f"{split}_clips": count for split, count in counts.items()})
@@ -153,7 +154,8 @@ def log_corpus(bench: TrainingContext, run: Run) -> None:
     made_up = {SYNTHETIC: f"{bench.corpus.label_noise:g}"} if bench.corpus.is_synthetic else {}
     shared = bench.corpus.shared_places(np.concatenate([training, validation]))
     leak = {SHARED_PLACES: shared.to_tag()} if shared.places else {}
-    run.tags({MACHINE: describe_machine(best_device())} | made_up | leak)
+    clips = {CLIP_SECONDS: f"{bench.clip_seconds:g}"}
+    run.tags({MACHINE: describe_machine(best_device())} | clips | made_up | leak)
 
 
 def _record(bench: TrainingContext, report: EpochReport) -> EpochRecord:

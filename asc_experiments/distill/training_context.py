@@ -21,7 +21,7 @@ from asc_experiments.base.liveness import lock_folder
 from asc_experiments.base.locks import Locks, lock_path
 from asc_experiments.base.ownership import show_life_in
 from asc_experiments.corpus import Corpus, ValidationSplit, WaveformStore, prepare, split_training_fold
-from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.corpus.audio import SAMPLE_RATE, in_seconds
 from asc_experiments.corpus.impulse_responses import ImpulseResponses, load_impulse_responses
 from asc_experiments.corpus.index import HELD_OUT_GROUP, REFERENCE_FILE
 from asc_experiments.corpus.segments import Segments, find_segments
@@ -221,7 +221,7 @@ class TrainingContext:
             AscError: if it needs some and there are none, or an augmentation of it cannot act, or its network cannot
                 take clips of this length.
         """
-        self._check_length(recipe)
+        self.check_length(recipe)
         self._check_augmentation(recipe)
         if not recipe.needs_impulse_responses:
             return None
@@ -229,15 +229,24 @@ class TrainingContext:
             refuse_without_responses(recipe.name)
         return self.responses
 
-    def _check_length(self, recipe: Recipe) -> None:
+    @property
+    def clip_samples(self) -> int:
+        """How long the corpus's clips are, at 32 kHz."""
+        return int(self.store.waveforms.shape[1])
+
+    @property
+    def clip_seconds(self) -> float:
+        """The same in seconds."""
+        return self.clip_samples / SAMPLE_RATE
+
+    def check_length(self, recipe: Recipe) -> None:
         """Refuse clips that are too short or too long for a network, before anything is trained.
 
         Raises:
             AscError: if they are.
         """
-        samples = int(self.store.waveforms.shape[1])
-        if limit := ARCHITECTURES[recipe.arch].limit(samples):
-            lasting = f"those of {self.corpus.root} last {samples / SAMPLE_RATE:g} s"
+        if limit := ARCHITECTURES[recipe.arch].limit(self.clip_samples):
+            lasting = f"those of {self.corpus.root} last {in_seconds(self.clip_samples)}"
             remedy = "cut them with asc corpus import, or take another architecture"
             raise AscError(recipe.name, f"{recipe.arch} takes clips of {limit}, and {lasting}", remedy)
 

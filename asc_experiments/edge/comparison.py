@@ -11,7 +11,6 @@ from onnx import ModelProto
 from torch import Tensor
 
 from asc_experiments.base.progress import progress
-from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.distill import TrainingContext
 from asc_experiments.edge.running import OnnxNetwork
 from asc_experiments.training import ClipSource, SceneNetwork
@@ -49,7 +48,7 @@ def compare(
     """
     running = {name: OnnxNetwork(file) for name, file in files.items()}
     logits: dict[str, list[np.ndarray]] = {name: [] for name in (PYTORCH, *files)}
-    for waveforms in _noise() if bench is None else _test_clips(bench):
+    for waveforms in _noise(network.samples) if bench is None else _test_clips(bench):
         with torch.inference_mode():
             log_mels = network.frontend(waveforms)
             logits[PYTORCH].append(network.model(log_mels).numpy())
@@ -64,8 +63,8 @@ def compare(
 
 
 def one_input(network: SceneNetwork, frontend: bool) -> np.ndarray:
-    """A second of noise as a file takes it, ``(1, …)``."""
-    waveform = next(_noise())[:1]
+    """A clip of noise as a file takes it, ``(1, …)``."""
+    waveform = next(_noise(network.samples))[:1]
     with torch.inference_mode():
         return np.asarray((waveform if frontend else network.frontend(waveform)).numpy())
 
@@ -85,9 +84,9 @@ def calibration_batches(network: SceneNetwork, clips: ClipSource, rows: np.ndarr
         ]
 
 
-def _noise() -> Iterator[Tensor]:
+def _noise(samples: int) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(0)
-    yield _NOISE * torch.randn(8, SAMPLE_RATE, generator=generator)
+    yield _NOISE * torch.randn(8, samples, generator=generator)
 
 
 def _test_clips(bench: TrainingContext) -> Iterator[Tensor]:

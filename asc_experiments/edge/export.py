@@ -16,12 +16,12 @@ from asc_experiments.distill import TrainingContext
 from asc_experiments.edge.compact import Bytes, bytes_of, compact
 from asc_experiments.edge.comparison import Compared, calibration_batches, compare, one_input
 from asc_experiments.edge.finetune import fine_tune
-from asc_experiments.edge.graph import frontend_graph, joined, name_scenes, network_graph
+from asc_experiments.edge.graph import describe, frontend_graph, joined, network_graph
 from asc_experiments.edge.order import FINE_TUNED, FLOAT, INT8, Order
 from asc_experiments.edge.origin import Origin
 from asc_experiments.edge.quantise import quantise
 from asc_experiments.edge.running import Latency, time_one
-from asc_experiments.models import Complexity, measure_complexity
+from asc_experiments.models import Complexity
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.registry.network_store import fetch_network
 from asc_experiments.training import SceneNetwork
@@ -41,8 +41,9 @@ class Exported:
         run: the id of the run that it was logged to; None where it was not.
         file_bytes: of the whole file.
         bytes: of the network, without its frontend, and what they are spent on.
-        complexity: parameters, and MACs for one second, by two rules: batch norm is not folded.
+        complexity: parameters, and MACs for one clip, by two rules: batch norm is not folded.
         latency: on this machine.
+        seconds: how long a clip is, which MACs and latency are of, and which the file takes.
         compared: every file that was made, with PyTorch.
     """
 
@@ -54,6 +55,7 @@ class Exported:
     bytes: Bytes
     complexity: Complexity
     latency: Latency
+    seconds: float
     compared: Compared
 
 
@@ -79,7 +81,7 @@ def export_network(
         bench = None
         if order.corpus is not None:
             bench = open_bench(origin.split or ValidationSplit())
-            order.check_corpus(bench, origin)
+            order.check_corpus(bench, network, origin)
         graphs = _graphs(network, bench, origin, order)
         files = _files(network, graphs, order.frontend)
         name, file = list(files.items())[-1]
@@ -91,8 +93,9 @@ def export_network(
             None if order.device else _loggable(origin, bench),
             len(content),
             bytes_of(graphs[name]),
-            measure_complexity(network.model, network.frontend.shape.mels, network.frontend.frames(SAMPLE_RATE)),
+            network.complexity(),
             time_one(file, one_input(network, order.frontend)),
+            network.samples / SAMPLE_RATE,
             compare(network, files, order.frontend, bench),
         )
         write(content)
@@ -105,27 +108,27 @@ def _graphs(
 ) -> dict[str, ModelProto]:
     """The graphs of the network without its frontend by their formats, the one that was ordered last."""
     if not order.int8 or bench is None:
-        return {FLOAT: network_graph(network.model, network.frontend)}
+        return {FLOAT: network_graph(network.model, network.frontend, network.samples)}
     targets = None
     if order.finetune:
         targets = origin.targets(bench)
         bench.responses_for(network.recipe)  # refuse before minutes of work
     batches = calibration_batches(network, bench.clips, bench.rows[0])
-    graphs = {INT8: compact(quantise(network_graph(network.model, network.frontend), batches))}
+    graphs = {INT8: compact(quantise(network_graph(network.model, network.frontend, network.samples), batches))}
     if order.finetune:
         tuned = fine_tune(bench, network, order.finetune, targets)
-        graphs[FINE_TUNED] = compact(quantise(network_graph(tuned, network.frontend), batches))
+        graphs[FINE_TUNED] = compact(quantise(network_graph(tuned, network.frontend, network.samples), batches))
     return graphs
 
 
 def _files(network: SceneNetwork, graphs: Mapping[str, ModelProto], frontend: bool) -> dict[str, ModelProto]:
-    """The graphs as they are written: behind the frontend where it is wanted, with the scenes' names."""
+    """The graphs as they are written: behind the frontend where it is wanted, with what it says of itself."""
     files = dict(graphs)
     if frontend:
-        before = frontend_graph(network.frontend)
+        before = frontend_graph(network.frontend, network.samples)
         files = {name: joined(before, graph) for name, graph in graphs.items()}
     for file in files.values():
-        name_scenes(file, network.scenes)
+        describe(file, network.scenes, network.samples)
     return files
 
 

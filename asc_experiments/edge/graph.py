@@ -20,32 +20,33 @@ from asc_experiments.models import LogMel
 from asc_experiments.models.folding import fold_batch_norm
 
 WAVEFORMS, LOG_MELS, LOGITS = "waveforms", "log_mels", "logits"
-"""``(batch, 32000)`` at 32 kHz in [-1, 1]; ``(batch, 1, mels, frames)``; ``(batch, scenes)``."""
+"""``(batch, samples)`` at 32 kHz in [-1, 1]; ``(batch, 1, mels, frames)``; ``(batch, scenes)``."""
 OPSET, IR_VERSION = 20, 10
 """Of every graph here."""
 _BANK = "bank"
 _EXPORTER = "torch.onnx._internal.exporter._registration"
 
 
-def network_graph(model: nn.Module, frontend: LogMel) -> ModelProto:
+def network_graph(model: nn.Module, frontend: LogMel, samples: int = SAMPLE_RATE) -> ModelProto:
     """Log-mels to logits, batch norm folded into the convolutions.
 
     Args:
         model: a trained network without its frontend; it is not changed.
-        frontend: gives the shape of the log-mels of one second.
+        frontend: gives the shape of the log-mels of a clip.
+        samples: how long a clip is, at 32 kHz.
     """
     folded = fold_batch_norm(model).cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    log_mels = torch.zeros(2, 1, frontend.shape.mels, frontend.frames(SAMPLE_RATE))
+    log_mels = torch.zeros(2, 1, frontend.shape.mels, frontend.frames(samples))
     return _graph(folded, log_mels, LOG_MELS, LOGITS)
 
 
-def frontend_graph(frontend: LogMel) -> ModelProto:
-    """Waveforms of one second to log-mels.
+def frontend_graph(frontend: LogMel, samples: int = SAMPLE_RATE) -> ModelProto:
+    """Waveforms of so many samples at 32 kHz to log-mels.
 
     The spectrum comes from ONNX's STFT operator. A windowed DFT basis in its place would be 51 MB of constants, a
     hundred times the network's, and takes four times as long.
     """
-    graph = _graph(copy.deepcopy(frontend).cpu().eval(), torch.zeros(2, SAMPLE_RATE), WAVEFORMS, LOG_MELS)
+    graph = _graph(copy.deepcopy(frontend).cpu().eval(), torch.zeros(2, samples), WAVEFORMS, LOG_MELS)
     _store_sparse(graph.graph, _BANK)
     return compose.add_prefix(graph, "frontend.", rename_inputs=False, rename_outputs=False)
 
@@ -56,9 +57,10 @@ def joined(frontend: ModelProto, network: ModelProto) -> ModelProto:
     return compose.merge_models(frontend, network, io_map=io_map, producer_name=network.producer_name)
 
 
-def name_scenes(graph: ModelProto, scenes: tuple[str, ...]) -> None:
-    """Write the scenes' names into a file's metadata as JSON, in the order of the logits."""
-    helper.set_model_props(graph, {"scenes": json.dumps(scenes, ensure_ascii=False)})
+def describe(graph: ModelProto, scenes: tuple[str, ...], samples: int = SAMPLE_RATE) -> None:
+    """Write into a file's metadata the scenes' names as JSON, in the order of the logits, and a clip's seconds."""
+    about = {"scenes": json.dumps(scenes, ensure_ascii=False), "seconds": f"{samples / SAMPLE_RATE:g}"}
+    helper.set_model_props(graph, about)
 
 
 def _graph(module: nn.Module, example: Tensor, input_name: str, output_name: str) -> ModelProto:

@@ -8,7 +8,7 @@ from pathlib import Path
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.base.progress import say
 from asc_experiments.corpus import Corpus
-from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.corpus.audio import in_seconds
 from asc_experiments.distill import TrainingContext
 from asc_experiments.edge.origin import Origin
 from asc_experiments.models import ARCHITECTURES
@@ -91,15 +91,15 @@ class Order:
             whose = f"the model {'has' if other in network.scenes else 'lacks'} '{other}'"
             raise AscError(self.corpus, f"has other scenes than the model: {whose}", "give the corpus it was made for")
 
-    def check_corpus(self, bench: TrainingContext, origin: Origin) -> None:
+    def check_corpus(self, bench: TrainingContext, network: SceneNetwork, origin: Origin) -> None:
         """Refuse a corpus that the model cannot be tested or trained on.
 
         Raises:
             AscError: naming the corpus or the option.
         """
-        seconds = bench.clips.samples / SAMPLE_RATE
-        if seconds != 1:
-            raise AscError(bench.corpus.root, f"has clips of {seconds:g} s", "an exported file hears one second")
+        if bench.clip_samples != network.samples:
+            what = f"has clips of {in_seconds(bench.clip_samples)}, and the model hears {in_seconds(network.samples)}"
+            raise AscError(bench.corpus.root, what, "give a corpus of that length: asc corpus import --clip cuts one")
         ours = bench.train_split.digest if bench.train_split else None
         if self.int8 and origin.training_clips != ours:
             what = f"the model was trained on {origin.train_split or 'the whole fold'}"

@@ -1,4 +1,4 @@
-"""Run an exported file in onnxruntime: its logits, and how long one second of sound takes."""
+"""Run an exported file in onnxruntime: its logits, and how long one clip takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WARM_UP, _REPEATS = 20, 200
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds for one second of sound, batch 1, one thread.
+    """Milliseconds for one clip, batch 1, one thread.
 
     Attributes:
         median_ms: half of the repeats were faster.
@@ -47,12 +47,12 @@ class OnnxNetwork:
         self._input = self._session.get_inputs()[0].name
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
-        """Waveforms ``(batch, 32000)`` or log-mels ``(batch, 1, mels, frames)`` to logits ``(batch, scenes)``."""
+        """Waveforms ``(batch, samples)`` or log-mels ``(batch, 1, mels, frames)`` to logits ``(batch, scenes)``."""
         return np.asarray(self._session.run(None, {self._input: inputs})[0])
 
 
 def time_one(model: ModelProto, inputs: np.ndarray, repeats: int = _REPEATS) -> Latency:
-    """How long a file takes on this machine for one second of sound, with one thread.
+    """How long a file takes on this machine for one clip, with one thread.
 
     Args:
         model: the file.

@@ -30,6 +30,7 @@ def facts(exported: Exported) -> dict[str, Any]:
 def summary(exported: Exported) -> dict[str, str]:
     """An export's facts as people read them."""
     size, latency, costs = exported.bytes, exported.latency, exported.complexity
+    clip = "one second" if exported.seconds == 1 else f"one clip of {exported.seconds:g} s"
     shown = {
         "file": str(exported.file),
         "bytes": f"{exported.file_bytes:,}",
@@ -37,10 +38,10 @@ def summary(exported: Exported) -> dict[str, str]:
         "bytes, network": f"{size.network:,}",
         "bytes, weights": f"{size.weights:,}" + (f", and {size.scales:,} of scales" if size.scales else ""),
         "parameters": f"{costs.parameters:,}",
-        "MACs (ptflops)": f"{costs.macs:,} for one second",
-        "MACs (torchinfo)": f"{costs.macs_torchinfo:,} for one second, DCASE's rule",
+        "MACs (ptflops)": f"{costs.macs:,} for {clip}",
+        "MACs (torchinfo)": f"{costs.macs_torchinfo:,} for {clip}, DCASE's rule",
         "latency": f"{latency.median_ms:.2f} ms (80 % within {latency.fast_ms:.2f} to {latency.slow_ms:.2f} ms)",
-        "": f"median of {latency.repeats} seconds of sound, onnxruntime, one thread, batch 1, this machine",
+        "": f"median of {latency.repeats} times {clip}, onnxruntime, one thread, batch 1, this machine",
     }
     if exported.format == FLOAT:
         on = "the test fold" if exported.compared.scorecards else "noise"

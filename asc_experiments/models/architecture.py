@@ -51,10 +51,13 @@ class Architecture(ABC):
             ``dir_probability`` and ``fms_probability`` are those that ``--augment dirfms`` switches on.
         evaluates_in_bfloat16: whether a processor that multiplies bfloat16 computes logits in it. It pays where a
             network waits for products (transformers), not where it waits for memory (convolutions).
-        evaluation_clips: clips that a thread takes through the network at a time on a CPU: as many as its cache holds.
+        evaluation_clips: clips of a second that a thread takes through the network at a time on a CPU: as many as its
+            cache holds.
         quantisable: whether ``asc export --int8`` knows how to quantise it: convolutions, batch norm and ReLU.
         most_frames: of log-mels that its networks take, where they take no more; 0 for any number.
         repeated: the setting that counts equal layers which follow each other: a plan times networks of few of them.
+        least_frames: of log-mels that its networks take: fewer would leave nothing to convolve or to pool.
+        most_frames: the same, where they take no more; 0 for any number.
         size_settings: names of the settings that decide shapes of tensors, for the advice where weights do not fit.
         classifier: the tensor whose first dimension is the scenes; empty where none is.
         head: the module that makes logits of the embedding: of ``(batch, dims)``, or of ``(batch, dims, mels, frames)``
@@ -80,6 +83,7 @@ class Architecture(ABC):
     evaluation_clips: ClassVar[int] = 32
     quantisable: ClassVar[bool] = False
     repeated: ClassVar[str] = ""
+    least_frames: ClassVar[int] = 1
     most_frames: ClassVar[int] = 0
     size_settings: ClassVar[tuple[str, ...]] = ()
     classifier: ClassVar[str] = ""
@@ -98,8 +102,9 @@ class Architecture(ABC):
 
     def limit(self, samples: int) -> str:
         """What its networks take where that is not waveforms of this length at 32 kHz; empty where they take it."""
-        if samples < self.frontend.least_samples:
-            return f"at least {self.frontend.least_samples / _RATE:.3g} s"
+        least = max(self.frontend.least_samples, self.frontend.samples(self.least_frames))
+        if samples < least:
+            return f"at least {least / _RATE:.3g} s"
         if 0 < self.most_frames < self.frontend.frames(samples):
             return f"at most {self.most_frames * self.frontend.hop / _RATE:g} s"
         return ""

@@ -6,7 +6,7 @@ pre-emphasis and normalisation, with a periodic window and filters that are tria
 and 2025 task 1).
 
 A spectrum of one second takes a megabyte, and reading and writing it takes longer than computing it. So a processor
-does a few clips at a time from beginning to end, which stay in its cache; a GPU does all at once.
+does a few seconds at a time from beginning to end, which stay in its cache; a GPU does all at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from asc_experiments.models.frontend_shape import LOG_OFFSET, FrontendShape
 from asc_experiments.models.mel import Block, dense, mel_blocks
 from asc_experiments.models.threads import for_each
 
-_CLIPS_AT_A_TIME = 4
+_SECONDS_AT_A_TIME = 4
 
 FRONTENDS: dict[str, FrontendShape] = {name: each.frontend for name, each in ARCHITECTURES.items()}
 """The frontend of each architecture."""
@@ -111,7 +111,8 @@ class LogMel(nn.Module):
                 of_block = torch.matmul(block.weights, power[:, block.first_bin : block.first_bin + bins])
                 into[:, block.first_mel : block.first_mel + mels] = of_block
 
-        for_each(compute, zip(waveforms.split(_CLIPS_AT_A_TIME), mel.split(_CLIPS_AT_A_TIME), strict=True))
+        clips_at_a_time = max(1, _SECONDS_AT_A_TIME * self.sample_rate // waveforms.shape[1])
+        for_each(compute, zip(waveforms.split(clips_at_a_time), mel.split(clips_at_a_time), strict=True))
         return mel
 
     def _power(self, waveforms: Tensor) -> Tensor:

@@ -58,6 +58,10 @@ class FrontendShape:
         """How many frames a waveform of that many samples gives."""
         return (samples - self._lost) // self.hop + 1
 
+    def samples(self, frames: int) -> int:
+        """The shortest waveform that gives so many frames."""
+        return (frames - 1) * self.hop + self._lost
+
     @property
     def _lost(self) -> int:
         """Samples that pre-emphasis takes off."""

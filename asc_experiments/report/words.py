@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from asc_experiments.metrics import ACCURACY, DG, is_part_of_one
 from asc_experiments.statistics.permutation import FEWEST, Effect
+from asc_experiments.tracking import RunRecord
+from asc_experiments.tracking.trials import clip_seconds
 
 MOST_ROWS = 100
 """What a table shows of thousands of trials; ``csv`` and ``json`` hold them all."""
@@ -61,6 +63,12 @@ def units(n: int | None, unit: str) -> str:
     """
     one, several = unit.split("/")
     return several if n is None else counted(n, one, several)
+
+
+def clip_in_words(run: RunRecord) -> str:
+    """What a run's MACs are for: ``one second``, or ``one clip of 10 s``."""
+    seconds = clip_seconds(run)
+    return "one second" if seconds == 1 else f"one clip of {seconds:g} s"
 
 
 def counted(n: int, thing: str, things: str = "") -> str:

@@ -3,7 +3,7 @@
 from asc_experiments.submission.evaluation import EvaluationSet, write_output
 from asc_experiments.submission.label import Label
 from asc_experiments.submission.meta import Author, write_meta
-from asc_experiments.submission.package import LIMITS, Packed, pack, write_package
+from asc_experiments.submission.package import LIMITS, Packed, check_length, pack, write_package
 
 __all__ = [
     "LIMITS",
@@ -11,6 +11,7 @@ __all__ = [
     "EvaluationSet",
     "Label",
     "Packed",
+    "check_length",
     "pack",
     "write_meta",
     "write_output",

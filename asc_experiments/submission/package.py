@@ -18,7 +18,7 @@ import soundfile
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import Corpus
-from asc_experiments.corpus.audio import SAMPLE_RATE
+from asc_experiments.corpus.audio import SAMPLE_RATE, in_seconds
 from asc_experiments.models.complexity import count_by_torchinfo
 from asc_experiments.submission.label import Label
 from asc_experiments.tracking.registry.network_store import copy_code
@@ -77,9 +77,10 @@ def pack(network: SceneNetwork, precision: Precision | None = None, limits: Limi
         limits: of each network.
 
     Raises:
-        AscError: if it does not fit, with what it costs.
+        AscError: if it does not fit, with what it costs; or hears clips of another length than the challenge's.
     """
-    mels, frames = network.frontend.shape.mels, network.frontend.frames(SAMPLE_RATE)
+    check_length(network)
+    mels, frames = network.frontend.shape.mels, network.frames
     tried = []
     for each in PRECISIONS if precision is None else (precision,):
         for folded in (False, True):
@@ -92,6 +93,17 @@ def pack(network: SceneNetwork, precision: Precision | None = None, limits: Limi
     what = f"does not fit into {limits.bytes:,} bytes and {limits.macs:,} MACs: {'; '.join(tried)}"
     remedy = "register a smaller student" if precision in (None, "int8") else "omit --precision"
     raise AscError(network.recipe.name_but_seed, what, remedy)
+
+
+def check_length(network: SceneNetwork) -> None:
+    """Refuse a network of clips of another length than the challenge's.
+
+    Raises:
+        AscError: if it is one.
+    """
+    if network.samples != SAMPLE_RATE:
+        what = f"hears clips of {in_seconds(network.samples)}, and the challenge's last 1 s"
+        raise AscError(network.recipe.name_but_seed, what, "train one on clips of 1 s: asc corpus import --clip 1s")
 
 
 def write_package(packed: Packed, label: Label, folder: Path, source: str, corpus: Corpus | None = None) -> None:

@@ -51,6 +51,9 @@ MACHINE, SAMPLER = "asc.machine", "asc.sampler"
 """What a run was trained on, such as ``CPU: EPYC, 2 threads``; how a study's trials are chosen, such as ``grid``."""
 SYNTHETIC = "asc.synthetic"
 """Of a run on a corpus of made-up sounds: what part of its training clips carries a wrong label on purpose."""
+CLIP_SECONDS = "asc.clip_seconds"
+"""How long the corpus's clips are, which the run's MACs are counted for; runs of versions before it do not say, and
+counted one second."""
 SHARED_PLACES = "asc.shared_places"
 """Of a run some of whose test clips are from places that it was trained on: how many places, and clips of how many, as
 JSON; runs of versions before it do not say."""
@@ -88,6 +91,11 @@ _SEARCHED = "search."
 _EQUALS = 20
 """How many of the best trials are looked at for the earliest of equals."""
 LABELS_ALONE = {"teachers": "labels alone", "ensemble_size": 0}
+
+
+def clip_seconds(run: RunRecord) -> float:
+    """How long the clips are that a run's MACs were counted for."""
+    return float(run.tags.get(CLIP_SECONDS, 1))
 
 
 def spread_of(name: str) -> str:

@@ -1,7 +1,7 @@
 """Classify sounds of any length and sampling rate with a trained network: waveforms, sound files, folders of them.
 
-A network hears windows of one second, the training clips' length; what it says of a longer sound is the mean of its
-probabilities over windows.
+A network hears windows of the length of the clips that it was trained on (one second in TAU22); what it says of a
+longer sound is the mean of its probabilities over windows, and a shorter one is repeated.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from asc_experiments.corpus.audio import SAMPLE_RATE, SOUND_SUFFIXES, at_full_sc
 from asc_experiments.training.network import SceneNetwork
 
 T = TypeVar("T")
-_WINDOWS_AT_A_TIME = 16
-"""Fastest on a CPU: of fewer each costs half as much again, and more do not fit into its cache."""
+_SECONDS_AT_A_TIME = 16
+"""So many windows of one second are fastest on a CPU: of fewer each costs half as much again, and more do not fit into
+its cache."""
 _NAMED = 5
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".yaml", ".yml")
 _LOWEST_RATE = 100
@@ -116,7 +117,7 @@ def classify_files(
         device_of: the device that recorded a file, where it is known and the network has others for devices.
     """
     logits_of = _folded(network)
-    for group in in_groups(map(_read, paths), lambda sound: sound.windows):
+    for group in in_groups((_read(path, network.samples) for path in paths), lambda sound: sound.windows):
         said: dict[int, np.ndarray] = {}
         for device in logits_of:
             own = [sound for sound in group if not sound.error and _device(network, device_of(sound.path)) == device]
@@ -143,10 +144,10 @@ def _device(network: SceneNetwork, device: str | None) -> str | None:
 def classify_along(
     network: SceneNetwork, paths: Iterable[Path], every: float, device_of: DeviceOf = no_device
 ) -> Iterator[Prediction]:
-    """Classify windows of one second of each file, begun at equal distances; as :func:`classify_files` otherwise.
+    """Classify windows of each file, begun at equal distances; as :func:`classify_files` otherwise.
 
-    A file that does not end with a window has one more, which reaches back from its end; a shorter one than a second
-    is one window, repeated.
+    A file that does not end with a window has one more, which reaches back from its end; a shorter one than a window
+    is one, repeated.
 
     Args:
         network: in evaluation mode.
@@ -154,27 +155,28 @@ def classify_along(
         every: seconds from the beginning of a window to that of the next.
         device_of: as for :func:`classify_files`.
     """
-    of_devices = _folded(network)
+    of_devices, length = _folded(network), network.samples
+    at_a_time = windows_at_a_time(length)
     for path in paths:
         logits_of = of_devices[_device(network, device_of(path))]
         samples, error = _heard(path)
         if error:
             yield Prediction(path, error=error)
             continue
-        begins = _begins(len(samples), round(every * SAMPLE_RATE))
-        for first in range(0, len(begins), _WINDOWS_AT_A_TIME):
-            batch = begins[first : first + _WINDOWS_AT_A_TIME]
-            cut = np.concatenate([windows(samples[begin : begin + SAMPLE_RATE]) for begin in batch])
+        begins = _begins(len(samples), round(every * SAMPLE_RATE), length)
+        for first in range(0, len(begins), at_a_time):
+            batch = begins[first : first + at_a_time]
+            cut = np.concatenate([windows(samples[begin : begin + length], length) for begin in batch])
             for begin, probabilities in zip(batch, scene_probabilities(logits_of, cut), strict=True):
-                end = min(begin + SAMPLE_RATE, len(samples))
+                end = min(begin + length, len(samples))
                 said = _prediction(network, path, probabilities)
                 last = begin == begins[-1]
                 yield replace(said, begin=begin / SAMPLE_RATE, end=end / SAMPLE_RATE, is_last=last)
 
 
-def _begins(samples: int, step: int) -> list[int]:
-    """Where windows of a second begin, in samples."""
-    last = max(0, samples - SAMPLE_RATE)
+def _begins(samples: int, step: int, length: int) -> list[int]:
+    """Where windows of a length begin, all in samples."""
+    last = max(0, samples - length)
     begins = list(range(0, last + 1, max(1, step)))
     return begins if begins[-1] == last else [*begins, last]
 
@@ -186,13 +188,13 @@ def _prediction(network: SceneNetwork, path: Path, probabilities: np.ndarray) ->
 
 
 def classify(network: SceneNetwork, samples: np.ndarray) -> np.ndarray:
-    """The mean probabilities over windows of one second; ``(scenes,)``.
+    """The mean probabilities over a network's windows; ``(scenes,)``.
 
     Args:
         network: in evaluation mode.
         samples: ``(samples,)`` float32 at 32 kHz, of any length above zero.
     """
-    return classify_windows(network.folded(), [windows(samples)])[0]
+    return classify_windows(network.folded(), [windows(samples, network.samples)])[0]
 
 
 def classify_windows(logits_of: Callable[[Tensor], Tensor], sounds: Sequence[np.ndarray]) -> np.ndarray:
@@ -200,10 +202,10 @@ def classify_windows(logits_of: Callable[[Tensor], Tensor], sounds: Sequence[np.
 
     Args:
         logits_of: a network in evaluation mode, say :meth:`SceneNetwork.folded`.
-        sounds: at least one; of each the windows ``(windows, 32000)`` float32 at 32 kHz, at least one.
+        sounds: at least one; of each the windows ``(windows, samples)`` float32 at 32 kHz, at least one.
     """
     together = sounds[0] if len(sounds) == 1 else np.concatenate(sounds)
-    batches = np.array_split(together, -(-len(together) // _WINDOWS_AT_A_TIME))
+    batches = np.array_split(together, -(-len(together) // windows_at_a_time(together.shape[1])))
     probabilities = np.concatenate([scene_probabilities(logits_of, batch) for batch in batches])
     ends = np.cumsum([len(sound) for sound in sounds])
     return np.stack([part.mean(axis=0) for part in np.split(probabilities, ends[:-1])])
@@ -215,9 +217,14 @@ def scene_probabilities(logits_of: Callable[[Tensor], Tensor], waveforms: np.nda
     return logits_of(torch.from_numpy(np.array(waveforms))).softmax(dim=-1).double().numpy()
 
 
-def heard_windows(samples: np.ndarray, rate: int) -> np.ndarray:
-    """What a network hears of a recording: ``(windows, 32000)`` float32 at 32 kHz; see :func:`heard`."""
-    return windows(heard(samples, rate))
+def heard_windows(samples: np.ndarray, rate: int, length: int = SAMPLE_RATE) -> np.ndarray:
+    """What a network hears of a recording: ``(windows, length)`` float32 at 32 kHz; see :func:`heard`."""
+    return windows(heard(samples, rate), length)
+
+
+def windows_at_a_time(length: int) -> int:
+    """How many windows of a length, in samples, go through a network together."""
+    return max(1, _SECONDS_AT_A_TIME * SAMPLE_RATE // length)
 
 
 def heard(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -265,17 +272,18 @@ def in_groups(items: Iterable[T], windows_of: Callable[[T], np.ndarray]) -> Iter
     count = 0
     for item in items:
         group.append(item)
-        count += max(1, len(windows_of(item)))
-        if count >= _WINDOWS_AT_A_TIME:
+        cut = windows_of(item)
+        count += max(1, len(cut))
+        if count >= windows_at_a_time(cut.shape[1]):
             yield group
             group, count = [], 0
     if group:
         yield group
 
 
-def _read(path: Path) -> _Sound:
+def _read(path: Path, length: int) -> _Sound:
     samples, error = _heard(path)
-    return _Sound(path, np.empty((0, SAMPLE_RATE), dtype=np.float32) if error else windows(samples), error)
+    return _Sound(path, np.empty((0, length), dtype=np.float32) if error else windows(samples, length), error)
 
 
 def _heard(path: Path) -> tuple[np.ndarray, str]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from asc_experiments.augment import AugmentationContext, Augmenter, DeviceImpulseResponses
 from asc_experiments.augment.settings import switched_on
 from asc_experiments.base.errors import AscError, NotFiniteError
+from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.corpus.segments import Segments
 from asc_experiments.models import ARCHITECTURES
 from asc_experiments.models.embedding import head_of, hearing
@@ -27,7 +28,7 @@ from asc_experiments.training.schedule import cosine_factor, learning_rate_facto
 from asc_experiments.training.teaching import SoftTargets, Teaching
 
 _GPU_CLIPS = 512
-"""Clips at a time in evaluation on a GPU; on a CPU an architecture says how many, per thread."""
+"""Clips of a second at a time in evaluation on a GPU; on a CPU an architecture says how many, per thread."""
 
 
 def check_learns_from_logits(recipe: Recipe) -> None:
@@ -89,7 +90,7 @@ class Trainer:
         self.recipe = recipe
         self.clips = clips
         self.rng = np.random.default_rng(recipe.seed)
-        self.network = SceneNetwork(recipe, scenes).to(clips.device)
+        self.network = SceneNetwork(recipe, scenes, clips.samples).to(clips.device)
         if start is not None:
             self.network.model.load_state_dict(start)
         elif recipe.pretrained != "none":
@@ -267,7 +268,8 @@ def predict_embeddings(network: SceneNetwork, clips: ClipSource, rows: np.ndarra
 def _in_batches(network: SceneNetwork, clips: ClipSource, count: int, compute: Callable[[slice], None]) -> None:
     """Have something computed of so many clips, as many at a time as suits the network and the device."""
     on_gpu = clips.device.type == "cuda"
-    size = _GPU_CLIPS if on_gpu else ARCHITECTURES[network.recipe.arch].evaluation_clips
+    of_a_second = _GPU_CLIPS if on_gpu else ARCHITECTURES[network.recipe.arch].evaluation_clips
+    size = max(1, of_a_second * SAMPLE_RATE // clips.samples)  # of longer clips fewer fit into a cache or a GPU
 
     def do(first: int) -> None:
         with autocast(network.recipe, clips.device, training=False):

@@ -31,18 +31,20 @@ class SceneNetwork(nn.Module):
     Args:
         recipe: decides architecture and size.
         scenes: the scenes' names, in the order of the logits.
+        samples: how long the clips are that it is trained on, at 32 kHz: the windows that it hears afterwards.
 
     Attributes:
         of_devices: the networks that were made of this one for a device each, by the device's name; of the same scenes
             and shape. Empty where one network serves all.
     """
 
-    def __init__(self, recipe: Recipe, scenes: tuple[str, ...]) -> None:
+    def __init__(self, recipe: Recipe, scenes: tuple[str, ...], samples: int = SAMPLE_RATE) -> None:
         super().__init__()
         shape = recipe.network.model_dump(exclude={"pretrained"})  # where training starts is no part of the network
         arch = shape.pop("arch")
         self.recipe = recipe
         self.scenes = scenes
+        self.samples = samples
         self.of_devices: dict[str, SceneNetwork] = {}  # in a dict they are no part of this one's parameters
         self.frontend = LogMel.for_arch(arch)
         self.model = build_model(arch, n_classes=len(scenes), **shape)
@@ -51,6 +53,15 @@ class SceneNetwork(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:
         """``(batch, samples)`` float at 32 kHz to logits ``(batch, scenes)``."""
         return self.model(self.frontend(waveforms))
+
+    @property
+    def frames(self) -> int:
+        """Of the log-mels of one clip."""
+        return self.frontend.frames(self.samples)
+
+    def complexity(self) -> Complexity:
+        """Parameters, and MACs for one clip, counted on this very network."""
+        return measure_complexity(self.model, self.frontend.shape.mels, self.frames)
 
     def for_device(self, device: str | None) -> SceneNetwork:
         """The network for recordings of a device: this one where there is none of its own, or the device is unknown."""
@@ -67,16 +78,16 @@ class SceneNetwork(nn.Module):
 
 
 @functools.lru_cache(maxsize=256)
-def complexity_of(recipe: Recipe, scenes: tuple[str, ...]) -> Complexity:
-    """What a Recipe's network costs for one second of sound, without training it."""
+def complexity_of(recipe: Recipe, scenes: tuple[str, ...], samples: int = SAMPLE_RATE) -> Complexity:
+    """What a Recipe's network costs for one clip of so many samples at 32 kHz, without training it."""
     with torch.random.fork_rng(devices=[]):
-        network = SceneNetwork(recipe, scenes)
-    return measure_complexity(network.model, network.frontend.shape.mels, network.frontend.frames(SAMPLE_RATE))
+        return SceneNetwork(recipe, scenes, samples).complexity()
 
 
 def save_network(network: SceneNetwork, folder: Path) -> None:
     """Write a network's description and weights into an existing folder, with the networks made of it for devices."""
     description: dict[str, Any] = {"recipe": network.recipe.model_dump(mode="json"), "scenes": list(network.scenes)}
+    description["samples"] = network.samples
     source = ARCHITECTURES[network.recipe.arch].source
     if source is not None:
         description["source"] = source.model_dump()
@@ -97,6 +108,8 @@ def _save_weights(network: SceneNetwork, path: Path) -> None:
 def load_network(folder: Path) -> SceneNetwork:
     """Read a network from its folder, in evaluation mode on the CPU.
 
+    One that an earlier version wrote does not say how long its clips were, and hears one second, as it did there.
+
     Raises:
         AscError: if the files are missing, damaged, or do not fit together, or a package that they need is missing.
     """
@@ -114,7 +127,7 @@ def load_network(folder: Path) -> SceneNetwork:
 
 
 def _with_weights(recipe: Recipe, description: Mapping[str, Any], path: Path) -> SceneNetwork:
-    network = SceneNetwork(recipe, tuple(description["scenes"]))
+    network = SceneNetwork(recipe, tuple(description["scenes"]), int(description.get("samples", SAMPLE_RATE)))
     network.model.load_state_dict(load_file(path))
     return network
 

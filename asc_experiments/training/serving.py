@@ -1,6 +1,6 @@
 """What serves a stored network: a table of waveforms in, a table of scenes with their probabilities out.
 
-Rows have any length and any sampling rate; each is heard as a sound file is.
+Rows have any length and any sampling rate; each is heard as a sound file is, in windows of the network's own length.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ScenePredictor:
         for device, rows in self._by_network(sounds).items():
             logits_of = self._general if device is None else self._logits_of[device]
             done = 0
-            for group in in_groups(_windows_of(sounds, rows), lambda windows: windows):
+            for group in in_groups(_windows_of(sounds, rows, self.network.samples), lambda windows: windows):
                 table[rows[done : done + len(group)]] = classify_windows(logits_of, group)
                 done += len(group)
         columns: dict[str, Any] = {
@@ -100,14 +100,14 @@ def _as_table(waveforms: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({WAVEFORM: list(waveforms)})
 
 
-def _windows_of(sounds: pd.DataFrame, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The windows of each of some rows."""
+def _windows_of(sounds: pd.DataFrame, rows: np.ndarray, length: int) -> Iterator[np.ndarray]:
+    """The windows of each of some rows, of a length in samples."""
     for row in rows.tolist():
         rate = sounds[SAMPLING_RATE].iloc[row] if SAMPLING_RATE in sounds else None
-        yield _windows(sounds[WAVEFORM].iloc[row], rate, row)
+        yield _windows(sounds[WAVEFORM].iloc[row], rate, row, length)
 
 
-def _windows(waveform: Any, rate: Any, row: int) -> np.ndarray:
+def _windows(waveform: Any, rate: Any, row: int, length: int) -> np.ndarray:
     where, remedy = f"row {row}", f"correct '{WAVEFORM}' or '{SAMPLING_RATE}' there"
     try:
         samples = np.asarray(waveform, dtype=np.float32)
@@ -116,7 +116,7 @@ def _windows(waveform: Any, rate: Any, row: int) -> np.ndarray:
     if samples is None or samples.ndim != 1:
         raise AscError(where, f"'{WAVEFORM}' is no list of numbers", "give the samples of one channel, in [-1, 1]")
     try:
-        return heard_windows(samples, _whole(rate))
+        return heard_windows(samples, _whole(rate), length)
     except ValueError as error:
         raise AscError(where, str(error), remedy) from None
 

@@ -162,6 +162,7 @@ def test_good_corpus_has_facts_and_no_problems(synth_corpus: Path) -> None:
     facts, problems = check_corpus(synth_corpus)
     assert problems == []
     assert (facts["clips"], facts["training_clips"], facts["test_clips"]) == (200, 130, 70)
+    assert facts["clip_seconds"] == 1.0
     assert len(facts["scenes"]) == 10
     assert facts["devices"]["a"]["group"] == "real"
     assert facts["devices"]["s5"]["group"] == "unseen"

@@ -91,6 +91,18 @@ def test_ten_second_recordings_of_a_published_corpus_become_clips_in_its_folds(
     assert np.abs(clip - stereo[9 * RATE :].mean(axis=1)).max() <= 2**-24
 
 
+@pytest.mark.parametrize(("seconds", "clips"), [(10.0, 6), (5.0, 12), (0.5, 120)])
+def test_corpus_of_clips_of_any_length_says_how_long_they_are(
+    tau20: Callable[..., Path], tmp_path: Path, cache: Path, seconds: float, clips: int
+) -> None:
+    folder = tmp_path / "corpus"
+    done = import_corpus(Order(tau20(), folder, "tau", seconds))
+    assert (done.facts()["clip_seconds"], done.facts()["clips"]) == (seconds, clips)
+    facts, problems = check_corpus(folder)
+    assert (problems, facts["clip_seconds"]) == ([], seconds)
+    assert prepare(Corpus.open(folder), cache).waveforms.shape == (clips, 32_000 * seconds)
+
+
 def test_clips_are_the_samples_of_their_recording(folders: Path, tmp_path: Path, cache: Path) -> None:
     order = Order(folders, tmp_path / "corpus", "class-folders", 0.5, DEVICE, PLACE)
     done = import_corpus(order)
@@ -238,6 +250,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "keep": ({"split": "keep"}, "--split keep: folders of scenes have no folds"),
     "column": ({"split": "fold=1"}, "--split fold=1: names a column, which only a table has"),
     "one place": ({"place_from": "(park|bus)"}, "bus: the scene has one place, and needs one in each fold"),
+    "no sound": ({"clip_seconds": 1e-5}, "is less than 0.05 s"),
     "too long": ({"clip_seconds": 60.0}, "has no recording to import that lasts 60 s"),
     "no source": ({"source": Path("nowhere")}, "nowhere: does not exist"),
     "table is a folder": ({"layout": "csv"}, "is a folder; give the table itself"),

@@ -11,6 +11,7 @@ import soundfile
 import torch
 
 from asc_experiments.corpus import Corpus
+from asc_experiments.corpus.importing import Order, import_corpus
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.edge.running import OnnxNetwork
 from asc_experiments.tracking import Tracking
@@ -172,6 +173,18 @@ def test_corpus_of_other_scenes_is_refused(asc: Asc, student: Student, tmp_path:
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert "has other scenes than the model: the model has 'airport'" in result.err
     assert not file.exists()
+
+
+def test_corpus_of_clips_of_another_length_is_refused(
+    asc: Asc, student: Student, synth_corpus: Path, tmp_path: Path
+) -> None:
+    order = Order(synth_corpus, tmp_path / "corpus", "tau", clip_seconds=0.5)
+    import_corpus(order)
+    wanted = ("--int8", "--corpus", order.folder, "-o", tmp_path / "a.onnx", "--workspace", student.workspace)
+    result = asc("export", student.uri, *wanted)
+    assert (result.code, result.err.count("error: ")) == (2, 1)
+    assert f"{order.folder}: has clips of 0.5 s, and the model hears 1 s; give a corpus of that length" in result.err
+    assert not (tmp_path / "a.onnx").exists()
 
 
 def test_transformer_is_not_quantised(asc: Asc, workspace: Path, synth_corpus: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from onnx import ModelProto
 from torch import nn
 
 from asc_experiments.corpus import Corpus, prepare
-from asc_experiments.edge.graph import joined, name_scenes
+from asc_experiments.edge.graph import describe, frontend_graph, joined, network_graph
 from asc_experiments.edge.running import OnnxNetwork
 from asc_experiments.models.folding import fold_batch_norm
 from asc_experiments.training import Recipe, make_recipe
@@ -44,6 +44,22 @@ def test_logits_are_pytorchs_for_batches_of_any_size(arch: str, frontend: bool) 
     for count in (1, 2, 5):
         assert difference(recipe, model, sounds(count), frontend) < PARITY
     assert difference(recipe, model, torch.zeros(1, 32_000), frontend) < PARITY
+
+
+@pytest.mark.parametrize("samples", [16_000, 64_000])
+@pytest.mark.parametrize("arch", TINY)
+def test_graph_of_clips_of_another_length_takes_these_and_says_so(arch: str, samples: int) -> None:
+    network = scrambled(TINY[arch])
+    graph = network_graph(network.model, network.frontend, samples)
+    taken = [1, network.frontend.shape.mels, network.frontend.frames(samples)]
+    assert [each.dim_value for each in graph.graph.input[0].type.tensor_type.shape.dim[1:]] == taken
+    model = joined(frontend_graph(network.frontend, samples), graph)
+    describe(model, network.scenes, samples)
+    assert {entry.key: entry.value for entry in model.metadata_props}["seconds"] == f"{samples / 32_000:g}"
+    waveforms = sounds(2).repeat(1, 2)[:, :samples]
+    with torch.no_grad():
+        expected = network(waveforms).numpy()
+    assert np.abs(OnnxNetwork(model).logits(waveforms.numpy()) - expected).max() < PARITY
 
 
 @settings(max_examples=15, deadline=None)
@@ -89,7 +105,7 @@ def test_folding_leaves_the_network_as_it_was() -> None:
 def test_file_tells_the_scenes_and_nothing_of_the_machine() -> None:
     recipe = TINY["cp_mobile"]
     model = joined(frontend_of(recipe), graph_of(recipe))
-    name_scenes(model, ("bus", "plaça"))
+    describe(model, ("bus", "plaça"))
     assert json.loads({entry.key: entry.value for entry in model.metadata_props}["scenes"]) == ["bus", "plaça"]
     content = model.SerializeToString()
     for part in (b"site-packages", b".py", Path(__file__).parents[2].as_posix().encode()):

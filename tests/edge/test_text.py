@@ -13,7 +13,7 @@ from asc_experiments.edge.text import accuracy_table, advice, facts, summary
 from asc_experiments.models import Complexity
 
 
-def exported(**accuracies: float) -> Exported:
+def exported(seconds: float = 1.0, **accuracies: float) -> Exported:
     """An export that reached these accuracies; the last one is the file's."""
     cards = {
         name: {"accuracy/overall": value, "accuracy/device/s4": value, "device_generalization": 0.1}
@@ -23,7 +23,7 @@ def exported(**accuracies: float) -> Exported:
     return Exported(
         Path("a.onnx"), format, "m-1", None, 139_000, Bytes(126_988, 4_300, 139_000),
         Complexity(126_952, 28_889_088, 28_893_268, 507_808),
-        Latency(0.6, 0.5, 0.9, 200), Compared({FLOAT: 2e-6}, cards),
+        Latency(0.6, 0.5, 0.9, 200), seconds, Compared({FLOAT: 2e-6}, cards),
     )  # fmt: skip
 
 
@@ -58,3 +58,12 @@ def test_latency_is_told_with_how_it_was_measured() -> None:
     for part in ("0.60 ms", "0.50 to 0.90 ms", "200", "one thread, batch 1", "126,988", "4,300 of scales"):
         assert part in shown
     assert facts(exported())["latency"]["median_ms"] == 0.6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "clip"), [(1.0, "one second"), (0.5, "one clip of 0.5 s"), (10.0, "one clip of 10 s")]
+)
+def test_counts_and_latency_say_the_clip_that_they_are_of(seconds: float, clip: str) -> None:
+    shown = summary(exported(seconds=seconds))
+    assert shown["MACs (ptflops)"] == f"28,889,088 for {clip}"
+    assert shown[""].startswith(f"median of 200 times {clip}, onnxruntime")

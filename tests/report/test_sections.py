@@ -116,6 +116,15 @@ def test_limit_of_macs_is_judged_by_the_challenges_rule_where_it_was_counted(
     assert next(tile for tile in tiles if tile.label == "MACs for one second").note == note
 
 
+def test_macs_of_longer_clips_are_not_held_against_the_challenges_limit(made: StudyRuns) -> None:
+    best = made.best_first[0]
+    runs = [replace(run, tags={**run.tags, "asc.clip_seconds": "10"}) if run is best else run for run in made.runs]
+    findings = Findings(replace(made, runs=runs))
+    tiles = next(block for block in chapter_of(findings).sections[0].blocks if isinstance(block, Tiles)).tiles
+    note = next(tile for tile in tiles if tile.label == "MACs for one clip of 10 s").note
+    assert note == "as ptflops counts; DCASE's 30 M are for one second"
+
+
 def test_answer_says_which_student_is_registered_and_what_names_mean(made: StudyRuns) -> None:
     chapter = chapter_of(Findings(made))
     seed = json.loads(made.best_first[0].tags["asc.recipe"])["seed"]

@@ -58,6 +58,13 @@ def test_finest_precision_that_fits_is_taken_and_norms_are_folded_only_where_tha
     )
 
 
+@pytest.mark.parametrize(("samples", "lasting"), [(16_000, "0.5 s"), (320_000, "10 s")])
+def test_network_of_clips_of_another_length_than_the_challenges_is_refused(samples: int, lasting: str) -> None:
+    other = SceneNetwork(make_recipe("cp_mobile", base_channels=8), SCENES, samples)
+    with pytest.raises(AscError, match=f"hears clips of {lasting}, and the challenge's last 1 s"):
+        pack(other)
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("folded", [False, True])
 def test_packed_networks_answer_nearly_alike_and_load_again(precision: str, folded: bool, tmp_path: Path) -> None:

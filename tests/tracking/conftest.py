@@ -55,6 +55,7 @@ def log_trial(tracking: Tracking) -> LogTrial:
         metrics: Mapping[str, float] | None = None,
         scenes: tuple[str, ...] = SCENES,
         keeps_answers: bool = True,
+        samples: int = 32_000,
     ) -> RunRecord:
         right = [1 - value if direction == "minimize" else value for value in (*reached, *again)]
         answers = [answers_of([value], 100 * number + seed) for seed, value in enumerate(right)]
@@ -76,7 +77,8 @@ def log_trial(tracking: Tracking) -> LogTrial:
                     student.dataset("field", corpus, "somewhere", json.dumps(profile))
                     if seed == list(reached).index(best):
                         torch.manual_seed(number)
-                        network = SceneNetwork(make_recipe("cp_mobile", base_channels=8, seed=seed), scenes)
+                        recipe = make_recipe("cp_mobile", base_channels=8, seed=seed)
+                        network = SceneNetwork(recipe, scenes, samples)
                         model_id = log_network(student, network)
             run.tags({"asc.model_id": model_id})
             if keeps_answers:

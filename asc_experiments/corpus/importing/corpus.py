@@ -21,6 +21,7 @@ from asc_experiments.corpus.reader import TEST, TRAIN, UNUSED, Clip
 from asc_experiments.corpus.readers.tau import in_a_name, write_tables
 from asc_experiments.corpus.splits import ValidationSplit, split_training_fold
 
+_SHORTEST_S = 0.05
 _SEE_ALL = "asc corpus import lists them"
 
 
@@ -31,11 +32,13 @@ class Imported:
     Attributes:
         recordings: how many files were cut.
         clips: those that were written.
+        clip_seconds: how long each is.
         left_out: how many of what were not, by the reason.
     """
 
     recordings: int
     clips: tuple[Clip, ...]
+    clip_seconds: float
     left_out: Counter[str]
 
     def facts(self) -> dict[str, Any]:
@@ -44,6 +47,7 @@ class Imported:
         return {
             "recordings": self.recordings,
             "clips": len(self.clips),
+            "clip_seconds": self.clip_seconds,
             "places": {"training": len(places[TRAIN]), "test": len(places[TEST])},
             "folds": _by_fold(self.clips),
             "scenes": {scene: _by_fold(clips) for scene, clips in _grouped(self.clips, "scene").items()},
@@ -59,6 +63,9 @@ def import_corpus(order: Order) -> Imported:
         AscError: if an option is none, or the folder in use.
         ProblemsError: with every recording that cannot be imported as it is; nothing is written then.
     """
+    if order.clip_seconds < _SHORTEST_S:
+        what = f"is less than {_SHORTEST_S:g} s, of which no network here hears anything"
+        raise AscError(f"--clip {order.clip_seconds:g}s", what, "give, for example, 1s")
     source, folder = order.source.resolve(), order.folder.resolve()
     if folder.is_relative_to(source):
         raise AscError(order.folder, "lies in the source", "give a folder elsewhere")
@@ -83,7 +90,7 @@ def import_corpus(order: Order) -> Imported:
         if (root / REFERENCE_FILE).is_file() and order.device_from is None:
             shutil.copyfile(root / REFERENCE_FILE, partial / REFERENCE_FILE)
         _refuse(read_index(partial)[1], order, clips)
-    return Imported(len(found), tuple(clips), +left_out)
+    return Imported(len(found), tuple(clips), order.clip_seconds, +left_out)
 
 
 def _refuse(problems: Sequence[Problem], order: Order, left: Sequence[object]) -> None:

@@ -26,6 +26,7 @@ _FINE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 """What is written with 24 bits; everything else with 16."""
 _HEADER_BYTES = 1 << 16
 _REMEDY = "restore it from the original recording, or take it away"
+_TOO_LARGE = "give a shorter --clip, or mix it down"
 SILENT, ENDS = "silent clips", "ends shorter than a clip"
 
 
@@ -74,7 +75,8 @@ def look_at(root: Path, file: str, seconds: float) -> Sound | Problem:
     if promised_frames(header, frames) > frames:
         return Problem(file, "is truncated: its header promises more than is there", _REMEDY)
     if samples * channels > MOST_SAMPLES_OF_A_CLIP:
-        return Problem(file, f"has {channels} channels at {rate} Hz: a clip is too large", "mix it down")
+        what = f"would give a clip of {samples:,} samples in each of {channels} channels, which is too large"
+        return Problem(file, what, _TOO_LARGE)
     bits = 24 if subtype in _FINE else 16
     return Sound(samples, frames // samples, frames % samples > 0, bits)
 

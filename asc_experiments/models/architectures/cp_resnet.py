@@ -39,6 +39,7 @@ class CPResNetArchitecture(Architecture):
         "roll": 4_000, "dir_probability": 0.4, "fms_probability": 0.8, "fms_alpha": 0.4, "time_mask": 0,
     }  # fmt: skip
     quantisable = True
+    least_frames = 5  # of which its strides and poolings leave one
     size_settings = ("base_channels",)
     classifier = "feed_forward.0.weight"
     head = "feed_forward"

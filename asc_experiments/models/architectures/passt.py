@@ -69,6 +69,7 @@ class PaSSTArchitecture(Architecture):
         "roll": 10_000, "dir_probability": 0.6, "fms_probability": 0.4, "fms_alpha": 0.4, "time_mask": 20,
     }  # fmt: skip
     evaluates_in_bfloat16 = True
+    least_frames = 16  # one patch
     most_frames = 1_005  # 99 patches of 16 frames, 10 apart: the position embeddings of ten seconds
     evaluation_clips = 8  # it takes seconds for 32, and a thread would be idle at the end
     size_settings = ("embed_dim", "depth")

@@ -118,8 +118,8 @@ class Answer:
         difference: to the baseline; None where there is none, or the best trial is the baseline.
         is_baseline: whether the best trial is the baseline.
         devices: accuracy on each device.
-        parameters, macs, macs_torchinfo: of the student; MACs for one second of sound, as ptflops and torchinfo count;
-            None where an earlier version did not.
+        parameters, macs, macs_torchinfo: of the student; MACs for one clip, as ptflops and torchinfo count; None
+            where an earlier version did not.
         costs: of the study.
         model: MLflow's id of the network, to load it unregistered.
         caveats: what one must know before believing it, a sentence each.

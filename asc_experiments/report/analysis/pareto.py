@@ -19,7 +19,7 @@ class Student:
     Attributes:
         study, trial: where it is from.
         taught_by: its teachers in short.
-        macs: multiply-accumulate operations for one second of sound.
+        macs: multiply-accumulate operations for one clip.
         accuracy: on the clips that its study chose by, 0 to 1.
         test: in the test fold.
         is_on_front: whether no other is as small and better, or as good and smaller.

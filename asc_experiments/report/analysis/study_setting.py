@@ -11,7 +11,7 @@ from asc_experiments.metrics import ACCURACY, SCENE
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word
 from asc_experiments.report.words import counted, listed
 from asc_experiments.tracking.registry.candidate import made_up_in_words
-from asc_experiments.tracking.trials import MACHINE
+from asc_experiments.tracking.trials import CLIP_SECONDS, MACHINE, clip_seconds
 
 _NOT_LOGGED = "not logged by the version that ran this study"
 _MOST_NAMES = 12
@@ -25,6 +25,7 @@ class Setting:
         corpus: its name.
         label_noise: of a synthetic corpus: what part of its training clips has a wrong label on purpose.
         training, validation, test: clips of each.
+        clip_seconds: how long each is; None where an earlier version did not say.
         train_splits: lists of clips that trials are trained on; the clips are those of the best one then.
         split: what trials are compared on: ``validation`` or ``test``.
         scenes: their names.
@@ -38,6 +39,7 @@ class Setting:
     training: int | None
     validation: int | None
     test: int | None
+    clip_seconds: float | None
     train_splits: tuple[str, ...]
     split: str
     scenes: tuple[str, ...]
@@ -62,6 +64,7 @@ def setting_of(study: StudyRuns) -> Setting:
         training=data.training_clips,
         validation=data.validation_clips,
         test=data.test_clips,
+        clip_seconds=max((clip_seconds(t) for t in study.trials if CLIP_SECONDS in t.tags), default=None),
         train_splits=tuple(dict.fromkeys(t.params["train_split"] for t in study.trials if "train_split" in t.params)),
         split=study.split,
         scenes=scenes_of(study),
@@ -84,6 +87,7 @@ def setting_in_words(setting: Setting) -> tuple[tuple[str, str], ...]:
         held_out, test = "held out (chose nothing)", "test (chose the best trial)"
     counts = ((setting.training, "training"), (setting.validation, held_out), (setting.test, test))
     clips = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    clips += f", of {setting.clip_seconds:g} s each" if clips and setting.clip_seconds is not None else ""
     told = [
         ("Corpus", f"{setting.corpus or 'not logged'}{made_up_in_words(setting.label_noise)}"),
         ("Clips", clips or "not logged"),

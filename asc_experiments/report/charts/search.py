@@ -50,7 +50,7 @@ def front(students: Sequence[Student], several: bool, metric: str) -> Figure:
     traces.append(line("Pareto front", xs, ys, INK, line={"shape": "hv", "width": 1}))
     return figure(
         traces,
-        xaxis=axis("million MACs for one second"),
+        xaxis=axis("million MACs for one clip"),
         yaxis=axis(f"{metric} in %"),
         legend=legend_above(),
     )

@@ -213,7 +213,7 @@ class Driver:
         say(f"trial {trial.number}: student {plan.student.name_but_seed} from {plan.teacher_names}{on}")
         complexity = None
         if self.file.constraints:
-            complexity = complexity_of(plan.student, self.bench.corpus.scenes)
+            complexity = complexity_of(plan.student, self.bench.corpus.scenes, self.bench.clip_samples)
             set_constraints(self.file, trial, complexity)
         seeds = TrialSeeds(self.study, trial, partial(self._lock, f"study-{self.file.name}"), self.file.seeds)
         reporter = self._reporter(trial)

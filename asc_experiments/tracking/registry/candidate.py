@@ -15,7 +15,6 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.client import Tracking
@@ -126,11 +125,8 @@ class Candidate:
 
     @cached_property
     def complexity(self) -> Complexity:
-        """Parameters, and MACs for one second, counted on the network that is stored."""
-        from asc_experiments.models import measure_complexity
-
-        shape = self.network.frontend
-        return measure_complexity(self.network.model, shape.shape.mels, shape.frames(SAMPLE_RATE))
+        """Parameters, and MACs for one clip, counted on the network that is stored."""
+        return self.network.complexity()
 
     @cached_property
     def teachers(self) -> tuple[RunRecord, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.corpus.audio import SAMPLE_RATE, in_seconds
 from asc_experiments.metrics import (
     DG,
     METRICS,
@@ -32,7 +33,7 @@ BYTES_AT = {"int8": 1, "float16": 2, "float32": 4}
 """Bytes of one parameter. Registered weights are float32; DCASE's 128 kB are 128,000 parameters at int8."""
 _OPTIONS = {OVERALL_ACCURACY: "min_accuracy", UNSEEN_ACCURACY: "min_unseen", DG: "max_dg"}
 """Metrics whose gates have options of their own."""
-_COUNTED = ("max_parameters", "max_macs", "max_bytes")
+_COUNTED = ("max_parameters", "max_macs", "max_macs_torchinfo", "max_bytes")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Gates:
 
     Attributes:
         max_parameters: trainable parameters.
-        max_macs: multiply-accumulate operations for one second of sound, counted as ptflops does it.
+        max_macs: multiply-accumulate operations for one clip, counted as ptflops does it.
         max_bytes: of the parameters at ``precision``; buffers such as running means are not counted, as in DCASE.
         metrics: limits of metrics on the test fold by their names, such as ``accuracy/group/unseen``: of any
             that is registered, the least where higher is better, else the most; a part of one from 0 to 1.
@@ -237,11 +238,13 @@ def measure(candidate: Candidate, gates: Gates) -> list[Measured]:
     """
     costs = candidate.complexity  # of each network, where there are some for devices: one answers at a time
     size = BYTES_AT[gates.precision] * costs.parameters
+    samples = candidate.network.samples
+    clip = "second" if samples == SAMPLE_RATE else f"clip of {in_seconds(samples)}"
     measured = [
         Measured("parameters", "max_parameters", costs.parameters, limit=gates.max_parameters),
-        Measured("MACs per second (ptflops)", "max_macs", costs.macs, limit=gates.max_macs),
+        Measured(f"MACs per {clip} (ptflops)", "max_macs", costs.macs, limit=gates.max_macs),
         Measured(
-            "MACs per second (torchinfo)",
+            f"MACs per {clip} (torchinfo)",
             "max_macs_torchinfo",
             costs.macs_torchinfo,
             limit=gates.max_macs_torchinfo,

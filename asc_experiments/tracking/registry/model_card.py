@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asc_experiments import __version__
+from asc_experiments.corpus.audio import SAMPLE_RATE, in_seconds
 from asc_experiments.metrics import (
     ACCURACY,
     DEVICE,
@@ -101,11 +102,17 @@ def _what(candidate: Candidate, about: About) -> str:
     return (
         f"# {about.model}, version {about.version}\n\n"
         f"A low-complexity acoustic scene classifier: {recipe.arch} of size {recipe.size}, augmented with "
-        f"`{recipe.augment}`, taught by {taught}. It answers to one second of sound with one of "
+        f"`{recipe.augment}`, taught by {taught}. It answers to {_clip(candidate)} with one of "
         f"{len(candidate.network.scenes)} scenes: {', '.join(candidate.network.scenes)}.\n\n"
         f"Trial {tags[TRIAL]} of study `{tags[STUDY]}` reached the best {objective}; {one_of}. {honest}\n\n"
         f"{about.decision}"
     ).rstrip()
+
+
+def _clip(candidate: Candidate) -> str:
+    """What the network hears at a time, in words."""
+    samples = candidate.network.samples
+    return f"{'one second' if samples == SAMPLE_RATE else in_seconds(samples)} of sound"
 
 
 def _standing(candidate: Candidate) -> str:
@@ -255,8 +262,8 @@ def _limits(candidate: Candidate) -> str:
         of_what = "a single corpus: other cities, seasons and languages are not covered"
     return (
         "## Limits\n\n"
-        "- It hears windows of one second; for longer sounds their probabilities are averaged, shorter ones are "
-        "repeated.\n"
+        f"- It hears windows of {_clip(candidate)}, as long as the clips that it was trained on; for longer sounds "
+        "their probabilities are averaged, shorter ones are repeated.\n"
         f"- Microphones it has not heard in training may cost accuracy{heard}.\n"
         f"- Trained on {trained} of {of_what}.\n"
         "- A sound below 32 kHz is resampled, and lacks the high frequencies it was trained with."
@@ -269,10 +276,13 @@ def _cost(candidate: Candidate, about: About) -> str:
     sizes = ", ".join(f"{size * count:,} at {precision}" for precision, size in BYTES_AT.items())
     gates = "\n".join(f"- {gate}" for gate in about.gates)
     passed = f"Gates it passed, measured on this network:\n\n{gates}" if gates else "No gates were set."
+    by_rule = f"{costs.macs_torchinfo / 1e6:.2f} million as torchinfo and the challenge do"
+    if candidate.network.samples != SAMPLE_RATE:
+        by_rule += " (whose limit is for one second)"
     return (
-        f"## Cost\n\n{count:,} parameters; per second of sound {costs.macs / 1e6:.2f} million MACs as ptflops counts, "
-        f"{costs.macs_torchinfo / 1e6:.2f} million as torchinfo and the challenge do; bytes of parameters: {sizes} (as "
-        "registered). Accuracy at less than float32 was not measured here.\n\n"
+        f"## Cost\n\n{count:,} parameters; for {_clip(candidate)} {costs.macs / 1e6:.2f} million MACs as ptflops "
+        f"counts, {by_rule}; bytes of parameters: {sizes} (as registered). Accuracy at less than float32 was not "
+        "measured here.\n\n"
         f"{passed}"
     )
 

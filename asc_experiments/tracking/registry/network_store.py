@@ -19,6 +19,7 @@ from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema, Tenso
 
 import asc_experiments
 from asc_experiments.base.errors import AscError, nearest
+from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.models import ARCHITECTURES
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.downloads import download_from, unreadable
@@ -48,7 +49,7 @@ _CODE = (
 
 
 def log_network(run: Run, network: SceneNetwork) -> str:
-    """Store a network as the run's logged model, with its signature and its code.
+    """Store a network as the run's logged model, with its signature, the length of its clips and its code.
 
     The signature takes rows with a ``waveform`` of any length and, where that is not 32 kHz, its ``sampling_rate``; it
     gives each row's scene, its probability, and the whole distribution. A network with others for devices takes the
@@ -71,6 +72,7 @@ def log_network(run: Run, network: SceneNetwork) -> str:
             code_paths=[str(copy_code(Path(folder)))],
             signature=_signature(network),
             pip_requirements=_requirements(network),
+            metadata={"clip_seconds": network.samples / SAMPLE_RATE},
             mlflow_model=Model(run_id=run.run_id, model_id=model.model_id, artifact_path=model.artifact_location),
         )
         client.log_model_artifacts(model.model_id, str(stored))

@@ -39,7 +39,7 @@ def test_corpus_of_a_real_study_is_told_with_its_clips_scenes_devices_and_day(
     assert found.validation
     assert found.test
     said = told(study)
-    assert said["Clips"].endswith(f"{found.test} test")
+    assert said["Clips"].endswith(f"{found.test} test, of 1 s each")
     assert said["Scenes"].startswith(f"{len(found.scenes)}: ")
     assert said["Devices of the test fold"].startswith("9: real a, b and c; seen ")
     assert found.began is not None

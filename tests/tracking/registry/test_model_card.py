@@ -42,6 +42,26 @@ def test_a_card_tells_what_is_known_of_the_network(tracking: Tracking, log_trial
         assert part in card, part
 
 
+@pytest.mark.parametrize(
+    ("samples", "heard", "by_rule"),
+    [
+        (16_000, "0.5 s", "do (whose limit is for one second); bytes"),
+        (32_000, "one second", "do; bytes"),
+        (128_000, "4 s", "do (whose limit is for one second); bytes"),
+    ],
+)
+def test_a_card_says_how_long_the_clips_are_and_counts_for_these(
+    tracking: Tracking, log_trial: LogTrial, samples: int, heard: str, by_rule: str
+) -> None:
+    log_trial(0, [0.6], samples=samples)
+    card = card_of(tracking)
+    assert f"It answers to {heard} of sound with one of" in card
+    assert f"It hears windows of {heard} of sound, as long as the clips that it was trained on" in card
+    macs = Candidate.best_of(tracking, "s").network.complexity().macs
+    assert f"13,648 parameters; for {heard} of sound {macs / 1e6:.2f} million MACs as ptflops counts" in card
+    assert by_rule in card
+
+
 def test_a_card_links_every_teacher_and_says_which_are_gone(tracking: Tracking, log_trial: LogTrial) -> None:
     bank = tracking.experiment("teachers")
     with tracking.run(bank, "passt-s", "teacher", {"asc.teacher": "1f"}) as teacher:

@@ -45,6 +45,18 @@ def test_network_comes_back_the_same(tracking: Tracking, network: SceneNetwork, 
         torch.testing.assert_close(fetched(waveforms), network(waveforms))
 
 
+@pytest.mark.parametrize(("samples", "seconds"), [(16_000, 0.5), (32_000, 1.0), (320_000, 10.0)])
+def test_stored_model_keeps_the_length_of_its_clips_and_tells_it(
+    tracking: Tracking, workspace: Path, samples: int, seconds: float
+) -> None:
+    with tracking.run(tracking.experiment("runs"), "x", "student") as run:
+        stored = log_network(run, SceneNetwork(make_recipe("cp_mobile", base_channels=8), SCENES, samples))
+    assert fetch_network(tracking, f"models:/{stored}").samples == samples
+    assert mlflow.models.Model.load(str(stored_folder(workspace))).metadata == {"clip_seconds": seconds}
+    network = mlflow.pyfunc.load_model(str(stored_folder(workspace))).get_raw_model().network
+    assert network.samples == samples
+
+
 def test_stored_files_hold_no_pickle(workspace: Path, model_id: str) -> None:
     stored = [path for path in (workspace / "mlruns" / "artifacts").rglob("*") if path.is_file()]
     assert any(path.name == "weights.safetensors" for path in stored)
