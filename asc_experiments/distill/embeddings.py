@@ -16,10 +16,10 @@ from asc_experiments.distill.ensemble import Ensemble
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.distill.teacher import Teacher
 from asc_experiments.distill.training_context import TrainingContext
-from asc_experiments.models.embedding import head_of
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.registry.network_store import fetch_network
 from asc_experiments.training import DistillationLoss
+from asc_experiments.training.embedding import head_of
 from asc_experiments.training.loop import predict_embeddings
 from asc_experiments.training.teaching import TaughtEmbeddings
 

@@ -16,11 +16,11 @@ from asc_experiments.distill.known_students import find_student, log_found, scor
 from asc_experiments.distill.specialise import Specialisation, specialised_identity, train_specialised
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity, train_student
 from asc_experiments.distill.training_context import TrainingContext
-from asc_experiments.models.embedding import head_of
 from asc_experiments.tracking import Run, RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
 from asc_experiments.tracking.trials import IDENTITY, ORIGINAL, SEED
 from asc_experiments.training import Recipe
+from asc_experiments.training.embedding import head_of
 from asc_experiments.training.loop import check_learns_from_logits
 from asc_experiments.training.losses import parse_loss
 

@@ -16,9 +16,9 @@ from asc_experiments.base.errors import AscError, NotFiniteError
 from asc_experiments.corpus.audio import SAMPLE_RATE
 from asc_experiments.corpus.segments import Segments
 from asc_experiments.models import ARCHITECTURES
-from asc_experiments.models.embedding import head_of, hearing
 from asc_experiments.models.threads import for_each
 from asc_experiments.training.data import ClipSource
+from asc_experiments.training.embedding import head_of, hearing
 from asc_experiments.training.losses import label_loss
 from asc_experiments.training.network import SceneNetwork
 from asc_experiments.training.precision import autocast

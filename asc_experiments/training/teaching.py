@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.models.embedding import head_of, hearing
+from asc_experiments.training.embedding import head_of, hearing
 from asc_experiments.training.losses import KL, DistillationBatch, DistillationLoss
 from asc_experiments.training.network import SceneNetwork
 

@@ -13,13 +13,13 @@ from asc_experiments.base.errors import AscError, check_all, errors_of, nearest,
 from asc_experiments.corpus.train_split import WHOLE_FOLD
 from asc_experiments.distill.specialise import Specialisation
 from asc_experiments.models import ARCHITECTURES
-from asc_experiments.models.embedding import head_of
 from asc_experiments.study.definition.ensemble_space import Kind
 from asc_experiments.study.definition.parameter_range import Range, Scalar, Searchable, Searchables, candidates
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.search.grid_subset import balanced_order
 from asc_experiments.study.search.suggestions import Given, Suggests, every_cell, suggest, suggest_all
 from asc_experiments.training import KL, DistillationLoss, Recipe, make_recipe
+from asc_experiments.training.embedding import head_of
 from asc_experiments.training.loop import check_learns_from_logits
 from asc_experiments.training.losses import LOSS, LOSSES, PUBLISHED, parse_loss
 
