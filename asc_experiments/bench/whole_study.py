@@ -32,6 +32,7 @@ from asc_experiments.corpus import Corpus, prepare
 from asc_experiments.corpus.impulse_responses import load_impulse_responses
 from asc_experiments.corpus.splits import ValidationSplit, split_training_fold
 from asc_experiments.corpus.synth import synthesise
+from asc_experiments.metrics import OVERALL_ACCURACY
 from asc_experiments.training import Recipe, make_recipe
 
 TRIALS, TEACHERS_EACH = 12, 3
@@ -112,7 +113,7 @@ def _study(epochs: int) -> dict[str, Any]:
     return {
         "name": "whole-study",
         "sampler": "grid",
-        "objective": {"metric": "accuracy/overall", "split": "validation"},
+        "objective": {"metric": str(OVERALL_ACCURACY), "split": "validation"},
         "validation": _VALIDATION.model_dump(mode="json"),
         "ensemble": {"teams": named, "pool": [{"name": name} | kind for name, kind in kinds(epochs).items()]},
         "student": _student(epochs),

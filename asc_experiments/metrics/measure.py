@@ -13,6 +13,10 @@ ClipPart = np.ndarray | slice
 """Which clips: ``(clips,)`` bool, or all of them."""
 
 
+_DIGITS = 7
+"""Kept of every score: one clip more or less among ten million still shows."""
+
+
 def measure(
     metrics: Iterable[Metric],
     logits: np.ndarray,
@@ -30,6 +34,9 @@ def measure(
         devices: ``(clips,)``, the name of each clip's device.
         groups: the group of each device.
         scenes: the scenes' names, in the order of the logits.
+
+    Returns:
+        By the metric's name, to seven digits.
 
     Raises:
         ValueError: if there are no clips.
@@ -53,7 +60,12 @@ def measure(
         if MACRO in metric.parts:
             by_scene = [value for name, value in found.items() if name.startswith(f"{key.of(SCENE)}/")]
             found[str(key.of(MACRO))] = float(np.mean(by_scene))
-    return found
+    return {name: _rounded(value) for name, value in found.items()}
+
+
+def _rounded(value: float) -> float:
+    """Without the digits that are noise, and that fill MLflow's tables: logits are float32, which has seven."""
+    return float(f"{value:.{_DIGITS}g}")
 
 
 def metric_names(
