@@ -251,7 +251,7 @@ def test_a_prediction_that_is_interrupted_leaves_an_earlier_file_as_it_was(
     written = tmp_path / "out.csv"
     written.write_text("earlier")
 
-    def interrupted(path: Path) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(inference, "_read", interrupted)
