@@ -26,9 +26,11 @@ class Place:
 
     def options(self) -> list[str]:
         """The same for the command line."""
-        found = ["--workspace", str(self.root)]
-        found += ["--tracking-uri", self.tracking_uri] if self.tracking_uri else []
-        return found + (["--storage", self.storage] if self.storage else [])
+        return self.of_tracking() + (["--storage", self.storage] if self.storage else [])
+
+    def of_tracking(self) -> list[str]:
+        """Those of commands that ask the tracking server alone."""
+        return ["--workspace", str(self.root)] + (["--tracking-uri", self.tracking_uri] if self.tracking_uri else [])
 
     def tracking(self) -> Tracking:
         """A connection."""

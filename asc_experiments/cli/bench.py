@@ -34,6 +34,10 @@ def everything(
         int, typer.Option(help="Clips of an epoch; a GPU needs thousands to be busy.", min=64, max=1_000_000)
     ] = 512,
     rounds: Annotated[int, typer.Option(help="How often each work is timed.", min=2, max=1_000)] = 5,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write all of it as JSON too, with the machine's name."),
+    ] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Name the three costliest operations too.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -44,6 +48,7 @@ def everything(
     if context.invoked_subcommand is not None:
         return
     from asc_experiments.base.progress import progress, show
+    from asc_experiments.bench.record import write_record
     from asc_experiments.bench.suite import chosen, opened
     from asc_experiments.bench.table import costliest, heading, table_of
 
@@ -54,6 +59,8 @@ def everything(
                 suite.done[name] = suite.done.get(name) or work()
                 advance()
         lines = {name: suite.done[name] for name in works}
+        if output is not None:
+            write_record(output, lines, suite)
         if as_json:
             print_json({name: line.facts() for name, line in lines.items()})
         else:

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from asc_experiments.bench.suite import chosen, opened
 
 
-def test_json_has_an_object_per_line_of_the_table(asc: Callable) -> None:
+def test_json_has_an_object_per_line_of_the_table(asc: Callable, tmp_path: Path) -> None:
     lines = ["student_distillation_epoch", "cp_resnet_evaluation", "tracking_epoch"]
     only = [word for line in lines for word in ("--only", line)]
-    result = asc("bench", *only, "--clips", "64", "--rounds", "2", "--json", "--profile")
+    result = asc("bench", *only, "--clips", "64", "--rounds", "2", "--json", "--profile", "-o", tmp_path / "b.json")
     assert result.code == 0
     measured = json.loads(result.out)
     assert list(measured) == ["student_distillation_epoch", "cp_resnet_evaluation", "tracking_epoch"]
@@ -21,6 +22,10 @@ def test_json_has_an_object_per_line_of_the_table(asc: Callable) -> None:
     assert 0 < epoch["of_floor"] < 1, "nothing is faster than the machine at its best"
     assert measured["tracking_epoch"]["ms"] > 0
     assert result.err.count("of a student's epoch: ") == 3
+    record = json.loads((tmp_path / "b.json").read_text())
+    assert record["works"] == measured
+    assert record["machine"].startswith(("CPU: ", "GPU: "))
+    assert (record["clips"], record["rounds"]) == (64, 2)
 
 
 def test_unknown_line_is_named_with_the_valid_ones(asc: Callable) -> None:

@@ -1,5 +1,6 @@
 """README and pages: short enough, links lead somewhere, commands and options exist, references are whole."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import typer
 
 from asc_experiments.cli.main import app
 from asc_experiments.study.definition.study_file import StudyFile
+from docs.site import bench_table
 from docs.site.generated import PAGES, page
 
 ROOT = Path(__file__).parents[2]
@@ -97,3 +99,8 @@ def test_study_file_reference_describes_every_key() -> None:
         assert f"\n| `{key}` |" in text
     undescribed = re.findall(r"(?m)^\| (`\w+`) \|.*\|  \|$", text)
     assert undescribed == []
+
+
+def test_table_of_benchmarks_is_what_the_command_wrote() -> None:
+    text = bench_table.PAGE.read_text()
+    assert bench_table.page(text, json.loads(bench_table.RECORD.read_text())) == text, "python -m docs.site.bench_table"
