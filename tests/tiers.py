@@ -16,7 +16,8 @@ SLOW_TIERS = {
     "stack": ("docker/test_stack.py", "tracking/ui/test_server.py"),
     "release": ("release",),
     "end_to_end": (
-        "api/test_pages.py", "bench/test_load.py", "bench/test_many_runs.py", "cli/test_clip_length.py",
+        "api/test_pages.py", "bench/test_at_scale.py", "bench/test_load.py", "bench/test_many_runs.py",
+        "cli/test_clip_length.py",
         "cli/test_demo.py", "extending", "submission/test_how_to.py",
         "cli/test_whole_path.py::test_from_nothing_to_a_prediction",
         "cli/test_log_to.py::test_study_of_two_workers_has_in_tensorboard_what_it_has_in_mlflow",

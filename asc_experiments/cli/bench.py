@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asc_experiments.cli.options import Json, echo, print_facts, print_json
+from asc_experiments.cli.options import Json, Settings, echo, print_facts, print_json, with_settings
 
 app = typer.Typer(
     help="Measure this program on this machine, beside a baseline that does the same.",
@@ -138,6 +138,25 @@ def study(
         print_json(measured)
     else:
         print_facts({name: f"{value:,.4g}" for name, value in measured.items()}, "study")
+
+
+@app.command(epilog="Example: asc bench scale tau22-made-up --clips 4000")
+@with_settings("workspace")
+def scale(
+    settings: Settings,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A large corpus, with dirs.", show_default=False)],
+    clips: Annotated[int, typer.Option(help="Of an epoch.", min=256)] = 2_000,
+    rounds: Annotated[int, typer.Option(help="How often each epoch is timed.", min=1)] = 5,
+    as_json: Json = False,
+) -> None:
+    """A student's epoch, memory and start on a large corpus, in turn with a small one of as many clips."""
+    from asc_experiments.bench.at_scale import benchmark_at_scale
+
+    measured = benchmark_at_scale(folder, settings.cache, clips, rounds)
+    if as_json:
+        print_json(measured)
+    else:
+        print_facts({name: f"{value:,.4g}" for name, value in measured.items()}, "scale")
 
 
 @app.command(epilog="Example: asc bench corpus tau22-tables tau22-one-percent --fraction 0.01")
