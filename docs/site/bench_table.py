@@ -2,7 +2,7 @@
 
 ::
 
-    asc bench --rounds 5 -o docs/benchmarks.json
+    asc bench --rounds 3 --clips 256 -o docs/benchmarks.json
     python -m docs.site.bench_table
 """
 
@@ -21,9 +21,9 @@ _UNITS = {"clips_per_s": "clips/s", "ms": "ms", "s": "s", "percent": "%", "mib":
 
 def table(record: dict[str, Any]) -> str:
     """The machine in a sentence, and a row for each line that was measured."""
-    able = ", ".join(record["able_to"]) or "none of them"
+    able = ", ".join(record["able_to"]) or "none of avx2, avx512_bf16 and amx_bf16"
     lines = [
-        f"{record['machine']} (of avx2, avx512_bf16, amx_bf16: {able}); PyTorch {record['torch']}; {record['day']}; "
+        f"{record['machine']}, with {able}; PyTorch {record['torch']}; {record['day']}; "
         f"{record['clips']} clips, {record['rounds']} rounds.",
         "",
         "| work | asc | baseline | times better |",
