@@ -17,8 +17,8 @@ SLOW_TIERS = {
     "release": ("release",),
     "end_to_end": (
         "api/test_pages.py", "bench/test_at_scale.py", "bench/test_load.py", "bench/test_many_runs.py",
-        "cli/test_clip_length.py",
-        "cli/test_demo.py", "extending", "submission/test_how_to.py",
+        "bench/test_whole_study.py", "cli/test_clip_length.py", "cli/test_demo.py", "extending",
+        "submission/test_how_to.py",
         "cli/test_whole_path.py::test_from_nothing_to_a_prediction",
         "cli/test_log_to.py::test_study_of_two_workers_has_in_tensorboard_what_it_has_in_mlflow",
         "migration/test_relocated_study.py", "migration/test_round_trip.py",
