@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import soundfile
+
 from asc_experiments.base.errors import AscError
 
 
@@ -32,5 +34,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
         partial.rename(folder)
     except OSError as error:
         raise AscError(folder, f"cannot be written ({error.strerror})", "give a folder you may write to") from None
+    except soundfile.LibsndfileError as error:  # a full disk, where it is a sound file that does not fit
+        what = f"cannot be written ({error.error_string.rstrip('.')})"
+        raise AscError(folder, what, "is the disk full? Free some space, or give a folder you may write to") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -31,7 +31,9 @@ def test_json_has_an_object_per_line_of_the_table(asc: Callable, tmp_path: Path)
 def test_unknown_line_is_named_with_the_valid_ones(asc: Callable) -> None:
     result = asc("bench", "--only", "speed", "--clips", "64")
     assert result.code == 2
-    assert result.err.splitlines()[-1].startswith("error: --only speed: is not measured; valid: preparing, student_")
+    assert result.err.splitlines()[-1].startswith(
+        "error: --only speed: is not measured; valid: preparing, preparing_24_bits, s"
+    )
 
 
 def test_every_line_is_measured_and_has_a_unit() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -101,3 +102,15 @@ def test_large_corpora_have_more_test_places(tmp_path: Path) -> None:
         plan = _plan(clips, 0)
         assert len({place for _, place, is_trained in plan if not is_trained}) == places
         assert len({place for _, place, is_trained in plan if is_trained}) == 6
+
+
+def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libsndfile's own error, which is no OSError."""
+
+    def full(*_: object, **__: object) -> None:
+        raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr(soundfile, "write", full)
+    with pytest.raises(AscError, match="cannot be written \\(System error\\); is the disk full"):
+        synthesise(tmp_path / "corpus", 20)
+    assert not list(tmp_path.iterdir())
