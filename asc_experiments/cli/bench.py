@@ -59,12 +59,12 @@ def everything(
                 suite.done[name] = suite.done.get(name) or work()
                 advance()
         lines = {name: suite.done[name] for name in works}
-        if output is not None:
-            write_record(output, lines, suite)
         if as_json:
             print_json({name: line.facts() for name, line in lines.items()})
         else:
             show(table_of(lines, heading(suite.machine, suite.device)))
+        if output is not None:  # last: a file that cannot be written costs nothing that was measured
+            write_record(output, lines, suite)
         if profile:
             for operation, share in costliest(suite.distillation_epoch(), suite.device):
                 echo(f"{share:6.1%} of a student's epoch: {operation}", err=as_json)

@@ -267,7 +267,8 @@ class _PlainHeader(NamedTuple):
 def _plain_header(data: bytes) -> _PlainHeader | None:
     """Read a WAV header as TAU22's are; None where anything is unusual.
 
-    Python's own reader is done in a tenth of libsndfile's time, and holds the lock of the interpreter no longer.
+    At 24 bits Python's own reader is done in a quarter of libsndfile's time, and holds the lock of the interpreter no
+    longer.
 
     Args:
         data: the file, or its beginning.

@@ -37,8 +37,7 @@ from asc_experiments.training.losses import LOSSES, PUBLISHED
 from asc_experiments.training.timing import Pace, time_convolution, time_training
 
 _FEW_LAYERS = 1, 3
-"""Of a network of many equal layers two of few are timed, in a tenth of the time and of the memory, and from these the
-whole is reckoned."""
+"""Of a network of many equal layers two of few are timed, which takes less time and memory; the whole is reckoned."""
 
 
 @dataclass(frozen=True)
