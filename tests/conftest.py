@@ -31,6 +31,12 @@ from tests.tiers import sort_into_tiers
 REPOSITORY = Path(__file__).parents[1]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests run on processors, also where there is a GPU, but for those that ``-m gpu`` asks for."""
+    if "gpu" not in config.option.markexpr.split():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # PyTorch looks when it is first asked, and so do processes begun later
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     sort_into_tiers(items)
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from asc_experiments.models.architectures import ARCHITECTURES
 from asc_experiments.models.frontend_shape import LOG_OFFSET, FrontendShape
-from asc_experiments.models.mel import Block, dense, mel_blocks
+from asc_experiments.models.mel import Block, dense, mel_bank, mel_blocks
 from asc_experiments.models.threads import for_each
 
 _SECONDS_AT_A_TIME = 4
@@ -88,12 +88,11 @@ class LogMel(nn.Module):
         """In float32 whatever surrounds it: bfloat16 would lose the quiet bins."""
         moved = fmin is not None or fmax is not None
         edges = (self.shape.fmin if fmin is None else fmin, self.shape.fmax if fmax is None else fmax)
-        blocks = self._mel_blocks(*edges) if moved else self._blocks
         if waveforms.device.type != "cpu" or waveforms.requires_grad or torch.compiler.is_compiling():
-            bank = dense(blocks, self.shape.n_fft).to(waveforms.device, non_blocking=True) if moved else self.bank
+            bank = self._mel_bank(*edges, waveforms.device) if moved else self.bank
             mel = torch.matmul(bank, self._power(waveforms))
         else:
-            mel = self._mel_in_pieces(waveforms, blocks)
+            mel = self._mel_in_pieces(waveforms, self._mel_blocks(*edges) if moved else self._blocks)
         log_mel = mel.add_(LOG_OFFSET).log_()
         if (self.shape.shift, self.shape.scale) != (0.0, 1.0):
             log_mel = log_mel.add_(self.shape.shift).div_(self.shape.scale)
@@ -127,3 +126,7 @@ class LogMel(nn.Module):
     def _mel_blocks(self, fmin: float, fmax: float) -> list[Block]:
         shape = self.shape
         return mel_blocks(shape.mels, shape.n_fft, self.sample_rate, fmin, fmax, shape.triangles)
+
+    def _mel_bank(self, fmin: float, fmax: float, device: torch.device) -> Tensor:
+        shape = self.shape
+        return mel_bank(shape.mels, shape.n_fft, self.sample_rate, fmin, fmax, shape.triangles, device)

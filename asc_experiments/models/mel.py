@@ -4,7 +4,8 @@ S. Young et al., "The HTK Book", section 5.4, which is read in two ways: filters
 ``torchaudio.compliance.kaldi.get_mel_banks``, and triangles over Hz in that of ``torchaudio.functional``, whose name
 for the scale is HTK. The published systems use one or the other. A filter of 256 covers a few of 2,049 bins:
 multiplying neighbours by the bins that they share takes an eighth of the whole product. Training moves the upper edge
-with every batch, so that a bank must also be quick to make; torchaudio's takes twenty times as long.
+with every batch, so that a bank must also be quick to make; torchaudio's takes twenty times as long. A GPU multiplies
+by the whole matrix, and makes it itself: two megabytes from the host would have every step wait.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _MELS_PER_BLOCK = 32
 
@@ -55,19 +56,53 @@ def mel_blocks(
     return blocks
 
 
-def _over_mels(mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float) -> tuple[Tensor, Tensor]:
+def mel_bank(
+    mels: int,
+    n_fft: int,
+    sample_rate: int,
+    fmin: float,
+    fmax: float,
+    triangles: Literal["kaldi", "htk"] = "kaldi",
+    device: torch.device | None = None,
+) -> Tensor:
+    """The filter bank as one matrix ``(mels, n_fft / 2 + 1)`` float32, made on the device that needs it.
+
+    On the CPU it is what :func:`dense` makes of :func:`mel_blocks`, bit for bit.
+
+    Args:
+        mels: number of filters.
+        n_fft: length of the Fourier transform, in samples.
+        sample_rate: in Hz.
+        fmin: lower edge of the first filter, in Hz.
+        fmax: upper edge of the last filter, in Hz.
+        triangles: over mels (``kaldi``) or over Hz (``htk``).
+        device: where it is wanted; the CPU by default.
+    """
+    places = _over_mels if triangles == "kaldi" else _over_hz
+    edges, bins = places(mels, n_fft, sample_rate, fmin, fmax, device)
+    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    bank = torch.minimum((bins - left) / (centre - left), (right - bins) / (right - centre)).clamp_(min=0)
+    return nn.functional.pad(bank, (0, n_fft // 2 + 1 - len(bins)))
+
+
+def _over_mels(
+    mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """Edges of filters ``(mels + 2,)`` and places of bins ``(bins,)``, in mels."""
     low, high = (1127.0 * math.log(1.0 + edge / 700.0) for edge in (fmin, fmax))
-    edges = low + torch.arange(mels + 2) * ((high - low) / (mels + 1))
-    bins = sample_rate / n_fft * torch.arange(n_fft // 2)  # Kaldi leaves the bin of half the sampling rate out
+    edges = low + torch.arange(mels + 2, device=device) * ((high - low) / (mels + 1))
+    # Kaldi leaves the bin of half the sampling rate out.
+    bins = sample_rate / n_fft * torch.arange(n_fft // 2, device=device)
     return edges, mel_of_hz(bins)
 
 
-def _over_hz(mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float) -> tuple[Tensor, Tensor]:
+def _over_hz(
+    mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """Edges of filters ``(mels + 2,)`` and places of bins ``(bins,)``, in Hz."""
     low, high = (2595.0 * math.log10(1.0 + edge / 700.0) for edge in (fmin, fmax))
-    edges = 700.0 * (10.0 ** (torch.linspace(low, high, mels + 2) / 2595.0) - 1.0)
-    return edges, torch.linspace(0, sample_rate // 2, n_fft // 2 + 1)
+    edges = 700.0 * (10.0 ** (torch.linspace(low, high, mels + 2, device=device) / 2595.0) - 1.0)
+    return edges, torch.linspace(0, sample_rate // 2, n_fft // 2 + 1, device=device)
 
 
 def dense(blocks: list[Block], n_fft: int) -> Tensor:

@@ -112,10 +112,10 @@ class Teaching:
             labels: ``(batch,)`` int64.
             rows: ``(batch,)`` int64 rows of the corpus.
         """
-        theirs = self._logits[torch.from_numpy(rows).to(labels.device)]
+        theirs = self._logits[torch.from_numpy(rows).to(labels.device, non_blocking=True)]
         if self._embeddings is None or not self._head:
             return DistillationBatch(logits, labels, theirs)
-        places = torch.from_numpy(self._embeddings.places(rows)).to(labels.device)
+        places = torch.from_numpy(self._embeddings.places(rows)).to(labels.device, non_blocking=True)
         taught = tuple(each[places].float() for each in self._of_teachers)
         return DistillationBatch(logits, labels, theirs, embeddings, taught)
 

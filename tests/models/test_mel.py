@@ -10,7 +10,7 @@ from torchaudio.transforms import MelSpectrogram
 
 from asc_experiments.models import LogMel
 from asc_experiments.models.frontend import FRONTENDS
-from asc_experiments.models.mel import dense, mel_blocks
+from asc_experiments.models.mel import dense, mel_bank, mel_blocks
 
 
 def kaldis(mels: int, n_fft: int, sample_rate: int, fmin: float, fmax: float) -> torch.Tensor:
@@ -45,6 +45,18 @@ def test_bank_of_triangles_over_hz_is_torchaudios(mels: int, n_fft: int, sample_
     blocks = mel_blocks(mels, n_fft, sample_rate, 0.0, fmax, "htk")
     expected = melscale_fbanks(n_fft // 2 + 1, 0.0, fmax, mels, sample_rate)
     assert torch.equal(dense(blocks, n_fft), expected.T)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(4, 300), st.sampled_from([256, 512, 1024, 4096]), st.sampled_from([8_000, 16_000, 32_000, 44_100]),
+    st.floats(0.3, 0.5), st.sampled_from(["kaldi", "htk"]),
+)  # fmt: skip
+def test_bank_that_a_gpu_makes_is_the_same_as_one_matrix(
+    mels: int, n_fft: int, sample_rate: int, part: float, triangles: str
+) -> None:
+    settings_ = (mels, n_fft, sample_rate, 20.0, part * sample_rate, triangles)
+    assert torch.equal(mel_bank(*settings_), dense(mel_blocks(*settings_), n_fft))
 
 
 def test_log_mels_of_the_2024_baseline_are_torchaudios_mel_spectrogram_without_normalisation() -> None:
