@@ -19,8 +19,13 @@ _SETTING = "ASC_PRECISION"
 
 
 def autocast(recipe: Recipe, device: torch.device, training: bool) -> torch.autocast:
-    """A block in which networks compute in bfloat16 where :func:`computes_in_bfloat16` says so, else in float32."""
+    """A block in which networks compute in bfloat16 where :func:`computes_in_bfloat16` says so, else in float32.
+
+    A GPU's convolutions are then of float32 too, from now on: cuDNN would round what they multiply to ten bits (TF32).
+    """
     enabled = computes_in_bfloat16(recipe, device, training)
+    if not enabled and device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 

@@ -61,6 +61,15 @@ def test_environment_may_ask_for_float32(able: Callable, monkeypatch: pytest.Mon
         computes_in_bfloat16(make_recipe("passt"), torch.device(device), True)
 
 
+def test_float32_of_a_gpu_is_not_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setenv("ASC_PRECISION", "float32")
+    autocast(make_recipe("cp_mobile"), CPU, training=True)
+    assert torch.backends.cudnn.allow_tf32
+    autocast(make_recipe("cp_mobile"), torch.device("cuda"), training=True)
+    assert not torch.backends.cudnn.allow_tf32
+
+
 @pytest.mark.parametrize("flags", [{}, {"avx512_bf16": False}, {"avx512_bf16": True}, {"amx_bf16": True}])
 def test_processor_is_asked_for_what_it_can_do(monkeypatch: pytest.MonkeyPatch, flags: dict[str, bool]) -> None:
     precision._multiplies_bfloat16.cache_clear()
