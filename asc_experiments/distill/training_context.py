@@ -40,6 +40,7 @@ from asc_experiments.training import (
     score,
 )
 from asc_experiments.training.loop import best_device
+from asc_experiments.training.memory import within_memory
 from asc_experiments.training.precision import training_format
 from asc_experiments.training.pretrained import audioset_weights
 
@@ -348,7 +349,9 @@ class TrainingContext:
         weights = self.weights_for(recipe) if start is None else None
         bank = responses.responses if responses else None
         segments = self._segments if recipe.needs_segments else None
-        return Trainer(recipe, self.clips, self.corpus.scenes, bank, soft_targets, weights, segments, start)
+        clips = self.clips
+        with within_memory(recipe.name):
+            return Trainer(recipe, clips, self.corpus.scenes, bank, soft_targets, weights, segments, start)
 
     @cached_property
     def _segments(self) -> Segments:

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asc_experiments.training.memory import within_memory
+
 _INT16_SCALE = 1.0 / 32768.0
 _CLIPS_PER_UPLOAD = 4_096
 
@@ -20,6 +22,9 @@ class ClipSource:
         labels: ``(clips,)`` int64.
         is_reference: ``(clips,)`` bool, whether a clip was recorded with the reference device.
         device: where batches are wanted.
+
+    Raises:
+        AscError: if they do not fit into the GPU's memory.
     """
 
     def __init__(
@@ -29,8 +34,9 @@ class ClipSource:
         self.is_reference = is_reference
         self.samples = int(waveforms.shape[1])
         self._host = waveforms
-        self._labels = torch.from_numpy(labels).to(device)
-        self._resident = _upload(waveforms, device) if device.type == "cuda" else None
+        with within_memory(f"the corpus ({len(waveforms):,} clips, {waveforms.nbytes / 2**30:.1f} GiB)"):
+            self._labels = torch.from_numpy(labels).to(device)
+            self._resident = _upload(waveforms, device) if device.type == "cuda" else None
 
     def waveforms(self, rows: np.ndarray) -> Tensor:
         """The clips of these rows; ``(rows, samples)`` float32 in [-1, 1]."""
@@ -70,5 +76,5 @@ def _upload(waveforms: np.ndarray, device: torch.device) -> Tensor:
     resident = torch.empty(waveforms.shape, dtype=torch.int16, device=device)
     for first in range(0, len(waveforms), _CLIPS_PER_UPLOAD):
         piece = np.array(waveforms[first : first + _CLIPS_PER_UPLOAD])
-        resident[first : first + len(piece)] = torch.from_numpy(piece).to(device)
+        resident[first : first + len(piece)].copy_(torch.from_numpy(piece))
     return resident

@@ -20,6 +20,7 @@ from asc_experiments.models.threads import for_each
 from asc_experiments.training.data import ClipSource
 from asc_experiments.training.embedding import head_of, hearing
 from asc_experiments.training.losses import label_loss
+from asc_experiments.training.memory import within_memory
 from asc_experiments.training.network import SceneNetwork
 from asc_experiments.training.precision import autocast
 from asc_experiments.training.pretrained import start_from
@@ -132,10 +133,12 @@ class Trainer:
 
         Raises:
             NotFiniteError: if the loss becomes infinite or not a number.
+            AscError: if a batch does not fit into the GPU's memory.
         """
         for epoch in range(self.epochs_done, self.recipe.optimisation.epochs):
             rate = self._set_learning_rate(epoch)
-            loss = self.train_epoch(rows)
+            with within_memory(self.recipe.name):
+                loss = self.train_epoch(rows)
             if not math.isfinite(loss):
                 raise NotFiniteError(
                     self.recipe.name, f"the loss became {loss} in epoch {epoch + 1}", "lower the learning_rate"
@@ -277,8 +280,9 @@ def _in_batches(network: SceneNetwork, clips: ClipSource, count: int, compute: C
 
     firsts = range(0, count, size)
     if on_gpu:
-        for first in firsts:
-            do(first)
+        with within_memory(network.recipe.name):
+            for first in firsts:
+                do(first)
     else:
         for_each(do, firsts)
 
