@@ -47,10 +47,10 @@ def _peak_of(
 ) -> float:
     memory = np.memmap(waveforms, dtype=np.int16, mode="r", shape=shape)
     train(memory, recipe, dirs, clips)
-    return _most_held()
+    return most_held()
 
 
-def _most_held() -> float:
+def most_held() -> float:
     """The most memory that this process has held, in MiB. (On Linux, ``getrusage`` counts what started it, too.)"""
     status = Path("/proc/self/status")
     if status.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -68,6 +69,64 @@ def everything(
         if profile:
             for operation, share in costliest(suite.distillation_epoch(), suite.device):
                 echo(f"{share:6.1%} of a student's epoch: {operation}", err=as_json)
+
+
+class Device(StrEnum):
+    """Where ``asc bench gpu`` measures."""
+
+    cuda = "cuda"
+    cpu = "cpu"
+
+
+@app.command(
+    epilog="Example: asc bench gpu -o gpu.json; without a GPU: asc bench gpu --device cpu --clips 64 --minutes 1"
+)
+def gpu(
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="WORK", help="Measure this line only; may be repeated.")
+    ] = None,
+    clips: Annotated[
+        int, typer.Option(help="Clips of an epoch; TAU22 trains on 139,620.", min=64, max=1_000_000)
+    ] = 139_620,
+    students: Annotated[int, typer.Option(help="How many are trained side by side.", min=2, max=64)] = 4,
+    minutes: Annotated[
+        float, typer.Option(help="For everything; what does not fit is not measured.", min=0.1, max=60)
+    ] = 7.0,
+    device: Annotated[Device, typer.Option(help="Where: cuda, or cpu with few clips.")] = Device.cuda,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Say what would be measured where, and measure nothing.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write all of it as JSON too, with the machine's name."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """A GPU at TAU22's size: epochs, logits, students side by side; how busy it is and how much memory they take.
+
+    Clips are made up, and resident as a training keeps them. Goals are those for an H200.
+    """
+    from asc_experiments.base.progress import progress, show
+    from asc_experiments.bench.gpu import GpuSuite, chosen, find_device, measure_all
+    from asc_experiments.bench.made_up import TAU22_TRAINING_CLIPS
+    from asc_experiments.bench.record import write_gpu_record
+    from asc_experiments.bench.table import gpu_table
+    from asc_experiments.training.machine import describe_machine
+
+    suite = GpuSuite(find_device(device.value), clips, students)
+    works = chosen(suite, only or [])
+    title = f"{describe_machine(suite.device)}, {clips:,} clips"
+    if list_:
+        echo(f"{title}, {minutes:g} minutes: {', '.join(works)}")
+        return
+    with progress(len(works), "measuring", "lines") as advance:
+        measure_all(suite, works, 60 * minutes, advance)
+    if as_json:
+        print_json({name: figures.facts() for name, figures in suite.done.items()})
+    else:
+        show(gpu_table(suite.done, title, clips == TAU22_TRAINING_CLIPS))
+    if output is not None:  # last: a file that cannot be written costs nothing that was measured
+        write_gpu_record(output, suite, minutes)
 
 
 @app.command(epilog="Example: asc bench driver --trials 200")

@@ -98,7 +98,7 @@ COMMANDS = {
     "study list": STUDIES, "study watch": BOTH, "report": RUNS, "register": RUNS, "predict": RUNS,
     "model card": RUNS, "export": TRAINS, "ui": BOTH, "demo": EVERYTHING,
     "workspace relocate": RUNS, "workspace export": BOTH, "workspace import": BOTH,
-    "bench": (), "bench driver": (), "bench load": BOTH[1:], "bench many-runs": BOTH[1:],
+    "bench": (), "bench gpu": (), "bench driver": (), "bench load": BOTH[1:], "bench many-runs": BOTH[1:],
 }  # fmt: skip
 """Which of the options that say where things are each command has: those that it uses."""
 

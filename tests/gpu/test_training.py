@@ -45,8 +45,9 @@ def assert_same(device: torch.device, found: np.ndarray, expected: np.ndarray) -
 @pytest.mark.parametrize("learns_from", ["labels", "features"])
 @pytest.mark.parametrize("arch", ARCHES)
 def test_killed_training_resumes_in_the_state_it_was_in_and_ends_the_same(
-    device: torch.device, arch: str, learns_from: str, tmp_path: Path
+    device: torch.device, arch: str, learns_from: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ASC_PRECISION", "float32")
     source, checkpoint = clips(device), Checkpoint(tmp_path / "x.ckpt", {"recipe": "tiny"}, "student")
 
     def make() -> Trainer:
