@@ -3,6 +3,7 @@
 # make test   before a change: style, types, layers, documentation, the quick tests and some of each slow tier
 # make test-all   every test; `make test-rest`: those that `make test` leaves out; `make nightly`: faults, more often, and the demo
 # make docs   the documentation as a site, in build/docs; fails where a link leads nowhere
+# make gpu    on a machine with a GPU, ten minutes: the tests that need one, and what it takes for TAU22's clips
 # make calibrate   how often the statistics are wrong, by simulation: tables as Markdown
 # make release-check   what must hold before a release; `make audit`: known faults of pinned packages; `make fuzz`
 # All install what they need into .venv first. `make clean` removes what the demo made.
@@ -14,7 +15,7 @@ CORPUS := demo_corpus
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
             $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: install demo test test-rest test-all docs lint browser postgres nightly fuzz calibrate findings audit release-check clean
+.PHONY: install demo test test-rest test-all docs lint browser postgres nightly gpu fuzz calibrate findings audit release-check clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -75,6 +76,17 @@ test-all: test test-rest
 # half an hour.
 nightly: install postgres
 	$(VENV)/bin/python -m pytest tests/faults tests/cli/test_demo.py -m "nightly or not nightly" --timeout 3600
+
+# Ten minutes at the most: the tests that need a GPU, then the table of what it takes, with the goals beside, also into
+# GPU_RECORD. Fails where a test does, or there is no GPU; a goal that is not met is no failure.
+GPU_TESTS_S := 170
+GPU_MINUTES := 6.5
+GPU_RECORD  := build/gpu.json
+gpu: install
+	@$(ASC) bench gpu --minutes $(GPU_MINUTES) --list
+	@mkdir -p $(dir $(GPU_RECORD)); failed=0; \
+	  timeout $(GPU_TESTS_S) $(VENV)/bin/python -m pytest tests/gpu -m gpu || failed=$$?; \
+	  $(ASC) bench gpu --minutes $(GPU_MINUTES) --output $(GPU_RECORD) && exit $$failed
 
 # What the readers of study files, tables and sound files make of ten thousand inputs: a few minutes.
 fuzz: install

@@ -1,6 +1,5 @@
 """README and pages: short enough, links lead somewhere, commands and options exist, references are whole."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -103,4 +102,21 @@ def test_study_file_reference_describes_every_key() -> None:
 
 def test_table_of_benchmarks_is_what_the_command_wrote() -> None:
     text = bench_table.PAGE.read_text()
-    assert bench_table.page(text, json.loads(bench_table.RECORD.read_text())) == text, "python -m docs.site.bench_table"
+    assert bench_table.written(text) == text, "python -m docs.site.bench_table"
+
+
+def test_table_of_a_gpu_is_what_the_command_wrote_of_it() -> None:
+    record = {
+        "machine": "GPU: X", "memory_gib": 139.8, "cuda": "13.0", "host": "CPU: Y, 2 threads", "torch": "2.11.0",
+        "day": "2026-12-01", "numbers": "bfloat16", "clips": 139_620, "students": 4, "minutes": 6.5,
+        "goals": {"passt_epoch": {"all_clips_s": 45.0}},
+        "works": {"passt_epoch": {"all_clips_s": 60.0, "busy_percent": 55.0}, "student_logits": {"note": "late"}},
+    }  # fmt: skip
+    page = bench_table.page(bench_table.PAGE.read_text(), record, bench_table.GPU_RECORD, bench_table.gpu_table)
+    assert (
+        "GPU: X, 139.8 GiB, CUDA 13.0, in bfloat16; CPU: Y, 2 threads; PyTorch 2.11.0; 2026-12-01; 139,620 cl" in page
+    )
+    assert "| passt epoch | 60.0 s |  |  | 55.0 % |  |  |  |  | at most 45 s: not met |  |" in page
+    assert "| student logits |  |  |  |  |  |  |  |  |  | late |" in page
+    on_few = bench_table.gpu_table(record | {"clips": 64})
+    assert "at most 45 s" not in on_few
