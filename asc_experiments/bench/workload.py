@@ -85,7 +85,8 @@ class Workload:
         rows = self.rows[: self.batch]
         features = self.trainer.network.frontend(self.m.clips.waveforms(rows))
         labels = self.m.clips.labels(rows)
-        model, optimiser = self.trainer.network.model.train(), self.trainer.optimiser
+        self.trainer.network.train()
+        model, optimiser = self.trainer.model, self.trainer.optimiser
         self.plain.model.train()
 
         def ours() -> None:

@@ -19,6 +19,7 @@ from asc_experiments.models import ARCHITECTURES
 from asc_experiments.models.threads import for_each
 from asc_experiments.training.data import ClipSource
 from asc_experiments.training.embedding import head_of, hearing
+from asc_experiments.training.fused import fuse
 from asc_experiments.training.losses import label_loss
 from asc_experiments.training.memory import within_memory
 from asc_experiments.training.network import SceneNetwork
@@ -114,6 +115,8 @@ class Trainer:
             weight_decay=optimisation.weight_decay,
             fused=True,
         )
+        heard = "" if self.teaching is None else self.teaching.head
+        self.model = fuse(self.network.model, heard)
         self.epochs_done = 0
 
     @property
@@ -192,8 +195,8 @@ class Trainer:
 
     def _forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         if self.teaching is None:
-            return self.network.model(features), None
-        return self.teaching.forward(self.network.model, features)
+            return self.model(features), None
+        return self.teaching.forward(self.model, features)
 
     def _loss(
         self, logits: Tensor, embeddings: Tensor | None, rows: np.ndarray, mixture: tuple[Tensor, Tensor] | None

@@ -77,14 +77,14 @@ class Teaching:
     def __init__(self, targets: SoftTargets, network: SceneNetwork, device: torch.device, samples: int) -> None:
         self.loss = targets.loss
         self._logits = torch.from_numpy(targets.logits).to(device)
-        self._embeddings, self._head, dims = targets.embeddings, "", 0
+        self._embeddings, self.head, dims = targets.embeddings, "", 0
         self._of_teachers: tuple[Tensor, ...] = ()
         if self.loss.needs_embeddings:
             if targets.embeddings is None:
                 raise ValueError(f"loss {self.loss.name} needs embeddings of teachers")
-            self._head = head_of(network.recipe.arch, f"student {network.recipe.name}")
+            self.head = head_of(network.recipe.arch, f"student {network.recipe.name}")
             self._of_teachers = tuple(torch.from_numpy(each).to(device) for each in targets.embeddings.of_teachers)
-            dims = _dims(network, self._head, torch.zeros(1, samples, device=device))
+            dims = _dims(network, self.head, torch.zeros(1, samples, device=device))
         with torch.random.fork_rng(devices=[]):  # so that the network draws what it would without heads
             self.heads = self.loss.heads(dims, targets.embeddings.dims if targets.embeddings else ()).to(device)
 
@@ -98,9 +98,9 @@ class Teaching:
         Returns:
             ``(batch, scenes)`` as the network computes them, and ``(batch, dims)`` float32.
         """
-        if not self._head:
+        if not self.head:
             return model(features), None
-        with hearing(model, self._head) as embeddings:
+        with hearing(model, self.head) as embeddings:
             return model(features), embeddings()
 
     def batch(self, logits: Tensor, embeddings: Tensor | None, labels: Tensor, rows: np.ndarray) -> DistillationBatch:
@@ -113,7 +113,7 @@ class Teaching:
             rows: ``(batch,)`` int64 rows of the corpus.
         """
         theirs = self._logits[torch.from_numpy(rows).to(labels.device, non_blocking=True)]
-        if self._embeddings is None or not self._head:
+        if self._embeddings is None or not self.head:
             return DistillationBatch(logits, labels, theirs)
         places = torch.from_numpy(self._embeddings.places(rows)).to(labels.device, non_blocking=True)
         taught = tuple(each[places].float() for each in self._of_teachers)

@@ -44,5 +44,11 @@ def roll(waveforms: Tensor, shifts: Tensor) -> Tensor:
     import torch
 
     samples = waveforms.shape[1]
+    if waveforms.device.type == "cpu":  # whole pieces are copied in a tenth of the time of single samples
+        rolled = torch.empty_like(waveforms)
+        for each, into, shift in zip(waveforms, rolled, (shifts % samples).tolist(), strict=True):
+            into[:shift] = each[samples - shift :]
+            into[shift:] = each[: samples - shift]
+        return rolled
     positions = torch.arange(samples, device=waveforms.device)
     return waveforms.gather(1, (positions - shifts.unsqueeze(1)) % samples)

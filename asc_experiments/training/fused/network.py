@@ -1,0 +1,146 @@
+"""Networks whose blocks are trained by the fused operations."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from asc_experiments.models.cp_mobile import CPMobileBlock, GlobalResponseNorm
+from asc_experiments.models.cp_resnet import BasicBlock
+from asc_experiments.training.fused import operations
+from asc_experiments.training.fused.convolutions import convolve
+from asc_experiments.training.fused.library import fused_training
+
+_CHANNELS = 8
+"""Operations take a multiple of so many."""
+_LONGEST_STRIDE = 2
+_CONV_NORM = 2
+"""A convolution and a norm; what comes behind them is ReLU."""
+
+
+def fuse(model: nn.Module, heard: str = "") -> nn.Module:
+    """A network that computes in training what another does, on the same parameters and running statistics.
+
+    Blocks of CP-Mobile and CP-ResNet are fused, and elsewhere a batch norm with the ReLU behind it, where both follow
+    a convolution in a sequence; everything else stays as it is.
+
+    Args:
+        model: on a processor.
+        heard: the name of a module that is listened to, and so must stay.
+
+    Returns:
+        The model itself where there is nothing to fuse, or no compiled operations.
+    """
+    if fused_training() is None or next(model.parameters()).device.type != "cpu":
+        return model
+    fused = _fused(model)
+    if fused is None or (heard and heard not in dict(fused.named_modules())):
+        return model
+    return fused
+
+
+def _fused(module: nn.Module) -> nn.Module | None:
+    """The fused form of a module, or ``None`` where none of it can be."""
+    if isinstance(module, CPMobileBlock) and _FusedInvertedBottleneck.fits(module):
+        return _FusedInvertedBottleneck(module)
+    if isinstance(module, BasicBlock) and _FusedBasicBlock.fits(module):
+        return _FusedBasicBlock(module)
+    if type(module) is nn.Sequential and _is_conv_norm(module):
+        return _FusedConvNorm(module)
+    parts = {name: _fused(child) for name, child in module.named_children()}
+    if not any(parts.values()):
+        return None
+    fused = copy.copy(module)  # shares parameters, buffers, and the children that stay
+    fused._modules = {name: parts.get(name) or child for name, child in module._modules.items()}
+    return fused
+
+
+def _can_be_fused(norm: nn.Module) -> bool:
+    return (
+        isinstance(norm, nn.BatchNorm2d)
+        and norm.affine
+        and norm.track_running_stats
+        and norm.momentum is not None
+        and norm.num_features % _CHANNELS == 0
+        and norm.weight.dtype == torch.float32
+        and not (norm._forward_hooks or norm._forward_pre_hooks)
+    )
+
+
+def _is_conv_norm(sequence: nn.Sequential) -> bool:
+    kinds = [type(each) for each in sequence]
+    is_known = kinds[1:] in ([nn.BatchNorm2d], [nn.BatchNorm2d, nn.ReLU]) and issubclass(kinds[0], nn.Conv2d)
+    return is_known and _can_be_fused(sequence[1])
+
+
+class _FusedConvNorm(nn.Module):
+    """A convolution and its norm, with or without ReLU."""
+
+    def __init__(self, sequence: nn.Sequential) -> None:
+        super().__init__()
+        self.convolution, self.norm = _pair(sequence)
+        self.relu = len(sequence) > _CONV_NORM
+
+    def forward(self, x: Tensor) -> Tensor:
+        return operations.norm(convolve(self.convolution, x), self.norm, self.relu)
+
+
+class _FusedInvertedBottleneck(nn.Module):
+    """A block of CP-Mobile."""
+
+    def __init__(self, block: CPMobileBlock) -> None:
+        super().__init__()
+        (self.expand, self.norm1), (self.filters, self.norm2), (self.project, self.norm3) = map(_pair, block.block)
+        self.shortcut = block.shortcut
+        self.response = block.after_block_norm
+
+    @staticmethod
+    def fits(block: CPMobileBlock) -> bool:
+        (expand, norm1), (filters, norm2), (_, norm3) = map(_pair, block.block)
+        return (
+            all(map(_can_be_fused, (norm1, norm2, norm3)))
+            and (filters.kernel_size, filters.padding) == ((3, 3), (1, 1))
+            and max(filters.stride) <= _LONGEST_STRIDE
+            and expand.in_channels % _CHANNELS == 0
+            and type(block.after_block_norm) in (GlobalResponseNorm, nn.Identity)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = operations.depthwise(convolve(self.expand, x), self.norm1, self.filters, self.norm2)
+        gamma, beta = getattr(self.response, "gamma", None), getattr(self.response, "beta", None)
+        return operations.residual(convolve(self.project, y), self.norm3, self._past(x), gamma, beta)
+
+    def _past(self, x: Tensor) -> Tensor | None:
+        """What goes past the block."""
+        if not isinstance(self.shortcut, nn.AvgPool2d):
+            return None if self.shortcut is None else x
+        stride = self.shortcut.stride
+        assert isinstance(stride, tuple)
+        return operations.average(x, stride)
+
+
+class _FusedBasicBlock(nn.Module):
+    """A block of CP-ResNet."""
+
+    def __init__(self, block: BasicBlock) -> None:
+        super().__init__()
+        self.conv1, self.bn1, self.conv2, self.bn2 = block.conv1, block.bn1, block.conv2, block.bn2
+        self.shortcut = _FusedConvNorm(block.shortcut) if len(block.shortcut) else nn.Identity()
+
+    @staticmethod
+    def fits(block: BasicBlock) -> bool:
+        return all(_can_be_fused(each) for each in block.modules() if isinstance(each, nn.BatchNorm2d))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = operations.norm(convolve(self.conv1, x), self.bn1, relu=True)
+        return operations.residual(convolve(self.conv2, y), self.bn2, self.shortcut(x))
+
+
+def _pair(sequence: nn.Module) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """The convolution and the norm that a sequence begins with."""
+    convolution, norm = list(sequence.children())[:_CONV_NORM]
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return convolution, norm
