@@ -16,6 +16,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -186,6 +187,7 @@ class Expected:
     detects: float
 
 
+@lru_cache(maxsize=4_096)
 def expected(
     scatter: Scatter, sides: tuple[Side, Side], comparisons: int = 1, teachers_freedom: int | None = None
 ) -> Expected:
