@@ -108,6 +108,9 @@ class Workspace:
         train_split: str | Path | None = None,
         trials_of: str | None = None,
         settings: Mapping[str, Any] | None = None,
+        within: float | None = None,
+        workers: int = 1,
+        compare: str | None = None,
     ) -> dict[str, Any]:
         """What a study will cost on this machine, without training: the facts of `asc study plan --json`.
 
@@ -119,14 +122,24 @@ class Workspace:
             train_split: train only on the clips of a list.
             trials_of: begin with the trials of an earlier study.
             settings: more changes, by the file's keys with dots: ``{"student.epochs": 20}``.
+            within: seconds that designs may take, which are then proposed under ``design``.
+            workers: trainings at a time, for designs.
+            compare: the attribute whose values designs compare, such as ``augment``.
 
         Raises:
-            AscError: if file, corpus or a store is not in order.
+            AscError: if file, corpus or a store is not in order, or no design fits.
         """
-        from asc_experiments.study.monitor.cost_estimate import plan_study
+        from asc_experiments.study.monitor.cost_estimate import Clock, plan_study
 
         inputs = self._inputs(file, corpus, trials, scale, train_split, trials_of, settings)
-        return plan_study(inputs.file, inputs.bench, inputs.storage).facts()
+        clock = Clock()
+        facts = plan_study(inputs.file, inputs.bench, inputs.storage, clock).facts()
+        if within is None:
+            return facts
+        from asc_experiments.study.monitor.design import propose
+
+        asked = (inputs.file, inputs.bench, inputs.storage, within, workers, compare, clock)
+        return facts | {"design": propose(*asked).facts()}
 
     def run(
         self,

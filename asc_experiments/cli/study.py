@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,6 +53,7 @@ TrialsOf = Annotated[
     ),
 ]
 _RAY = "With --executor ray"
+_DESIGN = "A design that fits"
 
 
 class ExecutorKind(StrEnum):
@@ -216,26 +218,81 @@ def plan(
     trials_of: TrialsOf = None,
     scale: Scale = None,
     train_split: TrainSplitFile = None,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Propose designs that take no longer: 90m, 12h, 2d.", rich_help_panel=_DESIGN
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Trainings at a time (default: 1).", min=1, max=256, rich_help_panel=_DESIGN)
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ATTRIBUTE",
+            help="Whose values are compared, such as augment (default: kinds of teachers, if there are several).",
+            rich_help_panel=_DESIGN,
+        ),
+    ] = None,
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a study will cost on this machine, without training: trials, teachers, those in the bank, hours."""
+    """Say what a study will cost on this machine, without training: trials, teachers, those in the bank, hours.
+
+    With --within also how many epochs and seeds fit into a time, and which differences they would tell apart.
+    """
+    from asc_experiments.base.durations import parse_duration
     from asc_experiments.report.render.terminal import show_table
-    from asc_experiments.study.monitor.cost_estimate import plan_study
+    from asc_experiments.study.monitor.cost_estimate import Clock, plan_study
     from asc_experiments.study.monitor.plan_table import plan_table
     from asc_experiments.study.runner.inputs import StudyInputs
 
+    seconds = None if within is None else parse_duration(within, "--within")
+    _refuse_without(within, {"--workers": workers, "--compare": compare})
     changes = _changes(trials, scale, train_split, trials_of, assignments)
-    inputs = StudyInputs.open(settings, file, corpus, changes)
-    facts = plan_study(inputs.file, inputs.bench, inputs.storage).facts()
+    inputs, clock = StudyInputs.open(settings, file, corpus, changes), Clock()
+    facts = plan_study(inputs.file, inputs.bench, inputs.storage, clock).facts()
+    if seconds is not None:
+        from asc_experiments.study.monitor.design import propose
+
+        asked = (inputs.file, inputs.bench, inputs.storage, seconds, workers or 1, compare, clock)
+        facts["design"] = propose(*asked).facts()
     if as_json:
         print_json(facts)
         return
     show_table(plan_table(facts))
-    given = {"--trials": trials, "--trials-of": trials_of, "--scale": scale, "--train-split": train_split}
+    if "design" in facts:
+        from asc_experiments.study.monitor.design_table import design_table
+
+        show_table(design_table(facts["design"]))
+    told = dict(facts["design"]["settings"]) if "design" in facts else {}
+    given = {"--trials": told.pop("trials", trials), "--trials-of": trials_of, "--scale": scale}
+    given |= {"--train-split": train_split, "--workers": workers}
     words = [word for option, value in given.items() if value for word in (option, value)]
-    words += [word for each in assignments or [] for word in ("--set", each)]
+    words += [word for each in _assigned(assignments, told) for word in ("--set", each)]
     echo(f"next: {settings.next('study', 'run', file, '--corpus', corpus, *words)}")
+
+
+def _refuse_without(within: str | None, given: dict[str, int | str | None]) -> None:
+    """Refuse options of a design where none is asked for.
+
+    Raises:
+        AscError: naming the first of them.
+    """
+    from asc_experiments.base.errors import AscError
+
+    if within is None:
+        for option, value in given.items():
+            if value is not None:
+                raise AscError(option, "is of the designs that --within asks for", "add --within, such as --within 12h")
+
+
+def _assigned(assignments: list[str] | None, settings: dict[str, Any]) -> list[str]:
+    """What is given to ``--set``: what was given now, and the settings of a design, which stand for it."""
+    kept = [each for each in assignments or [] if each.partition("=")[0].strip() not in settings]
+    told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
+    return kept + [f"{name}={value}" for name, value in told.items()]
 
 
 def _changes(

@@ -241,6 +241,45 @@ class Part(NamedTuple):
         return float(stdtrit(self.freedom, 0.5 + confidence / 2)) * math.sqrt(self.variance) if self.variance else 0.0
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where the error of a difference between two recipes comes from, each in the metric's own unit squared.
+
+    Attributes:
+        places: what other places would change for both recipes' means, however many students they are of; an estimate,
+            which may lie below 0.
+        places_freedom: with how many degrees of freedom the part of places is known.
+        students: the variance between students of each recipe, and its degrees of freedom.
+        at_places: of a student of each recipe, the part of that variance that other places would change too.
+    """
+
+    places: float
+    places_freedom: float
+    students: tuple[Part, ...]
+    at_places: tuple[float, ...]
+
+
+def sources(ours: Evidence, theirs: Evidence, metric: str) -> Sources:
+    """What :func:`margin` makes its interval of, before it is divided by numbers of students: to plan other numbers by.
+
+    Args:
+        ours: the answers of one recipe's students, two at least.
+        theirs: the other's, on the same clips of two places at least.
+        metric: a Scorecard's metric.
+
+    Raises:
+        ValueError: if the metric concerns none of the clips.
+    """
+    sides = [_Side.of(table, metric) for table in (ours, theirs)]
+    left_out = [side.left_out() for side in sides]
+    places = _of_places(sides, [each.mean(axis=0) for each in left_out])
+    values = [side.values() for side in sides]
+    at_places = tuple(_at_places(sides[0], each) for each in left_out)
+    in_both = sum(part / len(each) for part, each in zip(at_places, values, strict=True))
+    students = tuple(Part(float(each.var(ddof=1)), len(each) - 1) for each in values)
+    return Sources(places.variance - in_both, places.freedom, students, at_places)
+
+
 @dataclass(frozen=True, eq=False)
 class _Side:
     """What one recipe brings into a comparison: its sums and clips by place and cell.
@@ -348,18 +387,12 @@ def _with_interval(
         given: the parts of students, where they are known from elsewhere.
     """
     left_out = [side.left_out() for side in sides]
-    means = [each.mean(axis=0) for each in left_out]
-    strata = sides[0].jackknife(means[0] - means[1] if len(means) > 1 else means[0])
-    places = Part.total([Part(*each) for each in zip(strata, sides[0].strata_places - 1, strict=True)])
+    places = _of_places(sides, [each.mean(axis=0) for each in left_out])
     values = [] if fixed_students else [side.values() for side in sides]
     apart = [float(each.var(ddof=1)) for each in values]
     own = [Part(variance / len(each), len(each) - 1) for variance, each in zip(apart, values, strict=True)]
     parts, alike = (list(given), Part.total(given)) if given else (own, _alike(apart, values))
-    in_both = sum(
-        float(sides[0].jackknife(each - each.mean(axis=0)).sum()) / (len(each) * (len(each) - 1))
-        for each in left_out
-        if not fixed_students
-    )
+    in_both = sum(_at_places(sides[0], each) / len(each) for each in left_out if not fixed_students)
     whole, of_students = Part.total([places, *parts]), sum(part.variance for part in parts)
     # freedom is that of the parts as they are estimated: taking off what is in both makes nothing better known
     variance = max(whole.variance - in_both, places.variance, of_students)
@@ -369,6 +402,17 @@ def _with_interval(
     reach = max(whole.reach(confidence), math.hypot(of_places.reach(confidence), alike.reach(confidence)))
     error = math.sqrt(variance)
     return replace(found, error=error, low=found.value - reach, high=found.value + reach)
+
+
+def _of_places(sides: Sequence[_Side | _Within], means: Sequence[np.ndarray]) -> Part:
+    """The part of places, of what each side's mean is with each place left out in turn, ``(places,)``."""
+    strata = sides[0].jackknife(means[0] - means[1] if len(means) > 1 else means[0])
+    return Part.total([Part(*each) for each in zip(strata, sides[0].strata_places - 1, strict=True)])
+
+
+def _at_places(side: _Side | _Within, left_out: np.ndarray) -> float:
+    """What other places would change in one student beside its like, of ``(students, places)`` left out in turn."""
+    return float(side.jackknife(left_out - left_out.mean(axis=0)).sum()) / (len(left_out) - 1)
 
 
 def _alike(apart: Sequence[float], values: Sequence[np.ndarray]) -> Part:

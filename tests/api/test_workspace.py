@@ -130,6 +130,9 @@ def test_study_that_is_done_is_found_done_and_planned_as_done(
 ) -> None:
     file = studied / "tiny.yaml"
     assert ws.plan(file, synth_corpus)["trainings"] == 0
+    design = ws.plan(file, synth_corpus, within=24 * 3600.0, workers=2)["design"]
+    assert (design["compares"], design["workers"]) == ("the best trial", 2)
+    assert all(each["seconds"] <= 24 * 3600 for each in design["designs"])
     study = ws.run(file, synth_corpus)
     assert study.name == "tiny"
     assert study.status()["finished"] == 2

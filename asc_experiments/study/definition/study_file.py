@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -244,6 +245,17 @@ class StudyFile(Settings):
     def asked(self) -> int:
         """The number of trials in total; a grid of its own size asks for all of its cells instead."""
         return 10 if self.trials is None else self.trials
+
+    def with_changes(self, changes: Mapping[str, Any]) -> StudyFile:
+        """The same study with other settings, by dotted name, as ``--set`` changes them.
+
+        Raises:
+            AscError: if one of them is no setting, or not valid.
+        """
+        values = self.model_dump(mode="json")
+        for key, value in changes.items():
+            _set(values, key, value, self.name)
+        return StudyFile.parse(values, self.name)
 
     def definition(self) -> dict[str, Any]:
         """The settings that must not change while a study continues, where they are not as by default."""

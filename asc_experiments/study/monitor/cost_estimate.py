@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
 
-from asc_experiments.base.progress import progress
+from asc_experiments.base.progress import hushed, progress
 from asc_experiments.corpus.splits import held_out_device_clips
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.teacher import name_on
@@ -151,8 +151,14 @@ class StudyPlan:
         }
 
 
-def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) -> StudyPlan:
+def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage, clock: Clock | None = None) -> StudyPlan:
     """Plan a study without training anything but a timed warm-up of each Recipe.
+
+    Args:
+        file: the study.
+        bench: its corpus and tracking server.
+        storage: Optuna's.
+        clock: knows what was timed before.
 
     Raises:
         AscError: as running it would.
@@ -171,7 +177,8 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
     drawn = _drawn(space, asked - done - len(ahead))
     plans = [plan for plan, _ in ahead] + drawn
     again = _replicates_ahead(file, plans, asked) if plans else _replicates_left(space, bench, storage)
-    trainings = _trainings(file, bench, bank, plans, again)
+    keys = {teacher.key for teacher in bank.all()}
+    trainings = _trainings(file, bench, keys, plans, again, clock or Clock())
     is_exact = not drawn and all(is_whole for _, is_whole in ahead)
     measured = tuple(found for objective in file.objectives if (found := objective_clips(objective, bench)))
     values = _values(queue, chosen) if left_out else {}
@@ -187,6 +194,36 @@ def plan_study(file: StudyFile, bench: TrainingContext, storage: BaseStorage) ->
         needing = any(LOSSES[name].needs_embeddings for name in losses)
         planned = replace(planned, losses=losses, needs_embeddings=needing)
     return replace(planned, left_out=tuple(left_out), values=values, student_augments=augments, luck=luck)
+
+
+Cell = tuple[Mapping[str, Scalar], TrialPlan]
+"""The parameters that a trial is given, as far as they are known, and its plan."""
+
+
+def cells_anew(file: StudyFile) -> list[Cell]:
+    """The trials of a study that is begun anew; what a sampler will choose is guessed."""
+    space = SearchSpace(file)
+    queue, asked = space.queue()
+    known = [(params, _planned(space, params)[0]) for _, params in own_trials(queue, (), asked)]
+    drawn: list[Cell] = [({}, plan) for plan in _drawn(space, asked - len(known))]
+    return known + drawn
+
+
+def trainings_anew(
+    file: StudyFile, cells: Sequence[Cell], bench: TrainingContext, in_bank: Collection[str], clock: Clock
+) -> list[PlannedTraining]:
+    """What a study that is begun anew trains, and how long that takes here.
+
+    Args:
+        file: the study.
+        cells: its trials, as :func:`cells_anew` has them.
+        bench: its corpus and tracking server.
+        in_bank: the keys of the teachers that are there.
+        clock: knows what was timed before.
+    """
+    plans = [plan for _, plan in cells]
+    with hushed():  # what it times was timed before, but for shapes that only other trials have
+        return _trainings(file, bench, in_bank, plans, _replicates_ahead(file, plans, len(cells)), clock)
 
 
 def kinds_of_one(teachers: Iterable[Recipe]) -> list[str]:
@@ -295,12 +332,17 @@ def _replicates_left(space: SearchSpace, bench: TrainingContext, storage: BaseSt
 
 
 def _trainings(
-    file: StudyFile, bench: TrainingContext, bank: TeacherBank, plans: Sequence[TrialPlan], again: Sequence[Row]
+    file: StudyFile,
+    bench: TrainingContext,
+    in_bank: Collection[str],
+    plans: Sequence[TrialPlan],
+    again: Sequence[Row],
+    clock: Clock,
 ) -> list[PlannedTraining]:
     teachers = {(each, plan.train_split) for plan in plans for each in plan.teachers if isinstance(each, Recipe)}
-    in_bank = {teacher.key for teacher in bank.all()}
     wanted = Counter((_without_seed(recipe), on) for recipe, on in teachers)
-    found = Counter((_without_seed(recipe), on) for recipe, on in teachers if bank.key(recipe, bench.on(on)) in in_bank)
+    key = TeacherBank(bench.tracking).key
+    found = Counter((_without_seed(recipe), on) for recipe, on in teachers if key(recipe, bench.on(on)) in in_bank)
     students = Counter((plan.student, plan.train_split) for plan in plans)
     rows: list[Row] = [("teacher", each, count, found[each]) for each, count in wanted.items()]
     rows += [("student", each, count * file.seeds, 0) for each, count in students.items()]
@@ -312,7 +354,6 @@ def _trainings(
             for (student, on), count in students_trained
             if count
         ]
-    clock = _Clock()
     planned = []
     with progress(len(rows), "timing", "networks") as advance:
         for role, (recipe, on), count, present in rows:
@@ -324,7 +365,7 @@ def _trainings(
     return sorted(planned, key=lambda each: (order.index(each.role), each.name))
 
 
-class _Clock:
+class Clock:
     """How long trainings take here: networks of one shape are timed once, and DIR by itself."""
 
     def __init__(self) -> None:

@@ -322,6 +322,12 @@ class Tracking:
         """Read one run."""
         return self._record(self.client.get_run(run_id))
 
+    def curve(self, run_id: str, metric: str) -> dict[int, float]:
+        """A metric of a run by step; of a step that was logged several times, as by attempts, the last value."""
+        points = self.client.get_metric_history(run_id, metric)
+        ordered = sorted(points, key=lambda point: (point.step, point.timestamp))
+        return {int(point.step): float(point.value) for point in ordered}
+
     def _record(self, run: Any) -> RunRecord:
         return record_of(run, self.tags_of_run(run.info.run_id, run.data.tags))
 

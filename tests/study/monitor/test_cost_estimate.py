@@ -16,7 +16,6 @@ from asc_experiments.study.monitor.plan_table import plan_table
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage, study_names
 from asc_experiments.training import Recipe
-from asc_experiments.training.timing import Pace
 
 EPOCHS = {"epochs": 1, "batch_size": 64}
 STUDY: dict[str, Any] = {
@@ -35,20 +34,6 @@ STUDY: dict[str, Any] = {
 
 SAME = {"base_channels": 8, "augment": "none"} | EPOCHS
 """A student like the teacher: one network to be timed."""
-
-
-@pytest.fixture
-def quick_pace(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every network takes a second per clip of training; the names of those that were timed."""
-    timed: list[str] = []
-
-    def pace(recipe: Recipe, *_: object) -> Pace:
-        timed.append(recipe.name)
-        return Pace(1.0, 0.0)
-
-    monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate.time_training", pace)
-    monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate.time_convolution", lambda *_: 0.0)
-    return timed
 
 
 @pytest.fixture
