@@ -23,7 +23,7 @@ from asc_experiments.training.fused import fuse
 from asc_experiments.training.losses import label_loss
 from asc_experiments.training.memory import within_memory
 from asc_experiments.training.network import SceneNetwork
-from asc_experiments.training.precision import autocast
+from asc_experiments.training.precision import autocast, computes_in_bfloat16, lowered
 from asc_experiments.training.pretrained import start_from
 from asc_experiments.training.recipe import Recipe
 from asc_experiments.training.schedule import cosine_factor, learning_rate_factor
@@ -231,10 +231,10 @@ def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -
     """
     logits = torch.empty(len(rows), len(network.scenes), device=clips.device)
     was_training = network.training
-    logits_of = network.eval().folded()
+    model, frontend = _evaluated(network, clips.device), network.frontend
 
     def compute(batch: slice) -> None:
-        logits[batch] = logits_of(clips.waveforms(rows[batch]))
+        logits[batch] = model(frontend(clips.waveforms(rows[batch])))
 
     _in_batches(network, clips, len(rows), compute)
     network.train(was_training)
@@ -258,7 +258,7 @@ def predict_embeddings(network: SceneNetwork, clips: ClipSource, rows: np.ndarra
     """
     head = head_of(network.recipe.arch, network.recipe.name)
     was_training = network.training
-    model, frontend = network.eval().folded_model(), network.frontend
+    model, frontend = _evaluated(network, clips.device), network.frontend
     found: dict[int, Tensor] = {}
     with hearing(model, head) as embeddings:
 
@@ -269,6 +269,13 @@ def predict_embeddings(network: SceneNetwork, clips: ClipSource, rows: np.ndarra
         _in_batches(network, clips, len(rows), compute)
     network.train(was_training)
     return torch.cat([found[first] for first in sorted(found)]).cpu().numpy()
+
+
+def _evaluated(network: SceneNetwork, device: torch.device) -> nn.Module:
+    """The network without its frontend, in evaluation mode, as it computes fastest there."""
+    model = network.eval().folded_model()
+    is_low = device.type == "cpu" and computes_in_bfloat16(network.recipe, device, training=False)
+    return lowered(model) if is_low else model
 
 
 def _in_batches(network: SceneNetwork, clips: ClipSource, count: int, compute: Callable[[slice], None]) -> None:
