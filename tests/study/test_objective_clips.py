@@ -11,7 +11,7 @@ from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.client.records import NOTE
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import finished_trials
 from tests.study.conftest import Answers

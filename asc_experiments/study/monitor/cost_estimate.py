@@ -29,7 +29,7 @@ from asc_experiments.study.search.search_space import Queued, SearchSpace, Trial
 from asc_experiments.study.search.suggestions import Given
 from asc_experiments.study.storage.trial_status import SEEDS, counted, study_status
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND, PARENT
+from asc_experiments.tracking.client.records import KIND, PARENT
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import REPLICATE_KIND, SEED, TRIAL, finished_trials
 from asc_experiments.training import Recipe

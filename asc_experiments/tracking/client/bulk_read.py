@@ -21,8 +21,8 @@ from sqlalchemy.pool import NullPool
 
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.queries import where
+from asc_experiments.tracking.client.records import KIND, RunRecord
 from asc_experiments.tracking.client.retry import patiently
-from asc_experiments.tracking.client.run import KIND, RunRecord
 
 _BACKENDS = ("sqlite", "postgresql")
 _AT_ONCE = 20_000

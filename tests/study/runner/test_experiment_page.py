@@ -9,7 +9,7 @@ import pytest
 from asc_experiments.statistics.importances import Importances
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.client.records import NOTE
 from asc_experiments.tracking.trials import IMPORTANCES, QUESTION, finished_trials
 from tests.study.conftest import Answers
 

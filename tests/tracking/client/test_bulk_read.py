@@ -14,7 +14,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client import bulk_read as many
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.records import KIND
 from asc_experiments.tracking.trials import (
     DIRECTION,
     OBJECTIVE_VALUE,
