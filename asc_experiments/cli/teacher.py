@@ -76,12 +76,12 @@ def train_teacher(
 @ends_soon
 def list_teachers(settings: Settings, as_json: Json = False) -> None:
     """List the teachers in the bank."""
-    from asc_experiments.distill import TeacherBank
+    from asc_experiments.distill.bank import list_teachers as read_teachers
     from asc_experiments.metrics import DG, GROUP, OVERALL_ACCURACY, accuracy_of
     from asc_experiments.report.render.table import Table, columns, percent, text
     from asc_experiments.report.render.terminal import show_table
 
-    teachers = TeacherBank(settings.tracking()).all(or_absent=True)
+    teachers = read_teachers(settings)
     if as_json:
         print_json([teacher_facts(teacher) for teacher in teachers])
         return

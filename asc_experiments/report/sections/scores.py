@@ -24,6 +24,7 @@ from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, number_of, spread
 from asc_experiments.report.render.blocks import Block, Section
 from asc_experiments.report.render.table import (
+    MOST_ROWS,
     Cell,
     Column,
     Table,
@@ -35,7 +36,7 @@ from asc_experiments.report.render.table import (
     score,
     text,
 )
-from asc_experiments.report.words import MOST_ROWS, difference_of, interval_of, short_name
+from asc_experiments.report.words import difference_of, interval_of, short_name
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 
