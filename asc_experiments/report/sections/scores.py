@@ -290,11 +290,15 @@ def _again(findings: Findings) -> Table | None:
     caption = "The best and the baseline, tried again with fresh seeds; differences are to the baseline"
     caption += ", and that in the test fold counts: no clip of it chose a trial" if on_test else ""
     headings = ["tried again", "fresh seeds", comparison.objective]
-    headings += ["difference in the test fold", "95 % interval"] if on_test else []
-    headings += [f"difference on the {comparison.split} split", "95 % interval"]
+    on_split = f"difference on the {comparison.split} split"
+    headings += ["difference in the test fold", "95 % interval", on_split, "95 % interval"] if on_test else [on_split]
+    headings += [] if on_test else ["95 % interval"]
+    heads = columns(*headings, texts=headings[:1])
+    if on_test:  # an interval stays beside its difference where a terminal is narrow
+        heads = (*heads[:-2], *(replace(column, apart=f"{on_split}, which chose them") for column in heads[-2:]))
     tried.sort(key=lambda row: row["replicated"]["objective"], reverse=comparison.direction == "maximize")
     rows = tuple(_again_row(comparison.objective, row["name"], row["replicated"], on_test) for row in tried)
-    return Table(caption, columns(*headings, texts=headings[:1]), rows) if rows else None
+    return Table(caption, heads, rows) if rows else None
 
 
 def _again_row(metric: str, name: str, again: Mapping[str, Any], on_test: bool) -> tuple[Cell, ...]:

@@ -308,7 +308,7 @@ def test_facts_are_json_and_a_table_shows_them(make: Callable[..., Planned]) -> 
     assert (facts["teachers"], facts["trainings"], facts["hours"]) == (3, 2, 0.05)
     assert facts["rows"][0]["hours"] == 0.05
     (cells,) = plan_table(facts).rows
-    assert [cell.text for cell in cells] == ["teacher", "cp_mobile-8-none", "3", "1", "20", "2 min", "3 min"]
+    assert [cell.text for cell in cells] == ["teacher cp_mobile-8-none", "3", "1", "20", "2 min", "3 min"]
 
 
 def test_plan_is_refused_as_the_study_would_be(make: Callable[..., Planned], quick_pace: list[str]) -> None:
