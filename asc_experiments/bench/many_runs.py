@@ -32,7 +32,7 @@ from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.storage.trial_status import ASKED
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND, NOTE, PARENT
+from asc_experiments.tracking.client.records import KIND, NOTE, PARENT
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, SEED_KIND, TRIAL, TRIAL_KIND, finished_trials
 
 _REAL = 2

@@ -15,6 +15,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus folder.", show_default=False)]
+_FOR_A_LAPTOP = 5_000
+"""Clips of a corpus of which the shipped search is planned at its small scale."""
 
 
 @app.command(epilog="Example: asc corpus synth demo_corpus --clips-per-scene 60 --seed 0")
@@ -176,6 +178,11 @@ def check(
             f"{folder} is {well}"
             + ("" if facts["decoded"] else ", as far as tables and headers tell; --deep decodes every clip")
         )
+        words: list[object] = ["study", "plan", "studies/search_ensemble.yaml", "--corpus", folder]
+        words += [] if (folder / "dirs").is_dir() else ["--dirs", "IRS"]
+        words += ["--scale", "small"] if facts["clips"] <= _FOR_A_LAPTOP else []
+        words += ["--train-split", train_split] if train_split else []
+        echo(f"next: {settings.next(*words)}")
 
 
 @app.command(epilog="Example: asc corpus prepare demo_corpus")

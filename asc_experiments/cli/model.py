@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from asc_experiments.cli.options import Json, Settings, echo, ends_soon, print_facts, print_json, with_settings
-from asc_experiments.cli.predictions import Format, open_writer
+from asc_experiments.cli.predictions import Confidence, Format, open_writer
 from asc_experiments.cli.study import Name
 
 if TYPE_CHECKING:
@@ -211,7 +211,8 @@ def predict(
 ) -> None:
     """Say of sound files of any length and sampling rate which scene they are; exit code 2 if one cannot be read."""
     from asc_experiments.base.progress import progress, say
-    from asc_experiments.tracking.registry.network_store import fetch_network
+    from asc_experiments.metrics import OVERALL_ECE
+    from asc_experiments.tracking.registry.network_store import fetch_network, measured_on_test
     from asc_experiments.training.inference import classify_along, classify_files, find_sound_files, left_out
     from asc_experiments.training.recording_devices import read_devices
 
@@ -224,8 +225,11 @@ def predict(
     files, others = find_sound_files(paths)
     if others:
         say(left_out(others))
-    network = fetch_network(settings.tracking(), model_uri)
+    tracking = settings.tracking()
+    network = fetch_network(tracking, model_uri)
     device_of = read_devices(network, model_uri, device, device_from)
+    ece = measured_on_test(tracking, model_uri, OVERALL_ECE) if format is Format.table else None
+    confidence = Confidence(len(network.scenes), ece)
     broken = 0
     with (
         open_writer(format, network.scenes, output, timed=step is not None) as write,
@@ -242,9 +246,12 @@ def predict(
                 say(f"error: {found.path}: {found.error}")
             else:
                 write(found)
+                confidence.count(found)
             advance(int(found.is_last))
     if told := device_of.told(len(files)):
         say(told)
+    for line in confidence.told() if format is Format.table else ():
+        say(line)
     if broken:
         say(f"{broken} of {len(files)} files could not be read")
         raise typer.Exit(2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from asc_experiments.cli.options import print_facts, print_json
 
 if TYPE_CHECKING:
-    from asc_experiments.distill import Teacher
+    from asc_experiments.distill.teacher import TeacherRecord
     from asc_experiments.training import Recipe
 
 
@@ -31,7 +31,7 @@ def settings_from(assignments: list[str] | None) -> dict[str, Any]:
     return values
 
 
-def teacher_facts(teacher: Teacher) -> dict[str, Any]:
+def teacher_facts(teacher: TeacherRecord) -> dict[str, Any]:
     """A teacher for JSON."""
     facts: dict[str, Any] = {"key": teacher.key, "name": teacher.name}
     if teacher.source:

@@ -268,4 +268,6 @@ def print_facts(facts: dict[str, Any], title: str) -> None:
 
 def _shown(fact: object) -> str:
     """A fact for people: --json has all digits."""
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
     return f"{fact:.6g}" if isinstance(fact, float) else str(fact)

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _DIGITS = 6
 _TIMES = ("begin", "end")
+_UNSURE = 0.5
+"""Below it, a network gives the other scenes together more than its answer."""
+_OFF = 0.1
+"""An expected calibration error from which on probabilities are no chances of being right."""
 
 
 class Format(StrEnum):
@@ -29,6 +34,40 @@ class Format(StrEnum):
     csv = "csv"
     jsonl = "jsonl"
     dcase = "dcase"
+
+
+@dataclass
+class Confidence:
+    """How sure a network is of its answers, and whether it should be: what a table's probabilities alone do not tell.
+
+    Attributes:
+        scenes: how many it chooses from.
+        ece: its expected calibration error on the test fold; None where that is not known.
+        answers: how many it gave.
+        unsure: of them those with a probability below a half.
+    """
+
+    scenes: int
+    ece: float | None = None
+    answers: int = 0
+    unsure: int = 0
+
+    def count(self, prediction: Prediction) -> None:
+        """Take an answer into account."""
+        self.answers += 1
+        self.unsure += prediction.probability < _UNSURE
+
+    def told(self) -> list[str]:
+        """What is to be said of all of them; nothing where the network is sure, and as often right as it says."""
+        lines = []
+        if self.unsure:
+            guess = f"guessing among {self.scenes} scenes gives {1 / self.scenes:.2f}"
+            what = f"{self.unsure:,} of {self.answers:,} answers have a probability below {_UNSURE} ({guess})"
+            lines.append(f"{what}: by its own account, the network is more likely wrong there than right")
+        if self.answers and self.ece is not None and self.ece >= _OFF:
+            off = f"on the test fold, probabilities were off by {100 * self.ece:.0f} points on average"
+            lines.append(f"{off} (ECE {self.ece:.2f}): take them as an order, not as the chance of being right")
+        return lines
 
 
 @contextmanager

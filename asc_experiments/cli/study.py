@@ -201,8 +201,9 @@ def run_study(
     if as_json:
         print_json(status.facts())
     else:
-        print_facts(status.facts(), f"study {status.name}")
-        for words in (["report", status.name, "--format", "html"], ["register", status.name], ["ui"]):
+        print_facts(_in_words(status.facts()), f"study {status.name}")
+        registers = [["register", status.name]] if status.best_trial is not None else []  # else it would be refused
+        for words in (["report", status.name, "--format", "html"], *registers, ["ui"]):
             echo(f"next: {settings.next(*words)}")
     if status.failed:
         raise typer.Exit(1)
@@ -295,6 +296,16 @@ def _assigned(assignments: list[str] | None, settings: dict[str, Any]) -> list[s
     return kept + [f"{name}={value}" for name, value in told.items()]
 
 
+def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a study's status for people: those that there are, the best value in its unit."""
+    from asc_experiments.metrics import value_in_words
+
+    told = {key: fact for key, fact in facts.items() if fact not in (None, "")}
+    if "best_value" in told:
+        told["best_value"] = value_in_words(facts["metric"], facts["best_value"])
+    return told
+
+
 def _changes(
     trials: int | None,
     scale: str | None,
@@ -314,7 +325,6 @@ def _changes(
 @ends_soon
 def status(settings: Settings, name: Name, as_json: Json = False) -> None:
     """How many trials were asked for, finished, pruned, failed, and are running, as Optuna's storage has it."""
-    from asc_experiments.metrics import value_in_words
     from asc_experiments.study.storage.open_storage import load_study, open_storage
     from asc_experiments.study.storage.trial_status import study_status
 
@@ -322,11 +332,7 @@ def status(settings: Settings, name: Name, as_json: Json = False) -> None:
     if as_json:
         print_json(facts)
         return
-    if facts["best_value"] is not None:
-        facts["best_value"] = value_in_words(facts["metric"], facts["best_value"])
-    print_facts(
-        {key: fact for key, fact in facts.items() if fact is not None}, f"study {name}, as Optuna's storage has it"
-    )
+    print_facts(_in_words(facts), f"study {name}, as Optuna's storage has it")
 
 
 @app.command("watch", epilog="Example: asc study watch quickstart --every 2")
@@ -372,6 +378,7 @@ def list_studies(
     from asc_experiments.metrics import value_in_words
     from asc_experiments.report.render.table import Table, columns, text
     from asc_experiments.report.render.terminal import show_table
+    from asc_experiments.report.words import counted
     from asc_experiments.study.storage.open_storage import load_study, open_storage, study_names
     from asc_experiments.study.storage.trial_status import study_status
 
@@ -387,9 +394,13 @@ def list_studies(
     if as_json:
         print_json(found)
         return
+    if not found:
+        echo("no study yet")
+        echo(f"next: {settings.next('study', 'run', 'studies/quickstart.yaml', '--corpus', 'DIR')}")
+        return
     heads = ("name", "asked", "finished", "pruned", "failed", "running", "metric", "best_value")
     rows = []
     for facts in found:
         best = "" if facts["best_value"] is None else value_in_words(facts["metric"], facts["best_value"])
         rows.append((*(text(facts[head]) for head in heads[:-1]), text(best)))
-    show_table(Table(f"{len(found)} studies", columns(*heads, texts=("name", "metric")), tuple(rows)))
+    show_table(Table(counted(len(found), "study", "studies"), columns(*heads, texts=("name", "metric")), tuple(rows)))

@@ -19,6 +19,7 @@ from asc_experiments.cli.options import (
     Settings,
     TrainSplitFile,
     Validation,
+    echo,
     ends_soon,
     print_facts,
     print_json,
@@ -76,14 +77,19 @@ def train_teacher(
 @ends_soon
 def list_teachers(settings: Settings, as_json: Json = False) -> None:
     """List the teachers in the bank."""
-    from asc_experiments.distill import TeacherBank
+    from asc_experiments.distill.bank import list_teachers as read_teachers
     from asc_experiments.metrics import DG, GROUP, OVERALL_ACCURACY, accuracy_of
     from asc_experiments.report.render.table import Table, columns, percent, text
     from asc_experiments.report.render.terminal import show_table
+    from asc_experiments.report.words import counted
 
-    teachers = TeacherBank(settings.tracking()).all(or_absent=True)
+    teachers = read_teachers(settings)
     if as_json:
         print_json([teacher_facts(teacher) for teacher in teachers])
+        return
+    if not teachers:
+        echo("no teacher yet: studies train them, and so does")
+        echo(f"next: {settings.next('teacher', 'train', '--arch', 'cp_resnet', '--corpus', 'DIR')}")
         return
     names = [OVERALL_ACCURACY, *(accuracy_of(GROUP, group) for group in ("real", "seen", "unseen")), DG]
     heads = ("key", "teacher", "overall", "real", "seen", "unseen", "DG", "held out", "imported from")
@@ -97,7 +103,8 @@ def list_teachers(settings: Settings, as_json: Json = False) -> None:
         )
         for t in teachers
     )
-    show_table(Table(f"{len(teachers)} teachers", columns(*heads, texts=("key", "teacher", "imported from")), rows))
+    caption = f"{counted(len(teachers), 'teacher')}, accuracy in % on the test fold"
+    show_table(Table(caption, columns(*heads, texts=("key", "teacher", "imported from")), rows))
 
 
 @app.command("show", epilog="Example: asc teacher show 1f3a")

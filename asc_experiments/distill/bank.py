@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.hashing import digest_file
 from asc_experiments.base.progress import say
 from asc_experiments.distill.keys import key_of_schema_1, teacher_key
 from asc_experiments.distill.logits import LogitTable
-from asc_experiments.distill.teacher import KEY, LOGITS, LOGITS_DIGEST, RESPONSES, Teacher, lock_of, name_on
+from asc_experiments.distill.teacher import (
+    KEY,
+    LOGITS,
+    LOGITS_DIGEST,
+    RESPONSES,
+    Teacher,
+    TeacherRecord,
+    lock_of,
+    name_on,
+)
 from asc_experiments.metrics import OVERALL_ACCURACY
-from asc_experiments.tracking import Run, RunRecord, Tracking
+from asc_experiments.tracking.client.bulk_read import finished_runs, finished_runs_in_database
+from asc_experiments.tracking.client.connection import default_tracking_uri
 from asc_experiments.tracking.client.queries import where
+from asc_experiments.tracking.client.records import RunRecord
 from asc_experiments.tracking.evidence import log_evidence
 from asc_experiments.tracking.trials import CLIP_SECONDS, CORPUS, HELD_OUT, IMPORTED, MODEL_ID, RECIPE
-from asc_experiments.tracking.ui.table_view import page_view
 
-if TYPE_CHECKING:  # with them comes PyTorch, which a list of teachers does not wait for
+if TYPE_CHECKING:  # with them come PyTorch and MLflow, which a list of teachers does not wait for
+    from asc_experiments.distill.environment import Environment
     from asc_experiments.distill.training_context import TrainingContext
+    from asc_experiments.tracking import Run, Tracking
     from asc_experiments.training import Recipe
+
+T = TypeVar("T", bound=TeacherRecord)
 
 EXPERIMENT = "teachers"
 _NOTE = "Every teacher that was trained or imported, once. Students of all studies learn from their logits."
@@ -144,20 +158,14 @@ class TeacherBank:
         Args:
             or_absent: whether those are among them whose architecture is not installed.
         """
-        records = self.tracking.search([self.experiment_id], where(status="FINISHED"))
-        first = {record.tags[KEY]: record for record in reversed(records) if KEY in record.tags}
-        teachers = []
-        for record in reversed(first.values()):
-            try:
-                teachers.append(Teacher.from_record(record, self.tracking, or_absent))
-            except AscError as error:
-                say(error.line())
-        return teachers
+        records = finished_runs(self.tracking, self.experiment_id)
+        return _each_once(records, lambda record: Teacher.from_record(record, self.tracking, or_absent))
 
     def _train(self, recipe: Recipe, key: str, bench: TrainingContext) -> None:
         from asc_experiments.distill.figures import bars_of, log_figures
         from asc_experiments.distill.train import train_network
         from asc_experiments.tracking.registry.network_store import log_network
+        from asc_experiments.tracking.ui.table_view import page_view
 
         bench.weights_for(recipe)  # refuse before there is a run
         self._say_of_earlier(recipe, bench)
@@ -193,6 +201,36 @@ class TeacherBank:
         if self.records(key):
             why = "an earlier version's, which does not say in which numbers it was trained"
             say(f"teacher {key} {recipe.name}: {why}; trained again (who gives that key learns from it as it is)")
+
+
+def list_teachers(environment: Environment) -> list[TeacherRecord]:
+    """What :meth:`TeacherBank.all` finds, those too whose architecture is not installed; quick where it can be.
+
+    Neither MLflow nor PyTorch is imported where the tracking server is a database that answers.
+
+    Raises:
+        AscError: if the tracking server does not answer.
+    """
+    uri = environment.tracking_uri or default_tracking_uri(environment.workspace)
+    records = finished_runs_in_database(uri, EXPERIMENT)
+    if records is None:
+        return [*TeacherBank(environment.tracking()).all(or_absent=True)]
+    return _each_once(records, lambda record: TeacherRecord.read(record, or_absent=True))
+
+
+def _each_once(records: Iterable[RunRecord], read: Callable[[RunRecord], T]) -> list[T]:
+    """The Teachers of these runs, oldest first, each key once; one that cannot be read is told of."""
+    first: dict[str, RunRecord] = {}
+    for record in records:
+        if KEY in record.tags:
+            first.setdefault(record.tags[KEY], record)
+    teachers = []
+    for record in first.values():
+        try:
+            teachers.append(read(record))
+        except AscError as error:
+            say(error.line())
+    return teachers
 
 
 def check_learnable(teacher: Teacher, bench: TrainingContext) -> None:

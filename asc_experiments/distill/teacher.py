@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cachetools import LRUCache, cached
 
@@ -16,7 +16,7 @@ from asc_experiments.base.hashing import digest_file
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill.logits import LogitTable
 from asc_experiments.models import ARCHITECTURES
-from asc_experiments.tracking import RunRecord, Tracking
+from asc_experiments.tracking.client.records import RunRecord
 from asc_experiments.tracking.trials import (
     HELD_OUT,
     IMPORTED,
@@ -31,9 +31,13 @@ from asc_experiments.tracking.trials import (
 from asc_experiments.training import Recipe
 from asc_experiments.training.recipe import check_augmentations
 
+if TYPE_CHECKING:  # with it comes MLflow, which a list of teachers does not wait for
+    from asc_experiments.tracking import Tracking
+
 KEY, LOGITS_DIGEST = TEACHER_KEY, "asc.logits_digest"
 RESPONSES = "asc.impulse_responses"
 LOGITS = "logits/logits.npz"
+_SOME_PACKAGE = "install the package that it is from"
 _KEPT_BYTES = 256_000_000
 """Logits that a process keeps in memory: those of 27 teachers on all clips of TAU22."""
 
@@ -49,8 +53,8 @@ def lock_of(key: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Teacher:
-    """A Teacher as it lies in the tracking server; its logits are fetched when they are first asked for.
+class TeacherRecord:
+    """What the run of a Teacher says of it: everything but its logits and its network.
 
     Imported logits without a network have no Recipe and no logged model, and may lack the test clips.
     """
@@ -59,18 +63,22 @@ class Teacher:
     recipe: Recipe | None
     split: ValidationSplit
     record: RunRecord
-    tracking: Tracking
     absent: str = ""
     """Its architecture, where that is of a package that is not installed: then it has no Recipe here."""
 
     @classmethod
-    def from_record(cls, record: RunRecord, tracking: Tracking, or_absent: bool = False) -> Teacher:
-        """Read a Teacher from its run.
+    def read(
+        cls,
+        record: RunRecord,
+        or_absent: bool = False,
+        package_of: Callable[[RunRecord], str] = lambda _: _SOME_PACKAGE,
+    ) -> TeacherRecord:
+        """Read what a run says of its Teacher.
 
         Args:
             record: the run.
-            tracking: where it is.
             or_absent: whether it is read, as far as can be, where its architecture is not installed.
+            package_of: what to do about an architecture that is not installed.
 
         Raises:
             AscError: if the run's Recipe cannot be read by this version.
@@ -89,9 +97,9 @@ class Teacher:
             check_augmentations(_stored_recipe(record), where)
             if absent:
                 what = f"is of architecture '{absent}', which is not installed"
-                raise AscError(where, what, _package_of(record, tracking)) from None
+                raise AscError(where, what, package_of(record)) from None
             raise AscError(where, "was written by another version", "train it again") from None
-        return cls(record.tags[KEY], recipe, split, record, tracking, absent)
+        return TeacherRecord(record.tags[KEY], recipe, split, record, absent)
 
     @property
     def name(self) -> str:
@@ -140,6 +148,28 @@ class Teacher:
         """Its Scorecards."""
         return self.record.metrics
 
+
+@dataclass(frozen=True, eq=False)
+class Teacher(TeacherRecord):
+    """A Teacher as it lies in the tracking server; its logits are fetched when they are first asked for."""
+
+    tracking: Tracking = field(kw_only=True)
+
+    @classmethod
+    def from_record(cls, record: RunRecord, tracking: Tracking, or_absent: bool = False) -> Teacher:
+        """Read a Teacher from its run.
+
+        Args:
+            record: the run.
+            tracking: where it is.
+            or_absent: whether it is read, as far as can be, where its architecture is not installed.
+
+        Raises:
+            AscError: if the run's Recipe cannot be read by this version.
+        """
+        read = TeacherRecord.read(record, or_absent, partial(_package_of, tracking=tracking))
+        return cls(read.key, read.recipe, read.split, read.record, read.absent, tracking=tracking)
+
     @cached_property
     def logits(self) -> LogitTable:
         """Its logits on the clean clips, by clip id; read once per process, whoever asks.
@@ -174,7 +204,7 @@ def _package_of(record: RunRecord, tracking: Tracking) -> str:
         except AscError as error:
             if error.remedy.startswith("pip install "):
                 return error.remedy
-    return "install the package that it is from"
+    return _SOME_PACKAGE
 
 
 def _stored_recipe(record: RunRecord) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from asc_experiments.base.ownership import is_gone
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.queries import ANY, where
-from asc_experiments.tracking.client.run import KIND, OWNER
+from asc_experiments.tracking.client.records import KIND, OWNER
 from asc_experiments.tracking.trials import TEACHERS, keys_of
 
 _LEARNERS = ("trial", "student")

@@ -11,7 +11,7 @@ from asc_experiments.distill import Ensemble, TeacherBank, TrainingContext
 from asc_experiments.distill.student import soft_targets
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import PARENT
+from asc_experiments.tracking.client.records import PARENT
 from asc_experiments.tracking.registry.candidate import Candidate
 from asc_experiments.tracking.registry.network_store import find_version
 from asc_experiments.tracking.trials import MODEL_ID, TRAIN_SPLIT, TRAINING_CLIPS, keys_of

@@ -16,7 +16,7 @@ from asc_experiments.migration.records import ExperimentEntry, TrackingEntry
 from asc_experiments.migration.tracking_read import Source, is_active, model_entry
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.queries import ANY, where
-from asc_experiments.tracking.client.run import KIND, PARENT
+from asc_experiments.tracking.client.records import KIND, PARENT
 from asc_experiments.tracking.trials import CORPUS, ORIGINAL, TEACHER_KEY, TEACHERS
 
 TEACHERS_EXPERIMENT, STUDENTS_EXPERIMENT = "teachers", "students"

@@ -20,7 +20,7 @@ from asc_experiments.migration.registered_models import write_registered
 from asc_experiments.migration.tracking_write import Target
 from asc_experiments.migration.unpacking import Archive
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.records import KIND
 from asc_experiments.tracking.trials import MODEL_ID, TEACHER_KEY, TRIAL_KIND
 
 

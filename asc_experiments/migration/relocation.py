@@ -20,7 +20,7 @@ import psutil
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.files import absolute, whole_file
 from asc_experiments.base.ownership import is_gone
-from asc_experiments.tracking.client.run import OWNER
+from asc_experiments.tracking.client.records import OWNER
 
 _PLACES = (
     (

@@ -31,7 +31,7 @@ from asc_experiments.migration.records import (
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.downloads import download_from, download_of_run, unreadable
 from asc_experiments.tracking.client.paging import PER_PAGE, every
-from asc_experiments.tracking.client.run import ERROR, OWNER
+from asc_experiments.tracking.client.records import ERROR, OWNER
 
 _MODEL_SOURCE = "models:/"
 _OF_REGISTRY = "mlflow.modelVersions"

@@ -34,7 +34,8 @@ from asc_experiments.migration.records import (
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.limits import METRICS_PER_CALL, in_calls
 from asc_experiments.tracking.client.paging import PER_PAGE, every
-from asc_experiments.tracking.client.run import ERROR, OWNER, Run
+from asc_experiments.tracking.client.records import ERROR, OWNER
+from asc_experiments.tracking.client.run import Run
 
 _ENDED = ("FINISHED", "FAILED", "KILLED")
 

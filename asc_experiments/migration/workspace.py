@@ -23,7 +23,7 @@ from asc_experiments.migration.unpacking import Archive
 from asc_experiments.study.storage.open_storage import load_study, study_lock, study_names
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.records import KIND
 from asc_experiments.tracking.trials import TRIAL_KIND, study_experiment
 
 _STUDIES = "studies/"

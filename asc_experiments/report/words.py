@@ -9,9 +9,6 @@ from asc_experiments.statistics.permutation import FEWEST, Effect
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import clip_seconds
 
-MOST_ROWS = 100
-"""What a table shows of thousands of trials; ``csv`` and ``json`` hold them all."""
-
 
 def short_name(metric: str) -> str:
     """The name of a metric where most are accuracies: which clips an accuracy is of."""

@@ -15,7 +15,7 @@ from functools import partial
 from asc_experiments.metrics import GROUP, MACRO_ACCURACY
 from asc_experiments.statistics import Evidence, Margin, margin
 from asc_experiments.tracking.client.client import Tracking
-from asc_experiments.tracking.client.run import RunRecord
+from asc_experiments.tracking.client.records import RunRecord
 from asc_experiments.tracking.evidence import REPLICATES, STUDENTS, evidence_of
 from asc_experiments.tracking.trials import OBJECTIVE, REPLICATED, SPLIT, last_replicated
 

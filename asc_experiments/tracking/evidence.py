@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.statistics.evidence import Evidence, from_bytes, to_bytes
-from asc_experiments.tracking.client.client import Tracking
-from asc_experiments.tracking.client.run import Run
+
+if TYPE_CHECKING:  # with it comes MLflow
+    from asc_experiments.tracking.client.client import Tracking
+    from asc_experiments.tracking.client.run import Run
 
 STUDENTS, REPLICATES = "evidence/students.npz", "evidence/replicates.npz"
 """Of the networks of a run (a teacher's or a student's own: one); of a trial's students with fresh seeds."""

@@ -11,10 +11,13 @@ A study that an earlier version began has no identity, and neither have its runs
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import PARENT, RunRecord
+from asc_experiments.tracking.client.records import PARENT, RunRecord
+
+if TYPE_CHECKING:  # with it comes MLflow
+    from asc_experiments.tracking.client.client import Tracking
 
 STUDY_ID = "asc.study_id"
 """Of a study in Optuna, of its runs, and of its experiment. See :mod:`asc_experiments.tracking.study_identity`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from asc_experiments.base.ownership import is_gone
 from asc_experiments.tracking.client.client import Tracking
-from asc_experiments.tracking.client.run import ERROR, OWNER, RunRecord
+from asc_experiments.tracking.client.records import ERROR, OWNER, RunRecord
 from asc_experiments.tracking.trials import AGAIN_OF, TRIAL
 
 ASKED_TRIALS = "asc.asked_trials"

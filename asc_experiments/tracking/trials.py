@@ -9,15 +9,17 @@ import ast
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asc_experiments.base.errors import AscError, nearest
 from asc_experiments.metrics import STD
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
-from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.queries import ANY, highest, lowest, where
-from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
+from asc_experiments.tracking.client.records import KIND, PARENT, RunRecord
 from asc_experiments.tracking.study_identity import STUDY_ID, only_of, present_identity
+
+if TYPE_CHECKING:  # with it comes MLflow
+    from asc_experiments.tracking.client.client import Tracking
 
 STUDY, TRIAL = "asc.study", "asc.trial"
 TEACHER_KEY, TEACHERS, MODEL_ID = "asc.teacher", "asc.teachers", "asc.model_id"

@@ -211,6 +211,25 @@ def test_predictions_say_the_same_in_every_format(
         assert shown == f"{entry['scene']:<11}  {entry['probability']:5.3f}  {entry['file']}"
 
 
+def test_a_table_ends_with_how_sure_the_network_is_and_other_formats_do_not(
+    asc: Callable, workspace: Path, recordings: Path
+) -> None:
+    log_trial(workspace, 0, (0.5, 0.6))
+    at = ("--workspace", workspace)
+    assert asc("register", "s", *at).code == 0
+    command = ("predict", "models:/asc-student@champion", recordings, *at)
+    table = asc(*command)
+    assert table.err.splitlines() == [
+        "3 of 3 answers have a probability below 0.5 (guessing among 3 scenes gives 0.33): by its own account, the "
+        "network is more likely wrong there than right"
+    ]
+    assert len(table.out.splitlines()) == 4
+    Tracking.open(workspace).client.set_model_version_tag("asc-student", "1", "ece/overall", "0.3100")
+    assert "probabilities were off by 31 points on average" in asc(*command).err
+    for format in ("csv", "jsonl"):
+        assert asc(*command, "--format", format).err == ""
+
+
 def test_a_broken_file_is_named_and_the_rest_is_written(
     asc: Callable, model: tuple[str, ...], recordings: Path, tmp_path: Path
 ) -> None:
@@ -305,7 +324,9 @@ def test_names_of_files_do_not_steer_a_terminal(
     done = asc(*model, folder, "--format", format.value)
     assert done.code == 2
     assert "\x1b" not in done.err
-    assert sorted(line.partition(" ")[0] for line in done.err.splitlines()) == ["1", "error:", "left"]
+    assert sum(line.startswith("1 of 1 answers") for line in done.err.splitlines()) == (format is Format.table)
+    told = [line for line in done.err.splitlines() if not line.startswith("1 of 1 answers")]
+    assert sorted(line.partition(" ")[0] for line in told) == ["1", "error:", "left"]
     if format is Format.csv and not terminal:
         assert next(iter(csv.DictReader(io.StringIO(done.out, newline=""))))["file"].endswith(f"{EVIL}.wav")
     else:

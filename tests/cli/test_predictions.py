@@ -5,8 +5,12 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
-from asc_experiments.cli.predictions import Format, heading
+import pytest
+
+from asc_experiments.cli.predictions import Confidence, Format, heading
+from asc_experiments.training.inference import Prediction
 
 _PROGRAM = """
 import time
@@ -72,3 +76,37 @@ def test_table_says_what_its_columns_are_and_json_lines_need_no_heading() -> Non
     assert heading(Format.table, scenes) == "scene           prob.  file\n"
     assert heading(Format.table, scenes, timed=True).split() == ["begin", "–", "end", "scene", "prob.", "file"]
     assert heading(Format.jsonl, scenes) == ""
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "ece", "told"),
+    [
+        ([0.9, 0.5], 0.05, []),
+        ([0.9, 0.5], None, []),
+        ([], 0.5, []),
+        (
+            [0.11, 0.3, 0.49, 0.9],
+            None,
+            [
+                "3 of 4 answers have a probability below 0.5 (guessing among 10 scenes gives 0.10): by its own "
+                "account, the network is more likely wrong there than right"
+            ],
+        ),
+        (
+            [0.9],
+            0.274,
+            [
+                "on the test fold, probabilities were off by 27 points on average (ECE 0.27): take them as an order, "
+                "not as the chance of being right"
+            ],
+        ),
+    ],
+    ids=["sure and right", "not measured", "no answers", "flat", "badly calibrated"],
+)
+def test_confidence_tells_of_flat_answers_and_of_probabilities_that_are_none(
+    probabilities: list[float], ece: float | None, told: list[str]
+) -> None:
+    confidence = Confidence(10, ece)
+    for probability in probabilities:
+        confidence.count(Prediction(Path("a.wav"), "bus", probability))
+    assert confidence.told() == told

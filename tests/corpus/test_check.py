@@ -206,7 +206,9 @@ def test_warnings_are_shown_and_the_corpus_is_usable_all_the_same(corpus_copy: P
     assert done.code == 0
     assert f"warning: {TEST_FOLD}: 10 places are in {TRAIN_FOLD} too, with 70 of 70 test clips" in done.err
     assert "reference_device" in done.out
-    assert done.out.rstrip().endswith(f"{corpus_copy} is usable, with 1 warning")
+    *_, verdict, following = done.out.splitlines()
+    assert verdict == f"{corpus_copy} is usable, with 1 warning"
+    assert following == f"next: asc study plan studies/search_ensemble.yaml --corpus {corpus_copy} --scale small"
     assert "in order" not in done.out
 
 

@@ -11,8 +11,10 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.corpus import ValidationSplit
 from asc_experiments.distill import Ensemble, TeacherBank, TrainingContext
+from asc_experiments.distill.bank import list_teachers
+from asc_experiments.distill.environment import Environment
 from asc_experiments.distill.keys import Conditions, teacher_key
-from asc_experiments.distill.teacher import LOGITS, _read_logits
+from asc_experiments.distill.teacher import KEY, LOGITS, Teacher, TeacherRecord, _read_logits
 from asc_experiments.training import Recipe, make_recipe
 
 Open = Callable[..., TrainingContext]
@@ -46,6 +48,30 @@ def test_teacher_has_logits_for_every_clip_and_scorecards(open_bench: Open) -> N
     assert teacher.metrics["validation/accuracy/overall"] == pytest.approx(correct[bench.rows[1]].mean())
     assert {"accuracy/device/s4", "accuracy/group/unseen", "accuracy/scene/park"} <= teacher.metrics.keys()
     assert teacher.metrics["complexity/parameters"] == 13_942
+
+
+def test_list_without_mlflow_is_the_bank_that_mlflow_knows(open_bench: Open, workspace: Path) -> None:
+    bench = open_bench()
+    bank = TeacherBank(bench.tracking)
+    first, deleted, last = (bank.get(tiny(seed=seed), bench) for seed in range(3))
+    bench.tracking.delete(deleted.record.run_id)
+    twice = bench.tracking.client.create_run(bank.experiment_id, tags=dict(first.record.tags))  # of a second machine
+    bench.tracking.client.set_terminated(twice.info.run_id, "FINISHED")
+    other = bench.tracking.client.create_run(bank.experiment_id, run_name="nobody's")
+    bench.tracking.client.set_terminated(other.info.run_id, "FINISHED")
+
+    known = [
+        Teacher.from_record(run, bench.tracking)
+        for run in bench.tracking.search([bank.experiment_id], "attributes.status = 'FINISHED'")
+        if KEY in run.tags and run.run_id != twice.info.run_id
+    ]
+    assert [teacher.key for teacher in known] == [first.key, last.key]
+    for listed in (list_teachers(Environment(workspace)), bank.all()):
+        assert [facts_of(teacher) for teacher in listed] == [facts_of(teacher) for teacher in known]
+
+
+def facts_of(teacher: TeacherRecord) -> tuple[object, ...]:
+    return teacher.key, teacher.name, teacher.recipe, teacher.split, teacher.source, teacher.absent, teacher.record
 
 
 def test_processes_wanting_one_teacher_train_it_once(open_bench: Open, synth_corpus: Path, workspace: Path) -> None:

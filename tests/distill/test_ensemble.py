@@ -63,7 +63,7 @@ WEIGHED_BY = "validation/accuracy/overall"
 def teacher(values: list[list[float]], names: list[str] = CLIPS, **metrics: float) -> Teacher:
     """A Teacher of these logits, without a tracking server."""
     record = RunRecord("r", "1", "imported", "FINISHED", {}, metrics, {}, 0)
-    made = Teacher("1f", None, ValidationSplit(), record, None)  # type: ignore[arg-type]
+    made = Teacher("1f", None, ValidationSplit(), record, tracking=None)  # type: ignore[arg-type]
     made.__dict__["logits"] = LogitTable(tuple(names), np.array(values, dtype=np.float32))
     return made
 

@@ -28,8 +28,8 @@ from asc_experiments.study.storage.open_storage import open_storage, study_lock
 from asc_experiments.study.storage.postgres import DatabaseLocks, SharedStorage, open_database, silent_trials
 from asc_experiments.study.storage.trial_status import DEFINITION, OWNER, study_status
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import DRIVER
-from asc_experiments.tracking.client.run import OWNER as RUN_OWNER
+from asc_experiments.tracking.client.records import DRIVER
+from asc_experiments.tracking.client.records import OWNER as RUN_OWNER
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, TRIAL, TRIAL_KIND
 
 STUDY = {

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from asc_experiments.study.storage.open_storage import load_study
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.client.run import KIND, PARENT
+from asc_experiments.tracking.client.records import KIND, PARENT
 from asc_experiments.tracking.trials import SEED_KIND, TRIAL, finished_trials
 
 

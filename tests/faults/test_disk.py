@@ -167,7 +167,7 @@ def test_read_only_workspace_is_one_line_whatever_is_asked(
         ("teacher", "train", "--arch", "cp_mobile", "--epochs", 1, "--seed", 1, *TINY, *corpus),
         ("student", "train", "--epochs", 1, *TINY, *corpus),
         ("study", "list"),
-        ("teacher", "list"),
+        ("teacher", "show", "0"),
         ("report", "tiny"),
     ):
         result = asc(*command, "--workspace", read_only)
@@ -175,3 +175,6 @@ def test_read_only_workspace_is_one_line_whatever_is_asked(
         assert result.err.count("\n") == 1, (command, result.err)
         assert "cannot be written" in result.err, (command, result.err)
         assert str(read_only) in result.err
+    listed = asc("teacher", "list", "--workspace", read_only)
+    assert listed.code == 0, "what only reads is answered"
+    assert "cp_mobile" in listed.out

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import ERROR
+from asc_experiments.tracking.client.records import ERROR
 from tests.faults.counting import check_what_is_left
 from tests.faults.servers import MlflowServer, Postgres
 

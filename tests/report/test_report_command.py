@@ -60,11 +60,11 @@ def test_table_does_not_wait_for_what_only_trainings_and_pages_need() -> None:
 
 
 @pytest.mark.parametrize("command", [["teacher", "list"], ["study", "status", "tiny"], ["study", "list"]])
-def test_command_that_lists_does_not_wait_for_pytorch(studied: Path, command: list[str]) -> None:
+def test_command_that_lists_waits_neither_for_pytorch_nor_for_mlflow(studied: Path, command: list[str]) -> None:
     code = (
         "import sys; from asc_experiments.cli.main import main\n"
         "try: main()\n"
-        "finally: print([m for m in ('torch', 'sklearn', 'matplotlib', 'plotly') if m in sys.modules])"
+        "finally: print([m for m in ('torch', 'mlflow', 'sklearn', 'matplotlib', 'plotly') if m in sys.modules])"
     )
     words = [sys.executable, "-c", code, *command, "--workspace", str(studied)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)

@@ -75,6 +75,16 @@ def test_report_with_spreads_and_replicates_is_whole(made: StudyRuns, columns: i
     assert "│ student │" not in shown, "the names say what they are"
 
 
+def test_interval_stays_beside_its_difference_on_a_narrow_terminal(made: StudyRuns) -> None:
+    (again,) = (table for table in compared(Findings(made)) if table.columns[0].heading == "tried again")
+    first, second = again.narrow
+    assert [column.heading for column in first.columns][-2:] == ["difference in the test fold", "95 % interval"]
+    assert [column.heading for column in second.columns] == [
+        "tried again", "difference on the validation split", "95 % interval",
+    ]  # fmt: skip
+    assert "which chose them" in second.caption
+
+
 def test_table_of_everybody_is_one_where_there_is_room_and_says_which_rows_are_students(made: StudyRuns) -> None:
     table = everybody(Findings(made))
     (whole,) = drawn(table, 400)

@@ -12,7 +12,7 @@ from asc_experiments.report.writing import find, render
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.trial_status import standing
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.client.run import ERROR
+from asc_experiments.tracking.client.records import ERROR
 from asc_experiments.tracking.trials import AGAINST_VALUE, OBJECTIVE_VALUE, SEARCHED, TRIAL, best_trial, finished_trials
 from asc_experiments.training.network import complexity_of
 

@@ -11,7 +11,7 @@ from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.client.records import NOTE
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import finished_trials
 from tests.study.conftest import Answers
@@ -65,7 +65,7 @@ def test_runs_and_experiment_have_the_counts_as_tags(finished: Driver, tracking:
         assert (found.metric, found.split, found.clips, found.devices) == (
             "accuracy/group/unseen", "validation", clips, ("s3",),
         )  # fmt: skip
-    assert f"**Objective**: accuracy/group/unseen on {clips} held-out clips of s3" in experiment[NOTE]
+    assert f"Objective: accuracy/group/unseen on {clips} held-out clips of s3" in experiment[NOTE]
 
 
 def test_status_and_watch_tell_the_clips_without_the_corpus(

@@ -21,7 +21,7 @@ from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.links import page_of, page_of_comparison, page_of_run
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.records import KIND
 from asc_experiments.tracking.registry.registration import register_best
 from asc_experiments.tracking.trials import SEED_KIND, TRIAL, finished_trials
 from asc_experiments.tracking.ui.first_visit import APP, create_app

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.records import KIND
 from asc_experiments.tracking.trials import (
     CELL,
     IMPORTED,

@@ -28,7 +28,7 @@ from asc_experiments.report.data.study_runs import StudyRuns, number_of, recipe_
 from asc_experiments.statistics import Evidence, Margin, margin, pooled
 from asc_experiments.statistics.wording import margin_in_words
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.records import KIND
 from asc_experiments.tracking.evidence import STUDENTS
 from asc_experiments.tracking.trials import CORPUS, HELD_OUT, SEED_KIND, TRAINING_CLIPS, TRIAL_KIND, keys_of
 

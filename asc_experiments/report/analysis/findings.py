@@ -24,7 +24,7 @@ from asc_experiments.statistics import learning_of
 from asc_experiments.statistics.importances import Importances
 from asc_experiments.statistics.permutation import Effect
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.client.run import ERROR
+from asc_experiments.tracking.client.records import ERROR
 from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, keys_of, searched_of
 
 

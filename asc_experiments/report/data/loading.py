@@ -16,7 +16,7 @@ from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND, PARENT
+from asc_experiments.tracking.client.records import KIND, PARENT
 from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.judgement.doubts import judge_trial
 from asc_experiments.tracking.registry.candidate import Candidate, Data

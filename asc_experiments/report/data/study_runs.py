@@ -13,7 +13,7 @@ from typing import Any
 from asc_experiments.metrics import ACCURACY, DEVICE, VALIDATION
 from asc_experiments.statistics import Evidence
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.client.run import KIND, PARENT
+from asc_experiments.tracking.client.records import KIND, PARENT
 from asc_experiments.tracking.decision import ReadEvidence, Standing, standing_among
 from asc_experiments.tracking.judgement.doubts import Judgement
 from asc_experiments.tracking.registry.candidate import Data

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from asc_experiments.metrics import is_part_of_one
-from asc_experiments.report.words import MOST_ROWS
 
+MOST_ROWS = 100
+"""What a table shows of thousands of trials; ``csv`` and ``json`` hold them all."""
 _LONG = 26
 """In characters: texts that are shorter stay in one line."""
 

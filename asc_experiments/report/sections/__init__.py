@@ -21,7 +21,7 @@ from asc_experiments.report.sections.search import front_section, search_section
 from asc_experiments.report.sections.teachers import gain_section, size_section, teaching_section
 from asc_experiments.report.sections.together import together
 from asc_experiments.report.words import listed
-from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.client.records import NOTE
 from asc_experiments.tracking.trials import QUESTION
 
 _DESCRIPTION_CHARACTERS = 400

@@ -24,6 +24,7 @@ from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import GROUPS, StudyRuns, group_word, number_of, spread
 from asc_experiments.report.render.blocks import Block, Section
 from asc_experiments.report.render.table import (
+    MOST_ROWS,
     Cell,
     Column,
     Table,
@@ -35,7 +36,7 @@ from asc_experiments.report.render.table import (
     score,
     text,
 )
-from asc_experiments.report.words import MOST_ROWS, difference_of, interval_of, short_name
+from asc_experiments.report.words import difference_of, interval_of, short_name
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.trials import OBJECTIVE_VALUE, keys_of
 
@@ -289,11 +290,15 @@ def _again(findings: Findings) -> Table | None:
     caption = "The best and the baseline, tried again with fresh seeds; differences are to the baseline"
     caption += ", and that in the test fold counts: no clip of it chose a trial" if on_test else ""
     headings = ["tried again", "fresh seeds", comparison.objective]
-    headings += ["difference in the test fold", "95 % interval"] if on_test else []
-    headings += [f"difference on the {comparison.split} split", "95 % interval"]
+    on_split = f"difference on the {comparison.split} split"
+    headings += ["difference in the test fold", "95 % interval", on_split, "95 % interval"] if on_test else [on_split]
+    headings += [] if on_test else ["95 % interval"]
+    heads = columns(*headings, texts=headings[:1])
+    if on_test:  # an interval stays beside its difference where a terminal is narrow
+        heads = (*heads[:-2], *(replace(column, apart=f"{on_split}, which chose them") for column in heads[-2:]))
     tried.sort(key=lambda row: row["replicated"]["objective"], reverse=comparison.direction == "maximize")
     rows = tuple(_again_row(comparison.objective, row["name"], row["replicated"], on_test) for row in tried)
-    return Table(caption, columns(*headings, texts=headings[:1]), rows) if rows else None
+    return Table(caption, heads, rows) if rows else None
 
 
 def _again_row(metric: str, name: str, again: Mapping[str, Any], on_test: bool) -> tuple[Cell, ...]:

@@ -14,7 +14,7 @@ from asc_experiments.report.render.blocks import Block, Chart, Section
 from asc_experiments.report.render.table import Cell, Table, columns, number, percent, text
 from asc_experiments.report.words import counted, listed, ordinal
 from asc_experiments.tracking import RunRecord
-from asc_experiments.tracking.client.run import ERROR
+from asc_experiments.tracking.client.records import ERROR
 from asc_experiments.tracking.trials import IMPORTANCES, OBJECTIVE_VALUE, SAMPLER, searched_of
 
 _MOST_AXES = 14

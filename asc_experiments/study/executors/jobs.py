@@ -26,7 +26,8 @@ from asc_experiments.distill.specialise import Specialisation, specialised_ident
 from asc_experiments.distill.student import log_ensemble, soft_targets, student_identity
 from asc_experiments.tracking import Run, RunRecord
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND, PARENT, Stopped
+from asc_experiments.tracking.client.records import KIND, PARENT
+from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.tracking.study_identity import STUDY_ID
 from asc_experiments.tracking.trials import (
     CELL,

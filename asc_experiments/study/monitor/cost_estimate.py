@@ -16,6 +16,7 @@ from asc_experiments.corpus.splits import held_out_device_clips
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.distill.teacher import name_on
 from asc_experiments.models.architecture import ARCHITECTURES
+from asc_experiments.report.words import duration
 from asc_experiments.study.definition.parameter_range import Scalar
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.cells import FIRST_FRESH
@@ -29,7 +30,7 @@ from asc_experiments.study.search.search_space import Queued, SearchSpace, Trial
 from asc_experiments.study.search.suggestions import Given
 from asc_experiments.study.storage.trial_status import SEEDS, counted, study_status
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND, PARENT
+from asc_experiments.tracking.client.records import KIND, PARENT
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.trials import REPLICATE_KIND, SEED, TRIAL, finished_trials
 from asc_experiments.training import Recipe
@@ -249,7 +250,7 @@ def _luck(file: StudyFile, plans: Sequence[TrialPlan], trainings: Sequence[Plann
     seconds = {training.name: training.seconds for training in trainings}
     cost = f"{2 * names.total():,} more trainings"
     if all(name in seconds for name in names):
-        cost += f", {2 * sum(count * seconds[name] for name, count in names.items()) / 3600:.1f} hours"
+        cost += f", {duration(2 * sum(count * seconds[name] for name, count in names.items()))}"
     more = "" if file.trials is None else "; then raise trials too, or most of the new cells have none"
     return (
         f"one network each of {', '.join(kinds)}: a kind cannot be told from the luck of its network; three of each, "

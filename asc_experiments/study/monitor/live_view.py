@@ -17,7 +17,7 @@ from asc_experiments.study.storage.trial_status import StudyStatus, study_status
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND, OWNER
+from asc_experiments.tracking.client.records import KIND, OWNER
 from asc_experiments.tracking.study_identity import STUDY_ID, only_of
 from asc_experiments.tracking.trials import (
     EPOCH,

@@ -13,11 +13,10 @@ _CELLS_SHOWN = 12
 
 def plan_table(facts: dict[str, Any]) -> Table:
     """What a study will cost, from the facts of its plan."""
-    heads = ("role", "network", "distinct", "in bank", "epochs", "each", "together")
+    heads = ("network", "distinct", "in bank", "epochs", "each", "together")
     rows = tuple(
         (
-            text(row["role"]),
-            text(row["name"]),
+            text(f"{row['role']} {row['name']}"),  # where columns go apart, each part says what its rows are
             *(number(row[key], "d") for key in ("distinct", "in_bank", "epochs")),
             text(duration(row["seconds"])),
             text(duration(3600 * row["hours"])),
@@ -35,7 +34,7 @@ def plan_table(facts: dict[str, Any]) -> Table:
         _losses(facts),
     )
     notes += (*_held_out(facts), *_left_out(facts), facts["luck"], facts["leak"])
-    return Table(caption, columns(*heads, texts=heads[:2]), rows, tuple(filter(None, notes)))
+    return Table(caption, columns(*heads, texts=heads[:1]), rows, tuple(filter(None, notes)))
 
 
 def _trainings(facts: dict[str, Any]) -> str:

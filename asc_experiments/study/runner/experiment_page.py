@@ -13,10 +13,11 @@ from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.runner.importances import parameter_importances
 from asc_experiments.study.runner.stores import identity_in_optuna
 from asc_experiments.study.runner.validation import objective_clips
-from asc_experiments.study.storage.trial_status import VERDICT, study_status
+from asc_experiments.study.storage.trial_status import VERDICT, StudyStatus, study_status
 from asc_experiments.tracking import RunRecord
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG, cut
 from asc_experiments.tracking.client.links import page_of_run
+from asc_experiments.tracking.client.records import ERROR
 from asc_experiments.tracking.judgement.verdict import StudyVerdict, verdict_on
 from asc_experiments.tracking.objective import ObjectiveClips
 from asc_experiments.tracking.study_identity import STUDY_ID
@@ -73,16 +74,19 @@ def study_note(
     measured: Sequence[ObjectiveClips] = (),
     verdict: StudyVerdict | None = None,
 ) -> str:
-    """The description, Markdown: the best so far (MLflow shows one line), the question, trials, the citation."""
+    """The description, Markdown: the best so far, the question, trials, the citation.
+
+    MLflow's list of experiments shows its beginning as it is written, so that its sentences are without marks.
+    """
     parts = [] if verdict is None else [_winner(records, verdict)]
     parts.append(file.description or file.name)
-    parts += [f"**Objective**: {each.note}." for each in measured]
+    parts += [f"Objective: {each.note}." for each in measured]
     if file.objective.split == "test":
-        parts.append("Chosen on the **test fold**, to reproduce a published table.")
+        parts.append("Chosen on the test fold, to reproduce a published table.")
     if records:
         status = study_status(study)
         counts = f"{status.finished} of {status.asked} trials finished, {status.pruned} pruned, {status.failed} failed"
-        parts.append(f"**So far**: {counts}.")
+        parts.append(f"So far: {counts}. {_signs(status)}{_open(verdict)}".rstrip())
         parts.append(_table(file, records))
     if file.citation:
         parts.append(file.citation)
@@ -93,12 +97,12 @@ def _winner(records: Sequence[RunRecord], verdict: StudyVerdict) -> str:
     """The best trial, and whether it is a winner; where nothing was learned, only that."""
     best, metrics = verdict.best, verdict.best.metrics
     if not verdict.has_learned:
-        return f"**{verdict.sentence}**"
+        return verdict.sentence
     unseen = metrics.get(UNSEEN_ACCURACY)
     scores = f"{100 * metrics[OVERALL_ACCURACY]:.1f} % on the test fold"
     scores += "" if unseen is None else f", {100 * unseen:.1f} % on unseen devices"
     name = "Best" if verdict.winner.is_clear else "Best objective so far"
-    text = f"{name}: [trial {best.tags[TRIAL]}]({page_of_run(best.experiment_id, best.run_id)}), {scores}, "
+    text = f"{name}: trial {best.tags[TRIAL]}, {scores}, "
     text += f"taught by {best.params.get('teachers', 'labels alone')}."
     low, high = metrics.get(f"{DIFFERENCE}/low"), metrics.get(f"{DIFFERENCE}/high")
     if best in last_replicated(records):
@@ -107,6 +111,21 @@ def _winner(records: Sequence[RunRecord], verdict: StudyVerdict) -> str:
     elif len(records) > 1:
         text += f" It was not tried again with fresh seeds: the best of {len(records)} noisy trials is partly luck."
     return f"{text} {verdict.sentence}"
+
+
+def _signs(status: StudyStatus) -> str:
+    """What a red sign means in MLflow's table of runs; empty where there can be none."""
+    if not status.pruned and not status.failed:
+        return ""
+    return f"In the table of runs a red sign marks what was pruned, failed or interrupted; tag {ERROR} says why. "
+
+
+def _open(verdict: StudyVerdict | None) -> str:
+    """A link to the best trial, where there is one."""
+    if verdict is None or not verdict.has_learned:
+        return ""
+    best = verdict.best
+    return f"The best one: [trial {best.tags[TRIAL]}]({page_of_run(best.experiment_id, best.run_id)})."
 
 
 def _table(file: StudyFile, records: Sequence[RunRecord]) -> str:

@@ -23,8 +23,8 @@ from asc_experiments.study.storage.trial_status import (
 )
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import DRIVER, ERROR, KIND, PARENT
-from asc_experiments.tracking.client.run import OWNER as RUN_OWNER
+from asc_experiments.tracking.client.records import DRIVER, ERROR, KIND, PARENT
+from asc_experiments.tracking.client.records import OWNER as RUN_OWNER
 from asc_experiments.tracking.trials import AGAINST_VALUE, CELL, OBJECTIVE_VALUE, REPLICATE_KIND, TRIAL, TRIAL_KIND
 
 _QUEUED_WITH = "fixed_params"

@@ -23,7 +23,7 @@ from asc_experiments.study.storage.open_storage import study_names
 from asc_experiments.study.storage.trial_status import DELETED, OWNER, counted, finished_counted
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
-from asc_experiments.tracking.client.run import OWNER as RUN_OWNER
+from asc_experiments.tracking.client.records import OWNER as RUN_OWNER
 from asc_experiments.tracking.study_identity import STUDY_ID, identity_of, make_present, only_of, set_aside
 from asc_experiments.tracking.trials import TRIAL, TRIAL_KIND
 

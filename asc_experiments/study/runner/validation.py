@@ -52,7 +52,7 @@ def check_study(space: SearchSpace, bench: TrainingContext, bank: TeacherBank) -
     names = space.study.corpus.names if space.study.corpus else ("",)
     for each in map(bench.on, names):
         measured = [objective for objective in space.study.objectives if not objective.is_complexity]
-        checks: list[Callable[[], object]] = [partial(_check_metric, space.study.name, one, each) for one in measured]
+        checks: list[Callable[[], object]] = [partial(_check_metric, space.study, one, each) for one in measured]
         checks += [partial(each.responses_for, recipe) for recipe in space.recipes]
         if space.study.specialise is not None:
             checks.append(partial(space.study.specialise.devices_in, each))
@@ -80,11 +80,20 @@ def check_corpus_for(study: StudyFile, corpus: Corpus, has_responses: bool) -> N
 
 def _check_metric_of(study: StudyFile, objective: Objective, corpus: Corpus) -> None:
     """Refuse a metric of a device, a group or a scene of which the objective's fold has no clip."""
+    _check_known(study.name, objective, _names_in_fold(study, objective, corpus))
+
+
+def _names_in_fold(study: StudyFile, objective: Objective, corpus: Corpus) -> list[str]:
+    """The metrics that an objective may be of, whichever of its fold's places are held out.
+
+    Held-out devices are a group of their own in the test fold, and stand for the unseen ones among held-out clips: as
+    :meth:`TrainingContext.groups_for` has them.
+    """
     is_tested = objective.split == "test"
     devices = sorted(set(corpus.device_of[corpus.test_rows if is_tested else corpus.train_rows].tolist()))
-    held_out = () if is_tested else study.validation.hold_out_devices
-    groups = [*(corpus.device_groups()[device] for device in devices), *([HELD_OUT_GROUP] if held_out else [])]
-    _check_known(study.name, objective, metric_names(devices, groups, corpus.scenes))
+    held_out = dict.fromkeys(study.validation.hold_out_devices, HELD_OUT_GROUP if is_tested else "unseen")
+    groups = corpus.device_groups() | held_out
+    return metric_names(devices, [groups[device] for device in devices], corpus.scenes)
 
 
 def open_study(space: SearchSpace, asked: int, bench: TrainingContext, storage: BaseStorage) -> optuna.Study:
@@ -225,11 +234,19 @@ def _rows_of(objective: Objective, bench: TrainingContext) -> np.ndarray:
     return bench.rows[1] if objective.split == "validation" else bench.corpus.test_rows
 
 
-def _check_metric(study: str, objective: Objective, bench: TrainingContext) -> None:
+def _check_metric(study: StudyFile, objective: Objective, bench: TrainingContext) -> None:
     rows = _rows_of(objective, bench)
     devices = sorted(set(bench.corpus.device_of[rows].tolist()))
     groups = [bench.groups_for(rows)[device] for device in devices]
-    _check_known(study, objective, metric_names(devices, groups, bench.corpus.scenes))
+    names = metric_names(devices, groups, bench.corpus.scenes)
+    if objective.metric not in names and objective.metric in _names_in_fold(study, objective, bench.corpus):
+        what = f"{objective.metric} would be of no clip: none of the {len(rows)} held-out ones is one of its own"
+        remedy = "hold more out: --set validation.fraction=0.3"
+        if study.validation.hold_out_devices:
+            remedy += ", or --set validation.held_out_device_clips=most"
+        remedy += "; or give --scale small, which is for small corpora" if "small" in study.scales else ""
+        raise AscError(f"study '{study.name}': objective", what, remedy)
+    _check_known(study.name, objective, names)
 
 
 def _check_known(study: str, objective: Objective, names: Sequence[str]) -> None:

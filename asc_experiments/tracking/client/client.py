@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import re
 import shlex
 import tempfile
@@ -19,24 +18,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from asc_experiments.base.errors import AscError, without_secrets
-from asc_experiments.base.files import absolute
-from asc_experiments.base.outage import Failure, failure_of
-from asc_experiments.base.ownership import is_gone, this_driver, this_process
-from asc_experiments.tracking.client.queries import where
-
-# Read by MLflow when it is imported: no telemetry, nothing of its own on standard output, and no tries of its own: it
-# is known here which calls may be made twice, and for how long a server is waited for.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 
+from asc_experiments.base.errors import AscError, without_secrets
+from asc_experiments.base.files import absolute
+from asc_experiments.base.outage import Failure, failure_of
+from asc_experiments.base.ownership import is_gone, this_driver, this_process
 from asc_experiments.tracking.client.connection import (
     check_address,
     default_tracking_uri,
@@ -52,18 +41,10 @@ from asc_experiments.tracking.client.limits import EXPERIMENT_TAG, RUN_LOCATION,
 from asc_experiments.tracking.client.links import page_of_run
 from asc_experiments.tracking.client.long_values import split, whole
 from asc_experiments.tracking.client.paging import PER_PAGE, every
+from asc_experiments.tracking.client.queries import where
+from asc_experiments.tracking.client.records import DRIVER, KIND, NOTE, OWNER, PARENT, RunRecord, record_of
 from asc_experiments.tracking.client.retry import patience, patient
-from asc_experiments.tracking.client.run import (
-    DRIVER,
-    KIND,
-    NOTE,
-    OWNER,
-    PARENT,
-    Run,
-    RunRecord,
-    record_of,
-    with_final_status,
-)
+from asc_experiments.tracking.client.run import Run, with_final_status
 from asc_experiments.tracking.loggers.following import LogTo, place_of
 from asc_experiments.tracking.loggers.logger import StartedRun
 

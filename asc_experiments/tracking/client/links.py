@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from asc_experiments.tracking.client.run import RunRecord
+from asc_experiments.tracking.client.records import RunRecord
 
 VIEW = "compare"
 """The key of the state that an experiment's page opens in, see :mod:`asc_experiments.tracking.ui.table_view`."""

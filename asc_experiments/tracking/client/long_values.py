@@ -49,6 +49,11 @@ def split(tags: Mapping[str, object], most: int) -> tuple[dict[str, str], dict[s
     }
 
 
+def is_whole(tags: Mapping[str, str]) -> bool:
+    """Whether stored tags are as they were set: none of them is a file."""
+    return not any(value.startswith(_BEGINS) for value in tags.values())
+
+
 def whole(tags: Mapping[str, str], read: Callable[[str], bytes]) -> Mapping[str, str]:
     """Tags as they were set. Those that are files are read when they are first asked for.
 
@@ -56,7 +61,7 @@ def whole(tags: Mapping[str, str], read: Callable[[str], bytes]) -> Mapping[str,
         tags: as they are stored.
         read: gives the content of a file of the run or experiment, by its path.
     """
-    return _Tags(tags, read) if any(value.startswith(_BEGINS) for value in tags.values()) else tags
+    return tags if is_whole(tags) else _Tags(tags, read)
 
 
 class _Tags(Mapping[str, str]):

@@ -1,4 +1,4 @@
-"""One run in the tracking server: written through :class:`Run`, read back as a :class:`RunRecord`."""
+"""One run in the tracking server, written through :class:`Run`; it is read back as one of its records."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +19,13 @@ from asc_experiments.base.progress import say
 from asc_experiments.tracking.client.limits import METRICS_PER_CALL, TAG, cut_at_line, in_calls, size_of
 from asc_experiments.tracking.client.long_values import split
 from asc_experiments.tracking.client.metric_queue import Outbox
+from asc_experiments.tracking.client.records import ERROR, NOTE
 from asc_experiments.tracking.client.retry import patience
 from asc_experiments.tracking.loggers.following import Followers
 
-KIND, OWNER, ERROR = "asc.kind", "asc.owner", "asc.error"
-DRIVER = "asc.driver"
-"""The process that an owner works for: a study's driver, whose heart tells of its workers on other hosts too."""
-PARENT = "mlflow.parentRunId"
-NOTE = "mlflow.note.content"
 _TABLES = "mlflow.loggedArtifacts"
 _LAST_WORDS_S = 3.0
 """How long a run that is stopped waits for the curves that are on their way."""
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """A run as it was read back; its times are in milliseconds since 1970."""
-
-    run_id: str
-    experiment_id: str
-    name: str
-    status: str
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
-    start_time: int
-    end_time: int | None = None
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error
@@ -231,13 +211,6 @@ def with_final_status(run: Run) -> Iterator[Run]:
             raise
         finally:
             run.close()
-
-
-def record_of(run: Any, tags: Mapping[str, str]) -> RunRecord:
-    """Read back a run as MLflow returns it, with its tags as they were set."""
-    info, data = run.info, run.data
-    names = (info.run_id, info.experiment_id, info.run_name, info.status)
-    return RunRecord(*names, data.params, data.metrics, tags, info.start_time, info.end_time)
 
 
 def _params(params: Mapping[str, object]) -> list[Param]:

@@ -12,7 +12,7 @@ from asc_experiments.statistics import Learning
 from asc_experiments.statistics.wording import counted
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import RunRecord
+from asc_experiments.tracking.client.records import RunRecord
 from asc_experiments.tracking.judgement.learned import (
     Learned,
     accuracy_by_scene,

@@ -12,7 +12,7 @@ from asc_experiments.statistics import Evidence, Learning, learning_of
 from asc_experiments.statistics.chance import ONE_ANSWER
 from asc_experiments.statistics.wording import clips_in_words, counted
 from asc_experiments.tracking.client.client import Tracking
-from asc_experiments.tracking.client.run import RunRecord
+from asc_experiments.tracking.client.records import RunRecord
 from asc_experiments.tracking.evidence import evidence_of
 
 NEAR_CHANCE = 0.1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from asc_experiments.statistics import Margin
 from asc_experiments.statistics.wording import clips_in_words, margin_in_words
 from asc_experiments.tracking.client.client import Tracking
-from asc_experiments.tracking.client.run import RunRecord
+from asc_experiments.tracking.client.records import RunRecord
 from asc_experiments.tracking.decision import compare_standings, standing
 from asc_experiments.tracking.judgement.winner import is_counted_exactly, objective_of
 from asc_experiments.tracking.trials import (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asc_experiments.tracking.client.client import Tracking
-from asc_experiments.tracking.client.run import RunRecord
+from asc_experiments.tracking.client.records import RunRecord
 from asc_experiments.tracking.judgement.doubts import Judgement, judge_trial, teachers_of
 from asc_experiments.tracking.judgement.teaching import teaching_in_words
 from asc_experiments.tracking.judgement.winner import MOST_RIVALS, Winner, candidates_of, winner_of

@@ -10,7 +10,7 @@ from asc_experiments.statistics import Margin
 from asc_experiments.statistics.settling import settling_in_words, what_settles
 from asc_experiments.statistics.wording import clips_in_words, counted, margin_in_words
 from asc_experiments.tracking.client.client import Tracking
-from asc_experiments.tracking.client.run import RunRecord
+from asc_experiments.tracking.client.records import RunRecord
 from asc_experiments.tracking.decision import Standing, compare_standings, standing
 from asc_experiments.tracking.trials import (
     CELL,

@@ -19,7 +19,7 @@ from asc_experiments.statistics import Evidence
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
 from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND, PARENT, RunRecord
+from asc_experiments.tracking.client.records import KIND, PARENT, RunRecord
 from asc_experiments.tracking.evidence import evidence_of
 from asc_experiments.tracking.judgement.doubts import Judgement, judge_trial, teachers_of
 from asc_experiments.tracking.judgement.learned import Learned, what_was_learned

@@ -33,7 +33,7 @@ from asc_experiments.statistics import Evidence, dg_floor, level
 from asc_experiments.statistics.calibration_floor import FEWEST_CLIPS, calibration_floor
 from asc_experiments.tracking.client.limits import DESCRIPTION
 from asc_experiments.tracking.client.links import page_of_run
-from asc_experiments.tracking.client.run import RunRecord
+from asc_experiments.tracking.client.records import RunRecord
 from asc_experiments.tracking.registry.candidate import Candidate, made_up_in_words
 from asc_experiments.tracking.registry.gates import BYTES_AT, interval_in_words
 from asc_experiments.tracking.trials import DIRECTION, OBJECTIVE, SPLIT, STUDY, TEACHER_KEY, TRAIN_SPLIT, TRIAL, keys_of

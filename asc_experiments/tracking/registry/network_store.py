@@ -114,6 +114,24 @@ def fetch_network(tracking: Tracking, model_uri: str) -> SceneNetwork:
         return load_network(found[0].parent)
 
 
+def measured_on_test(tracking: Tracking, model_uri: str, metric: str) -> float | None:
+    """What a registered version's network reached in a metric on the test fold, as its tags say it.
+
+    Args:
+        tracking: where it is.
+        model_uri: as :func:`fetch_network` takes it.
+        metric: its name.
+
+    Returns:
+        The value; None where the URI names no version, or its tags do not say.
+    """
+    version = find_version(tracking, model_uri)
+    try:
+        return None if version is None else float(version.tags[metric])
+    except (KeyError, ValueError):
+        return None
+
+
 def has_network(tracking: Tracking, model_id: str) -> bool:
     """Whether a logged model of this id is there, and was not deleted."""
     try:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from asc_experiments.metrics import DEVICE, DG, GROUP, METRICS, OVERALL_ACCURACY, accuracy_of
-from asc_experiments.tracking.client.client import Tracking
 from asc_experiments.tracking.client.limits import EXPERIMENT_TAG
 from asc_experiments.tracking.client.links import VIEW, page_of
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.records import KIND
+
+if TYPE_CHECKING:  # with it comes MLflow
+    from asc_experiments.tracking.client.client import Tracking
 
 STATE = f"mlflow.sharedViewState.{VIEW}"
 """The tag of an experiment that holds the state of its page, JSON."""

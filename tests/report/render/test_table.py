@@ -3,8 +3,7 @@
 import pytest
 
 from asc_experiments.report.render.csv_table import as_csv
-from asc_experiments.report.render.table import Column, Table, columns, number, percent, score, text
-from asc_experiments.report.words import MOST_ROWS
+from asc_experiments.report.render.table import MOST_ROWS, Column, Table, columns, number, percent, score, text
 
 HEADS = (
     Column("kind", is_number=False, spared=True),

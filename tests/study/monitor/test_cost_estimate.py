@@ -10,6 +10,7 @@ import pytest
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, TrainingContext
+from asc_experiments.report.words import duration
 from asc_experiments.study.definition.study_file import StudyFile
 from asc_experiments.study.monitor.cost_estimate import PlannedTraining, StudyPlan, plan_study
 from asc_experiments.study.monitor.plan_table import plan_table
@@ -208,7 +209,7 @@ def test_kinds_of_one_network_are_told_with_what_three_would_cost(
     facts = made.plan().facts()
     assert facts["luck"].startswith("one network each of cp_mobile-8-none, cp_resnet-10-none: a kind cannot be told")
     hours = len(made.bench.rows[0]) * (2 * 2 + 2 * 2 * 3 * 2) / 3600
-    assert f"take {2 * 2 + 2 * 2 * 3} more trainings, {hours:.1f} hours" in facts["luck"]
+    assert f"take {2 * 2 + 2 * 2 * 3} more trainings, {duration(3600 * hours)}" in facts["luck"]
     assert facts["luck"] in plan_table(facts).notes
     alone = make(sampler="grid", ensemble=STUDY["ensemble"] | {"teams": {"none": {}, "one": {"cpm": 1}}})
     assert alone.plan().luck == "", "one kind is compared with none other"
@@ -293,7 +294,7 @@ def test_facts_are_json_and_a_table_shows_them(make: Callable[..., Planned]) -> 
     assert (facts["teachers"], facts["trainings"], facts["hours"]) == (3, 2, 0.05)
     assert facts["rows"][0]["hours"] == 0.05
     (cells,) = plan_table(facts).rows
-    assert [cell.text for cell in cells] == ["teacher", "cp_mobile-8-none", "3", "1", "20", "2 min", "3 min"]
+    assert [cell.text for cell in cells] == ["teacher cp_mobile-8-none", "3", "1", "20", "2 min", "3 min"]
 
 
 def test_plan_is_refused_as_the_study_would_be(make: Callable[..., Planned], quick_pace: list[str]) -> None:

@@ -15,7 +15,7 @@ from asc_experiments.study.runner.cells import first_seed
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import load_study, open_storage
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import ERROR
+from asc_experiments.tracking.client.records import ERROR
 from asc_experiments.tracking.trials import CELL, OBJECTIVE_VALUE, TRIAL, finished_trials
 
 Open = Callable[..., TrainingContext]

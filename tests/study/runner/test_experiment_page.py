@@ -9,9 +9,10 @@ import pytest
 from asc_experiments.statistics.importances import Importances
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.client.records import NOTE
 from asc_experiments.tracking.trials import IMPORTANCES, QUESTION, finished_trials
-from tests.study.conftest import Answers
+from asc_experiments.training import Recipe
+from tests.study.conftest import Answers, QuickStudents
 
 
 def test_description_names_the_best_trial_its_teachers_and_how_it_was_chosen(
@@ -21,7 +22,9 @@ def test_description_names_the_best_trial_its_teachers_and_how_it_was_chosen(
     tags = tracking.experiment_tags(tracking.experiment("tiny"))
     note = tags[NOTE]
     first, second, *_ = note.split("\n\n")
-    assert re.match(r"Best( objective so far)?: \[trial \d\]\(#/experiments/", first), "one line of it is shown"
+    assert re.match(r"Best( objective so far)?: trial \d, \d+\.\d % on the test fold, ", first), "the list shows it"
+    assert not re.search(r"\]\(|\*\*|`", first), "as it is written"
+    assert "red sign" not in note
     assert second == "What is asked."
     assert tags[QUESTION] == "What is asked."
     assert note.endswith("Who asked.")
@@ -46,6 +49,25 @@ def test_trial_has_the_parameters_that_a_teacher_has_under_the_same_names(
     assert trial.metrics["time/training_s"] == round(trial.metrics["time/training_s"], 3), "milliseconds, not 16 digits"
 
 
+def test_description_explains_the_red_signs_of_a_study_with_failed_trials(
+    driver: Callable[..., Driver], quick_students: QuickStudents, tracking: Tracking
+) -> None:
+    def fail(recipe: Recipe) -> None:
+        if len(quick_students.trained) == 1:
+            raise RuntimeError("broken on purpose")
+
+    quick_students.before = fail
+    keys = {"trials": 2, "ensemble": {"size": 0, "pool": [{"arch": "cp_resnet"}]}}
+    assert driver(keys).run().failed == 1
+    tags = tracking.experiment_tags(tracking.experiment("tiny"))
+    assert "1 of 2 trials finished, 0 pruned, 1 failed. In the table of runs a red sign marks" in tags[NOTE]
+    state = json.loads(tags["mlflow.sharedViewState.compare"])
+    for direction in ("DESC", "ASC"):
+        order = f"{state['orderByKey']} {direction}"
+        rows = tracking.search([tracking.experiment("tiny")], state["searchFilter"], order=[order])
+        assert [row.status for row in rows] == ["FINISHED", "FAILED"], "the table begins with what finished"
+
+
 @pytest.mark.usefixtures("quick_students")
 @pytest.mark.parametrize(("rates", "learned"), [((0.1, 0.09), False), ((0.9, 0.3), True)])
 def test_study_whose_students_guess_names_no_best_trial(
@@ -61,7 +83,7 @@ def test_study_whose_students_guess_names_no_best_trial(
     status = driver(keys).run()
     note = tracking.experiment_tags(tracking.experiment("tiny"))[NOTE]
     assert ("Nothing was learned" in note) == (not learned)
-    assert ("Best: [trial 0]" in note) == learned
+    assert ("Best: trial 0," in note) == learned
     assert ("Best" in note) == learned
     assert (status.best_trial, status.best_value is None) == ((0, False) if learned else (None, True))
     said = "Trial 0 is better by more than noise than 1 other trial" if learned else "Nothing was learned"
@@ -83,7 +105,7 @@ def test_study_without_finished_trials_has_its_description_and_what_it_is_chosen
 ) -> None:
     driver({"description": "What is asked."})
     note = tracking.experiment_tags(tracking.experiment("tiny"))[NOTE]
-    assert note.startswith("What is asked.\n\n**Objective**: accuracy/macro on ")
+    assert note.startswith("What is asked.\n\nObjective: accuracy/macro on ")
     assert note.count("\n") == 2
 
 

@@ -12,7 +12,7 @@ from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.runner.replication import _means
 from asc_experiments.study.runner.trial_result import _over_seeds
 from asc_experiments.tracking import RunRecord, Tracking
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.records import KIND
 from asc_experiments.tracking.trials import TRAINING_SECONDS, finished_trials, spread_of
 
 

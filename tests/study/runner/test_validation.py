@@ -76,10 +76,31 @@ def test_everything_that_a_study_lacks_in_its_corpus_is_told_at_once(synth_corpu
     assert "set augment to fms or none" in lines[3]
     assert len(lines) == 4
     fits = values | {
-        "objective": "accuracy/group/held_out",
+        "objective": "accuracy/group/unseen",
         "validation": {"fraction": 0.2, "hold_out_devices": ["s3"]},
     }
     check_corpus_for(StudyFile.parse(fits, "fits.yaml"), corpus, has_responses=True)
+
+
+SHIPPED = {path.stem: path for path in sorted((Path(__file__).parents[3] / "studies").glob("*.yaml"))}
+SCALES = [(name, scale) for name, path in SHIPPED.items() for scale in (None, *read_study(path).scales)]
+
+
+@pytest.mark.parametrize(("name", "scale"), SCALES)
+def test_shipped_study_asks_nothing_of_a_corpus_that_one_in_the_layout_lacks(
+    synth_corpus: Path, name: str, scale: str | None
+) -> None:
+    check_corpus_for(read_study(SHIPPED[name], scale=scale), Corpus.open(synth_corpus), has_responses=True)
+
+
+def test_objective_of_devices_that_no_held_out_clip_is_of_says_what_to_hold_out(driver: Callable[..., Driver]) -> None:
+    objective = "{metric: accuracy/group/unseen}"
+    with pytest.raises(AscError) as caught:
+        driver(objective=objective, validation="{fraction: 0.1, hold_out_devices: [s1], seed: 2}")
+    assert caught.value.what.startswith("accuracy/group/unseen would be of no clip: none of the ")
+    assert "held_out_device_clips=most" in caught.value.remedy
+    assert "--scale small" not in caught.value.remedy, "there is none"
+    driver(objective=objective, validation="{fraction: 0.3, hold_out_devices: [s1], seed: 2}")
 
 
 def test_other_number_of_seeds_names_what_trains_more_students(driver: Callable[..., Driver]) -> None:

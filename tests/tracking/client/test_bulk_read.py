@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from sqlalchemy.pool import NullPool
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client import bulk_read as many
-from asc_experiments.tracking.client.bulk_read import runs_of_kinds
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.bulk_read import finished_runs, finished_runs_in_database, runs_of_kinds
+from asc_experiments.tracking.client.queries import where
+from asc_experiments.tracking.client.records import KIND
 from asc_experiments.tracking.trials import (
     DIRECTION,
     OBJECTIVE_VALUE,
@@ -49,6 +51,57 @@ def test_runs_are_read_as_mlflow_reads_them(tracking: Tracking) -> None:
     assert running.info.run_id in {run.run_id for run in read}
     assert sorted(map(repr_of, read)) == sorted(map(repr_of, asked))
     assert [run.start_time for run in read] == sorted(run.start_time for run in read)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_finished_runs_are_those_that_mlflow_finds_with_and_without_it(
+    request: pytest.FixtureRequest, database: str
+) -> None:
+    """Not those that are active, failed or deleted; but those without a kind, and those that were restored."""
+    server: Tracking = request.getfixturevalue("tracking" if database == "sqlite" else "on_postgres")
+    experiment, other = server.experiment("teachers"), server.experiment("other")
+    for number in range(3):
+        with server.run(experiment, f"one {number}", "teacher", {"empty": ""}) as run:
+            run.log({"a": number, "b": "ü"}, VALUES, {"c": "d"}, "said")
+    with server.run(other, "elsewhere", "teacher"):
+        pass
+    deleted, restored, unnamed, failed = (server.client.create_run(experiment).info.run_id for _ in range(4))
+    server.client.create_run(experiment, tags={KIND: "teacher"}, run_name="active")
+    for run_id in (deleted, restored, unnamed):
+        server.client.set_terminated(run_id, "FINISHED")
+    server.client.set_terminated(failed, "FAILED")
+    server.delete(deleted)
+    server.delete(restored)
+    server.client.restore_run(restored)
+
+    expected = [*map(repr_of, server.search([experiment], where(status="FINISHED")))]
+    assert len(expected) == 5
+    assert [*map(repr_of, finished_runs(server, experiment))] == expected
+    without = finished_runs_in_database(server.uri, "teachers")
+    assert without is not None
+    assert [*map(repr_of, without)] == expected
+
+
+def test_mlflow_is_asked_where_a_database_alone_cannot_answer(tracking: Tracking, tmp_path: Path) -> None:
+    assert finished_runs_in_database(tracking.uri, "teachers") is None, "there is no such experiment"
+    experiment = tracking.experiment("teachers")
+    assert finished_runs_in_database(tracking.uri, "teachers") == []
+    with tracking.run(experiment, "long", "teacher") as run:
+        run.tags({"recipe": 9_000 * "x"})
+    assert finished_runs_in_database(tracking.uri, "teachers") is None, "a tag is a file"
+    tracking.delete(run.run_id)
+    assert finished_runs_in_database(tracking.uri, "teachers") == []
+    tracking.client.delete_experiment(experiment)
+    assert finished_runs_in_database(tracking.uri, "teachers") is None, "the experiment was deleted"
+
+    missing, empty = tmp_path / "missing.db", tmp_path / "empty.db"
+    empty.touch()
+    for uri in (
+        f"sqlite:///{missing}", f"sqlite:///{empty}", "sqlite://", "sqlite:nonsense", "http://127.0.0.1:9",
+        "postgresql+psycopg://127.0.0.1:9/nobody", "postgresql+nodriver://127.0.0.1:9/nobody", "nonsense",
+    ):  # fmt: skip
+        assert finished_runs_in_database(uri, "teachers") is None, uri
+    assert not missing.exists(), "nothing is made"
 
 
 def repr_of(run: object) -> str:

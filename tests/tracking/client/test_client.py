@@ -15,7 +15,8 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.base.ownership import this_process
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import ERROR, OWNER, Stopped
+from asc_experiments.tracking.client.records import ERROR, OWNER
+from asc_experiments.tracking.client.run import Stopped
 
 
 def test_block_that_ends_well_is_finished(tracking: Tracking) -> None:

@@ -10,7 +10,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client import limits
 from asc_experiments.tracking.client.limits import cut_at_line, in_calls, made_to_fit, short_key, size_of
-from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.client.records import NOTE
 
 LONG_NAME = "accuracy/device/" + 300 * "x"
 

@@ -11,7 +11,7 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.bulk_read import runs_of_kinds
-from asc_experiments.tracking.client.run import NOTE
+from asc_experiments.tracking.client.records import NOTE
 from asc_experiments.tracking.trials import SEARCHED, TEACHERS, keys_of, searched_of
 from tests.faults.servers import MlflowServer
 

@@ -12,7 +12,7 @@ from mlflow.store.entities import PagedList
 import asc_experiments
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client import client
-from asc_experiments.tracking.client.run import OWNER
+from asc_experiments.tracking.client.records import OWNER
 from asc_experiments.tracking.ui.table_view import page_view, pages
 
 _DEAD = "asc-nowhere:1:1"

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import ERROR, Stopped
+from asc_experiments.tracking.client.records import ERROR
+from asc_experiments.tracking.client.run import Stopped
 from asc_experiments.tracking.loggers.logger import loggers
 from tests.tracking.loggers.reading import Logged, check_metrics, csv_runs, tensorboard_runs, wandb_runs
 

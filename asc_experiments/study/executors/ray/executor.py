@@ -39,7 +39,7 @@ from asc_experiments.study.executors.ray.worker import (
     without_benches,
 )
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import OWNER
+from asc_experiments.tracking.client.records import OWNER
 
 R = TypeVar("R")
 _AFTER_KILL_S = 5.0

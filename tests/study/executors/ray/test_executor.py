@@ -28,7 +28,7 @@ from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage
 from asc_experiments.study.storage.trial_status import study_status
 from asc_experiments.tracking import Tracking
-from asc_experiments.tracking.client.run import DRIVER, OWNER
+from asc_experiments.tracking.client.records import DRIVER, OWNER
 from asc_experiments.training.recipe import make_recipe
 from tests.study import ray_tasks
 from tests.study.ray_nodes import CAN_BE_HOSTS, RayNodes, read_token_settings, wait_until
