@@ -20,7 +20,7 @@ from asc_experiments.statistics.planning import LEAST_FREEDOM, Basis, Scatter, a
 from asc_experiments.study.definition.study_file import RESERVED_NAMES
 from asc_experiments.tracking import RunRecord, Tracking
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND, PARENT
+from asc_experiments.tracking.client.records import KIND, PARENT
 from asc_experiments.tracking.decision import metric_on_test
 from asc_experiments.tracking.evidence import STUDENTS
 from asc_experiments.tracking.study_identity import STUDY_ID
