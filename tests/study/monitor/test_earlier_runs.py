@@ -15,7 +15,7 @@ from asc_experiments.statistics.planning import Basis
 from asc_experiments.study.monitor.earlier_runs import Curves, earlier_runs
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.queries import where
-from asc_experiments.tracking.client.run import KIND
+from asc_experiments.tracking.client.records import KIND
 from asc_experiments.tracking.trials import SEED_KIND, finished_trials
 from tests.study.monitor.conftest import CURVE, RATES, half_there
 
