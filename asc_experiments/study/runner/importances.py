@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import optuna
-from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
@@ -51,6 +50,9 @@ def parameter_importances(study: optuna.Study) -> Importances | None:
 
 def _shares(study: optuna.Study, trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[dict[str, float]]:
     """The shares by fANOVA, and by PED-ANOVA; the evaluators ask what makes values low."""
+    # With them comes scikit-learn, a second of which a study of few trials has no use.
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+
     sign = -1.0 if study.directions[0] == StudyDirection.MAXIMIZE else 1.0
     alone = optuna.create_study(storage=optuna.storages.InMemoryStorage())
     alone.add_trials(
