@@ -61,7 +61,7 @@ def read_table(
         return None
     whole: list[Row] = []
     for line, row in enumerate(rows, start=2):
-        if all(row.get(column) for column in columns):
+        if all(map(row.get, columns)):  # of hundreds of thousands of rows, a generator for each takes longer
             whole.append(row)
         else:
             problems.append(Problem(f"{name} line {line}", "a column is empty", "fill in " + " ".join(columns)))

@@ -15,8 +15,9 @@ recording of ten, and its name says which: ``audio/<scene>-<city>-<location>-<se
 from __future__ import annotations
 
 import csv
+import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from asc_experiments.base.errors import Problem, nearest
@@ -29,6 +30,7 @@ TEST_FOLD = "evaluation_setup/fold1_evaluate.csv"
 _TEST_NAMES = "evaluation_setup/fold1_test.csv"
 META_COLUMNS = ("filename", "scene_label", "identifier", "source_label")
 FOLD_COLUMNS = ("filename", "scene_label")
+_IN_META: Callable[[Row], tuple[str, str, str, str]] = operator.itemgetter(*META_COLUMNS)
 _SEGMENT_AND_SECOND = re.compile(r"(.+)-([0-9]{1,9})")
 
 
@@ -65,7 +67,7 @@ class TauReader(CorpusReader):
 
 
 def _clip(row: Row, fold_of: dict[str, str]) -> Clip:
-    filename, scene, place, device = (row[column] for column in META_COLUMNS)
+    filename, scene, place, device = _IN_META(row)
     return tau_clip(filename, scene, place, device, fold_of.get(filename, UNUSED))
 
 
