@@ -18,6 +18,7 @@ _WHEEL = (
     "asc_experiments/py.typed",
     "asc_experiments/cli/main.py",
     "asc_experiments/report/render/templates/page.html",
+    "asc_experiments/training/fused/kernels.cpp",
     "asc_experiments/studies/README.md",
 )
 _SDIST = (

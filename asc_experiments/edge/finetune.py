@@ -94,7 +94,7 @@ def fine_tune(bench: TrainingContext, network: SceneNetwork, epochs: int, target
     model = fold_batch_norm(network.model).to(bench.clips.device)
     for module, name, conv in _members(model, nn.Conv2d):
         setattr(module, name, Int8Conv2d(conv))
-    trainer.network.model = model
+    trainer.train_instead(model)
     settings = recipe.optimisation
     trainer.optimiser = torch.optim.Adam(
         [*model.parameters(), *trainer.heads.parameters()],

@@ -115,9 +115,16 @@ class Trainer:
             weight_decay=optimisation.weight_decay,
             fused=True,
         )
-        heard = "" if self.teaching is None else self.teaching.head
-        self.model = fuse(self.network.model, heard)
+        self.model = self._fused()
         self.epochs_done = 0
+
+    def train_instead(self, model: nn.Module) -> None:
+        """Train another model in the network's place from now on; its optimiser is up to the caller."""
+        self.network.model = model
+        self.model = self._fused()
+
+    def _fused(self) -> nn.Module:
+        return fuse(self.network.model, "" if self.teaching is None else self.teaching.head)
 
     @property
     def heads(self) -> nn.Module:

@@ -87,7 +87,7 @@ def test_study_of_an_earlier_version_has_a_status_without_the_clips(finished: Dr
 def test_plan_tells_the_clips_of_both_objectives(
     driver: Callable[..., Driver], workspace: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate._Clock.seconds", lambda *_: 1.0)
+    monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate.Clock.seconds", lambda *_: 1.0)
     made = driver(UNSEEN | {"against": {"metric": "device_generalization"}, "sampler": "nsga2"})
     plan = plan_study(made.file, made.bench, open_storage(workspace, None))  # type: ignore[arg-type]
     first, second = plan.facts()["objectives"]

@@ -98,10 +98,11 @@ class _FusedInvertedBottleneck(nn.Module):
 
     @staticmethod
     def fits(block: CPMobileBlock) -> bool:
-        (expand, norm1), (filters, norm2), (_, norm3) = map(_pair, block.block)
+        if not all(_begins_with_pair(each) for each in block.block):
+            return False
+        (expand, _), (filters, _), _ = map(_pair, block.block)
         return (
-            all(map(_can_be_fused, (norm1, norm2, norm3)))
-            and (filters.kernel_size, filters.padding) == ((3, 3), (1, 1))
+            (filters.kernel_size, filters.padding) == ((3, 3), (1, 1))
             and max(filters.stride) <= _LONGEST_STRIDE
             and expand.in_channels % _CHANNELS == 0
             and type(block.after_block_norm) in (GlobalResponseNorm, nn.Identity)
@@ -131,11 +132,20 @@ class _FusedBasicBlock(nn.Module):
 
     @staticmethod
     def fits(block: BasicBlock) -> bool:
-        return all(_can_be_fused(each) for each in block.modules() if isinstance(each, nn.BatchNorm2d))
+        has_shortcut = len(block.shortcut) > 0
+        return all(map(_can_be_fused, (block.bn1, block.bn2))) and (
+            not has_shortcut or _begins_with_pair(block.shortcut)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y = operations.norm(convolve(self.conv1, x), self.bn1, relu=True)
         return operations.residual(convolve(self.conv2, y), self.bn2, self.shortcut(x))
+
+
+def _begins_with_pair(sequence: nn.Module) -> bool:
+    """Whether a sequence still is what its class made it: batch norms may have been folded, convolutions replaced."""
+    first, second = list(sequence.children())[:_CONV_NORM]
+    return isinstance(first, nn.Conv2d) and _can_be_fused(second)
 
 
 def _pair(sequence: nn.Module) -> tuple[nn.Conv2d, nn.BatchNorm2d]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from asc_experiments.models import build_model
+from asc_experiments.models.folding import fold_batch_norm
 from asc_experiments.training import ClipSource, Trainer, make_recipe
 from asc_experiments.training.fused import fuse, fused_training
 
@@ -76,6 +77,21 @@ def test_what_is_trained_is_the_networks_own() -> None:
     assert all(parameter.grad is not None for parameter in model.parameters())
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {name for name in names if "running" in name or "batches" in name}
+
+
+@pytest.mark.parametrize("arch", _NETWORKS)
+def test_a_network_whose_batch_norms_are_folded_is_left_as_it_is(arch: str) -> None:
+    folded = fold_batch_norm(_network(arch)).train()
+    assert fuse(folded) is folded
+
+
+def test_a_model_in_the_networks_place_is_what_is_trained() -> None:
+    labels, waveforms = np.arange(10), np.zeros((10, 8_000), dtype=np.int16)
+    clips = ClipSource(waveforms, labels, np.zeros(10, dtype=bool), torch.device("cpu"))
+    trainer = Trainer(make_recipe("cp_mobile", base_channels=16, epochs=1, batch_size=8), clips, SCENES)
+    other = fold_batch_norm(trainer.network.model)
+    trainer.train_instead(other)
+    assert trainer.model is trainer.network.model is other
 
 
 def test_a_transformer_is_left_as_it_is() -> None:
