@@ -94,7 +94,11 @@ def _explained(entry: Any, model: type[BaseModel], where: str, is_flat: bool) ->
 
 def place_of(entry: Any) -> list[str]:
     """Where in the settings an entry of pydantic's report belongs, key by key."""
-    return [str(part) for part in entry["loc"] if not str(part).startswith("(")]  # "(…)" tags a union's member
+    *before, last = map(str, entry["loc"] or ("",))
+    place = [part for part in before if not part.startswith("(")]  # "(…)" tags a union's member
+    if entry["type"] == "extra_forbidden":  # a key that somebody wrote may begin so, too, or be empty
+        return [*place, last]
+    return [*place, last] if last and not last.startswith("(") else place
 
 
 _SCALARS = {"bool": "bool", "int": "int", "float": "float", "str": "string"}

@@ -10,7 +10,7 @@ from rich.console import Console
 from asc_experiments.report.analysis.findings import Findings
 from asc_experiments.report.data.study_runs import StudyRuns
 from asc_experiments.report.render.formats import Format, default_file, format_of
-from asc_experiments.report.words import MOST_ROWS
+from asc_experiments.report.render.table import MOST_ROWS
 from asc_experiments.report.writing import render
 from tests.report.made import make_study
 

@@ -1,5 +1,6 @@
 """Study files are read strictly: the key, the reason, the nearest valid name."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def test_fixed_choices_and_ranges_are_read(study_file: Write) -> None:
     study = check(study_file(student="{base_channels: {low: 8, high: 16, step: 8}, epochs: 2}"))
     assert study.ensemble.size == (1, 2)
     assert study.validation.fraction == 0.3
+
+
+@pytest.mark.parametrize(("text", "key"), [("(: 1", "("), ("(a): {b: 1}", "(a)"), ("'': 1", "")])
+def test_unknown_key_of_any_characters_is_named(tmp_path: Path, text: str, key: str) -> None:
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(AscError, match=re.escape(f"unknown key '{key}'")):
+        read_study(tmp_path / "study.yaml")
 
 
 @pytest.mark.parametrize(
