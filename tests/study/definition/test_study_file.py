@@ -31,10 +31,11 @@ def test_fixed_choices_and_ranges_are_read(study_file: Write) -> None:
 
 
 @pytest.mark.parametrize(("text", "key"), [("(: 1", "("), ("(a): {b: 1}", "(a)"), ("'': 1", "")])
-def test_unknown_key_of_any_characters_is_named(tmp_path: Path, text: str, key: str) -> None:
-    (tmp_path / "study.yaml").write_text(text)
+def test_unknown_key_of_any_characters_is_named(study_file: Write, text: str, key: str) -> None:
+    path = study_file()
+    path.write_text(f"{path.read_text()}\n{text}\n")
     with pytest.raises(AscError, match=re.escape(f"unknown key '{key}'")):
-        read_study(tmp_path / "study.yaml")
+        read_study(path)
 
 
 @pytest.mark.parametrize(
