@@ -11,7 +11,7 @@ import pytest
 from asc_experiments.base.errors import AscError
 from asc_experiments.training.fused import fused_training, library
 
-needs_them = pytest.mark.skipif(fused_training() is None, reason="no C++ compiler, or another processor")
+needs_them = pytest.mark.skipif(fused_training() is None, reason="no C++ compiler, or no AVX-512")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from asc_experiments.models.folding import fold_batch_norm
 from asc_experiments.training import ClipSource, Trainer, make_recipe
 from asc_experiments.training.fused import fuse, fused_training
 
-pytestmark = pytest.mark.skipif(fused_training() is None, reason="no C++ compiler, or another processor")
+pytestmark = pytest.mark.skipif(fused_training() is None, reason="no C++ compiler, or no AVX-512")
 
 SCENES = tuple("abcdefghij")
 _NETWORKS: dict[str, dict[str, object]] = {

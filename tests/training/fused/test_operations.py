@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from asc_experiments.training.fused import fused_training, operations
 from asc_experiments.training.fused.convolutions import convolve
 
-pytestmark = pytest.mark.skipif(fused_training() is None, reason="no C++ compiler, or another processor")
+pytestmark = pytest.mark.skipif(fused_training() is None, reason="no C++ compiler, or no AVX-512")
 
 _CLOSE = {torch.float32: 2e-5, torch.bfloat16: 0.2}
 """Relative, in the norm: bfloat16 has eight bits, and lets a few ReLUs fall to the other side."""
