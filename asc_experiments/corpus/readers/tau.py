@@ -19,6 +19,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from sys import intern
 
 from asc_experiments.base.errors import Problem, nearest
 from asc_experiments.corpus.reader import TEST, TRAIN, UNUSED, Clip, CorpusReader, register_corpus_reader
@@ -72,8 +73,12 @@ def _clip(row: Row, fold_of: dict[str, str]) -> Clip:
 
 
 def tau_clip(filename: str, scene: str, place: str, device: str, fold: str = UNUSED) -> Clip:
-    """A clip with the recording and the second that its name tells; without, where it does not say them."""
-    return Clip(filename, scene, place, device, fold, *recording_of(filename, scene, place, device))
+    """A clip with the recording and the second that its name tells; without, where it does not say them.
+
+    What clips have in common is one text for all of them.
+    """
+    recording, second = recording_of(filename, scene, place, device)
+    return Clip(filename, intern(scene), intern(place), intern(device), fold, intern(recording), second)
 
 
 def recording_of(filename: str, scene: str, place: str, device: str) -> tuple[str, int]:
