@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -187,19 +187,6 @@ def find_device(kind: str) -> torch.device:
         )
         raise AscError("asc bench gpu", what, f"{remedy} --clips 64")
     return torch.device(kind)
-
-
-def chosen(suite: GpuSuite, only: Sequence[str]) -> dict[str, tuple[float, Work]]:
-    """The works asked for, all of them by default.
-
-    Raises:
-        AscError: if one is not known.
-    """
-    works = suite.works()
-    for name in only:
-        if name not in works:
-            raise AscError(f"--only {name}", "is not measured", f"valid: {', '.join(works)}")
-    return {name: work for name, work in works.items() if not only or name in only}
 
 
 def measure_all(

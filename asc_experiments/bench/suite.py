@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
@@ -27,6 +28,8 @@ from asc_experiments.corpus.store import prepare
 from asc_experiments.corpus.synth import synthesise
 from asc_experiments.training import ClipSource, make_recipe
 from asc_experiments.training.loop import best_device
+
+T = TypeVar("T")
 
 STUDENT, CP_RESNET, PASST = "student", "cp_resnet", "passt"
 _ARCHES = {STUDENT: "cp_mobile", CP_RESNET: "cp_resnet", PASST: "passt"}
@@ -183,13 +186,12 @@ def opened(clips: int, rounds: int) -> Iterator[Suite]:
         yield Suite(Path(folder), clips, rounds)
 
 
-def chosen(suite: Suite, only: list[str]) -> dict[str, Work]:
-    """The works asked for, all of them by default.
+def chosen(works: Mapping[str, T], only: Sequence[str]) -> dict[str, T]:
+    """Those of the works that are asked for, all of them by default.
 
     Raises:
         AscError: if one is not known.
     """
-    works = suite.works()
     for name in only:
         if name not in works:
             raise AscError(f"--only {name}", "is not measured", f"valid: {', '.join(works)}")

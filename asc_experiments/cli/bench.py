@@ -54,7 +54,7 @@ def everything(
     from asc_experiments.bench.table import costliest, heading, table_of
 
     with opened(clips, rounds) as suite:
-        works = chosen(suite, only or [])
+        works = chosen(suite.works(), only or [])
         with progress(len(works), "measuring", "lines") as advance:
             for name, work in works.items():
                 suite.done[name] = suite.done.get(name) or work()
@@ -107,14 +107,15 @@ def gpu(
     Clips are made up, and resident as a training keeps them. Goals are those for an H200.
     """
     from asc_experiments.base.progress import progress, show
-    from asc_experiments.bench.gpu import GpuSuite, chosen, find_device, measure_all
+    from asc_experiments.bench.gpu import GpuSuite, find_device, measure_all
     from asc_experiments.bench.made_up import TAU22_TRAINING_CLIPS
     from asc_experiments.bench.record import write_gpu_record
+    from asc_experiments.bench.suite import chosen
     from asc_experiments.bench.table import gpu_table
     from asc_experiments.training.machine import describe_machine
 
     suite = GpuSuite(find_device(device.value), clips, students)
-    works = chosen(suite, only or [])
+    works = chosen(suite.works(), only or [])
     title = f"{describe_machine(suite.device)}, {clips:,} clips"
     if list_:
         echo(f"{title}, {minutes:g} minutes: {', '.join(works)}")

@@ -17,7 +17,7 @@ from asc_experiments.bench import beside as beside_module
 from asc_experiments.bench import device_use, gpu
 from asc_experiments.bench.beside import students_beside
 from asc_experiments.bench.device_use import NvidiaSmi, computing_seconds
-from asc_experiments.bench.gpu import CP_RESNET, GOALS, PASST, STUDENT, Figures, GpuSuite, chosen, measure, measure_all
+from asc_experiments.bench.gpu import CP_RESNET, GOALS, PASST, STUDENT, Figures, GpuSuite, measure, measure_all
 from asc_experiments.bench.made_up import SCENES, made_up_clips, made_up_responses, made_up_targets, made_up_waveforms
 from asc_experiments.bench.table import gpu_goal, gpu_table, shares
 from asc_experiments.study.executors import local
@@ -291,4 +291,4 @@ def test_what_is_printed_is_written_with_the_machine(asc: Callable, tmp_path: Pa
 
 
 def test_every_work_with_a_goal_is_measured() -> None:
-    assert set(GOALS) <= set(chosen(GpuSuite(CPU, 64, 2), []))
+    assert set(GOALS) <= set(GpuSuite(CPU, 64, 2).works())

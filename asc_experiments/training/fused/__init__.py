@@ -1,6 +1,6 @@
 """A convolutional network's training step on a processor, with what lies between its matrix products fused.
 
-PyTorch goes through a block's largest arrays some forty times per step: for the mean and the variance, to normalise,
+PyTorch goes through a block's largest arrays again and again in a step: for the mean and the variance, to normalise,
 for ReLU, to filter, and as often again backwards; and a training on a processor waits for memory. Here a norm, a ReLU,
 a depthwise convolution, the next norm and the next ReLU are one operation, which keeps three rows of an image in the
 first cache, and so are a block's last norm, its shortcut, its response normalisation and its ReLU. What is learned is

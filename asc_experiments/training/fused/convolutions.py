@@ -28,7 +28,8 @@ def convolve(convolution: nn.Conv2d, x: Tensor) -> Tensor:
         ``(batch, channels', mels', frames')``.
     """
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-    if type(convolution) is not nn.Conv2d or convolution.groups > 1 or convolution.bias is not None:
+    is_plain = type(convolution) is nn.Conv2d and convolution.groups == 1 and convolution.bias is None
+    if not is_plain or convolution.padding_mode != "zeros":
         return convolution(x)
     is_pointwise = convolution.kernel_size == (1, 1) and convolution.stride == (1, 1)
     is_halving = (convolution.kernel_size, convolution.stride, convolution.padding) == ((3, 3), (2, 2), (1, 1))

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -30,7 +31,6 @@ _FLAGS = [
     "-shared",
     "-fPIC",
 ]
-_WIDE = "-mprefer-vector-width=512"
 _SECONDS = 300
 
 
@@ -71,7 +71,8 @@ def _compiled(compiler: str) -> Path:
     version = subprocess.run([compiler, "--version"], check=True, capture_output=True, text=True, timeout=60).stdout
     facts = (_SOURCE.read_text(), version, " ".join(_FLAGS), _processor())
     name = f"fused-{hashlib.sha256(chr(0).join(facts).encode()).hexdigest()[:16]}.so"
-    for folder in (_cache_folder(), Path(tempfile.gettempdir()) / f"asc_experiments-{os.getuid()}"):
+    problem = OSError("no folder to keep its fused operations in belongs to this user")
+    for folder in _folders():
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if folder.stat().st_uid != os.getuid():  # a library that somebody else put there is not run
@@ -92,8 +93,13 @@ def _compile(compiler: str, folder: Path, name: str) -> None:
         path.replace(folder / name)
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asc_experiments"
+def _folders() -> list[Path]:
+    """Where the library may be kept, the best place first."""
+    folders = [Path(tempfile.gettempdir()) / f"asc_experiments-{os.getuid()}"]
+    with suppress(RuntimeError):  # a user of a container need not have a home
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folders.insert(0, Path(home) / "asc_experiments")
+    return folders
 
 
 def _processor() -> str:

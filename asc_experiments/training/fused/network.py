@@ -43,18 +43,27 @@ def fuse(model: nn.Module, heard: str = "") -> nn.Module:
 
 def _fused(module: nn.Module) -> nn.Module | None:
     """The fused form of a module, or ``None`` where none of it can be."""
-    if isinstance(module, CPMobileBlock) and _FusedInvertedBottleneck.fits(module):
-        return _FusedInvertedBottleneck(module)
-    if isinstance(module, BasicBlock) and _FusedBasicBlock.fits(module):
-        return _FusedBasicBlock(module)
-    if type(module) is nn.Sequential and _is_conv_norm(module):
-        return _FusedConvNorm(module)
-    parts = {name: _fused(child) for name, child in module.named_children()}
-    if not any(parts.values()):
+    if not _is_listened_to(module):
+        if isinstance(module, CPMobileBlock) and _FusedInvertedBottleneck.fits(module):
+            return _FusedInvertedBottleneck(module)
+        if isinstance(module, BasicBlock) and _FusedBasicBlock.fits(module):
+            return _FusedBasicBlock(module)
+        if type(module) is nn.Sequential and _is_conv_norm(module):
+            return _FusedConvNorm(module)
+    parts = {name: part for name, child in module.named_children() if (part := _fused(child)) is not None}
+    if not parts:
         return None
     fused = copy.copy(module)  # shares parameters, buffers, and the children that stay
-    fused._modules = {name: parts.get(name) or child for name, child in module._modules.items()}
+    fused._modules = {**module._modules, **parts}
     return fused
+
+
+def _is_listened_to(module: nn.Module) -> bool:
+    """Whether somebody has hooks in it, which may also compute its weights: they are called by modules alone."""
+    return any(
+        each._forward_hooks or each._forward_pre_hooks or each._backward_hooks or each._backward_pre_hooks
+        for each in module.modules()
+    )
 
 
 def _can_be_fused(norm: nn.Module) -> bool:
@@ -65,7 +74,6 @@ def _can_be_fused(norm: nn.Module) -> bool:
         and norm.momentum is not None
         and norm.num_features % _CHANNELS == 0
         and norm.weight.dtype == torch.float32
-        and not (norm._forward_hooks or norm._forward_pre_hooks)
     )
 
 
@@ -84,7 +92,10 @@ class _FusedConvNorm(nn.Module):
         self.relu = len(sequence) > _CONV_NORM
 
     def forward(self, x: Tensor) -> Tensor:
-        return operations.norm(convolve(self.convolution, x), self.norm, self.relu)
+        x = convolve(self.convolution, x)
+        if self.norm.training:
+            return operations.norm(x, self.norm, self.relu)
+        return self.norm(x).relu() if self.relu else self.norm(x)  # somebody keeps its statistics as they are
 
 
 class _FusedInvertedBottleneck(nn.Module):

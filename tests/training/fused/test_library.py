@@ -62,6 +62,30 @@ def test_home_that_cannot_be_written_costs_nothing(
 
 
 @needs_them
+def test_user_without_a_home_has_them_too(fresh: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(library.Path, "home", homeless)
+    monkeypatch.setattr(library.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert fused_training() is not None
+    assert list(tmp_path.glob("asc_experiments-*/fused-*.so"))
+
+
+@needs_them
+def test_library_in_somebody_elses_folder_is_not_run(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    owner = library.os.getuid()
+    monkeypatch.setattr(library.os, "getuid", lambda: owner + 1)
+    monkeypatch.setattr(library.tempfile, "gettempdir", lambda: str(tmp_path))
+    with pytest.warns(RuntimeWarning, match="no folder to keep its fused operations in belongs to this user"):
+        assert fused_training() is None
+    assert not list(tmp_path.rglob("*.so"))
+
+
+@needs_them
 @pytest.mark.parametrize(
     ("compiler", "reason"),
     [("", "there is no C\\+\\+ compiler"), ("#!/bin/sh\necho out of order >&2\nexit 1\n", "failed \\(out of order\\)")],

@@ -114,10 +114,29 @@ def test_sequences_are_fused_and_classes_made_of_them_are_not(kind: type[nn.Sequ
     assert (fuse(model) is model) == (kind is _Pair)
 
 
-def test_a_norm_that_somebody_listens_to_is_left_as_it_is() -> None:
-    model = nn.Sequential(nn.Sequential(nn.Conv2d(1, 16, 3, bias=False), nn.BatchNorm2d(16)))
-    model[0][1].register_forward_hook(lambda *_: None)  # type: ignore[index]
+@pytest.mark.parametrize("part", ["0", "0.0", "0.1", "0.2"])
+def test_what_somebody_listens_to_is_left_as_it_is(part: str) -> None:
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(1, 16, 3, bias=False), nn.BatchNorm2d(16), nn.ReLU()))
+    model.get_submodule(part).register_forward_hook(lambda *_: None)
     assert fuse(model) is model
+
+
+def test_a_block_that_somebody_listens_to_is_fused_inside_alone() -> None:
+    ours, theirs = _network("cp_mobile"), _network("cp_mobile")
+    calls: list[object] = []
+    ours.get_submodule("stages.s1.b1").register_forward_hook(lambda *_: calls.append(1))
+    fused, features = fuse(ours), torch.randn(12, 1, 64, 20)
+    torch.testing.assert_close(fused(features), theirs(features), rtol=1e-4, atol=1e-4)
+    assert calls == [1]
+
+
+def test_statistics_that_somebody_keeps_as_they_are_are_kept() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(1, 16, 3, bias=False), nn.BatchNorm2d(16), nn.ReLU())).train()
+    fused, features = fuse(model), 5 * torch.randn(4, 1, 9, 9)
+    model[0][1].eval()  # type: ignore[index]
+    assert fused is not model
+    torch.testing.assert_close(fused(features), model(features))
+    assert not model[0][1].running_mean.any()  # type: ignore[index]
 
 
 def test_what_is_heard_stays_a_module_of_its_name() -> None:

@@ -165,6 +165,14 @@ def test_convolve(layer: tuple[int, ...], size: tuple[int, int], dtype: torch.dt
     _compare(ours, lambda x, convolution: convolution(x), [x], [convolution])
 
 
+@pytest.mark.parametrize("dtype", _CLOSE, ids=str)
+def test_another_padding_than_zeros_is_kept(dtype: torch.dtype) -> None:
+    convolution = nn.Conv2d(8, 16, 3, 2, padding=1, padding_mode="reflect", bias=False)
+    x = _images(2, 8, 6, 6).detach()
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        assert torch.equal(convolve(convolution, x), convolution(x))
+
+
 def test_what_is_not_a_number_comes_through() -> None:
     x = _images(2, 8, 3, 3).detach()
     x[0, 3, 1, 1] = torch.nan
