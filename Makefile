@@ -59,10 +59,11 @@ postgres:
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --config-file docs/site/mkdocs.yml
 
-# Tests run in WORKERS processes, a file in one of them. One that takes too long ends its process with the stacks of all
-# threads, wherever it hangs, and the others go on.
+# Tests run in WORKERS processes, a file in one of them. One that takes too long shows the stacks of all threads
+# (faulthandler_timeout in setup.cfg) and then ends its process, wherever it hangs, and with it the run: after a process
+# is lost, pytest-xdist 3.8 waits for ever for tests that nobody runs.
 WORKERS := 2
-PYTEST  := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --timeout-method thread
+PYTEST  := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 --timeout-method thread
 
 test: lint docs browser postgres
 	$(PYTEST) -m "(unit or integration or sample) and not nightly"
