@@ -34,7 +34,8 @@ T = TypeVar("T")
 STUDENT, CP_RESNET, PASST = "student", "cp_resnet", "passt"
 _ARCHES = {STUDENT: "cp_mobile", CP_RESNET: "cp_resnet", PASST: "passt"}
 _CPU_BATCH, _GPU_BATCH = 64, 256
-_CPU_PASST_CLIPS = 16
+_CPU_PASST_CLIPS = 80
+"""The published batch; all of an epoch's clips would take minutes."""
 _DRIVER_TRIALS = 40
 _CLIPS_TO_PREPARE = 20_000
 """So many that starting processes does not count; a tenth of TAU22."""

@@ -60,11 +60,12 @@ class Mlp(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(width, _MLP_RATIO * width)
+        self.activation = nn.GELU()
         self.fc2 = nn.Linear(_MLP_RATIO * width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``(batch, tokens, width)`` to the same shape."""
-        return self.fc2(F.gelu(self.fc1(tokens)))
+        return self.fc2(self.activation(self.fc1(tokens)))
 
 
 class Block(nn.Module):

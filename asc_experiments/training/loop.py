@@ -21,9 +21,10 @@ from asc_experiments.training.data import ClipSource
 from asc_experiments.training.embedding import head_of, hearing
 from asc_experiments.training.fused import fuse
 from asc_experiments.training.losses import label_loss
+from asc_experiments.training.lowering import lowered
 from asc_experiments.training.memory import within_memory
 from asc_experiments.training.network import SceneNetwork
-from asc_experiments.training.precision import autocast, computes_in_bfloat16, lowered
+from asc_experiments.training.precision import autocast, computes_in_bfloat16
 from asc_experiments.training.pretrained import start_from
 from asc_experiments.training.recipe import Recipe
 from asc_experiments.training.schedule import cosine_factor, learning_rate_factor

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
 
 import torch
-from torch import nn
 
 from asc_experiments.base.errors import AscError
 from asc_experiments.models import ARCHITECTURES
@@ -44,27 +42,6 @@ def computes_in_bfloat16(recipe: Recipe, device: torch.device, training: bool) -
     """
     is_able = training_format(device) == BFLOAT16
     return is_able and (training or device.type == "cuda" or ARCHITECTURES[recipe.arch].evaluates_in_bfloat16)
-
-
-def lowered(model: nn.Module) -> nn.Module:
-    """A network that computes in bfloat16 what another does under autocast, bit for bit, without its asking each time.
-
-    Autocast rounds the weights of a transformer's linear layers for every batch, which takes a processor a third of an
-    evaluation (PyTorch 2.11.0, batches of 8 clips).
-
-    Args:
-        model: which is not trained meanwhile; it stays as it is, and the two share what is not rounded.
-    """
-    if type(model) is nn.Linear:
-        layer = nn.utils.skip_init(nn.Linear, model.in_features, model.out_features, model.bias is not None)
-        layer.to(torch.bfloat16).load_state_dict(model.state_dict())
-        return layer.requires_grad_(False).train(model.training)
-    parts = {name: None if child is None else lowered(child) for name, child in model._modules.items()}
-    if all(parts[name] is child for name, child in model._modules.items()):
-        return model
-    other = copy.copy(model)
-    other._modules = parts
-    return other
 
 
 def training_format(device: torch.device) -> str:

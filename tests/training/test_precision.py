@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from asc_experiments.base.errors import AscError
-from asc_experiments.models import build_model
 from asc_experiments.training import ClipSource, Trainer, make_recipe, precision
 from asc_experiments.training.loop import predict_logits
 from asc_experiments.training.precision import autocast, computes_in_bfloat16
@@ -99,22 +98,3 @@ def test_what_bfloat16_trains_is_float32_and_close_to_what_float32_trains(able: 
     assert not np.array_equal(*said)
     assert losses[0] == pytest.approx(losses[1], abs=0.02)
     assert np.abs(said[0] - said[1]).max() < 0.1 * np.abs(said[1]).max() + 0.05
-
-
-def test_lowered_transformer_gives_the_same_bits_and_leaves_the_network_alone() -> None:
-    torch.manual_seed(2)
-    model = build_model("passt", n_classes=10, embed_dim=96, depth=2, num_heads=3).eval()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    features = torch.randn(3, 1, 128, 40)
-    other = precision.lowered(model)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(other(features), model(features))
-    assert {value.dtype for name, value in other.state_dict().items() if "mlp" in name} == {torch.bfloat16}
-    assert all(
-        torch.equal(value, before[name]) and value.dtype == torch.float32 for name, value in model.state_dict().items()
-    )
-
-
-def test_network_without_linear_layers_is_lowered_to_itself() -> None:
-    model = build_model("cp_mobile", n_classes=10)
-    assert precision.lowered(model) is model
