@@ -37,7 +37,7 @@ from asc_experiments.training import Recipe, make_recipe
 
 TRIALS, TEACHERS_EACH = 12, 3
 _MIB = 1 << 20
-_LOOK_EVERY_S = 0.2
+_LOOK_EVERY_S = 0.5
 _VALIDATION = ValidationSplit(fraction=0.2)
 
 
@@ -73,7 +73,8 @@ def benchmark_study(clips_per_scene: int, epochs: int, workers: int) -> dict[str
         workers: of this program; the scripts' way is one process with all processors.
 
     Returns:
-        Seconds of both, how many times faster this program is, and the most memory of a process, in MiB.
+        Seconds of both, how many times faster this program is, and the most memory of a process, in MiB
+        (see :func:`_most_memory`).
 
     Raises:
         AscError: if the study fails.
@@ -167,14 +168,19 @@ def _process() -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def _most_memory() -> Iterator[list[float]]:
-    """The most that any process started within has held, in MiB, as the one value of a list."""
+    """The most that any process started within has held, in MiB, as the one value of a list.
+
+    Of what it shares with others, such as PyTorch's own code, its share counts (PSS): the sum over all processes is
+    what the machine needs.
+    """
     most, over, own = [0.0], threading.Event(), psutil.Process()
 
     def look() -> None:
         while not over.wait(_LOOK_EVERY_S):
             for process in own.children(recursive=True):
                 try:
-                    most[0] = max(most[0], process.memory_info().rss / _MIB)
+                    held = process.memory_full_info()
+                    most[0] = max(most[0], getattr(held, "pss", held.uss) / _MIB)  # macOS knows no shares
                 except psutil.Error:  # it has ended meanwhile
                     continue
 

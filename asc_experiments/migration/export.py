@@ -13,7 +13,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.progress import progress
 from asc_experiments.migration.archive import ArchiveWriter
 from asc_experiments.migration.records import ExperimentEntry, TrackingEntry
-from asc_experiments.migration.tracking_read import Source, is_active, model_entry
+from asc_experiments.migration.tracking_read import SourceServer, is_active, model_entry
 from asc_experiments.tracking import Tracking
 from asc_experiments.tracking.client.queries import ANY, where
 from asc_experiments.tracking.client.records import KIND, PARENT
@@ -48,7 +48,7 @@ class Export:
     """
 
     def __init__(self, tracking: Tracking, studies: Sequence[str], everything: bool) -> None:
-        self._tracking, self._source = tracking, Source(tracking)
+        self._tracking, self._source = tracking, SourceServer(tracking)
         names = [*studies, *([STUDENTS_EXPERIMENT] if everything else [])]
         self._experiments = [self._source.experiment(name) for name in names if tracking.has_experiment(name)]
         self._runs: list[tuple[ExperimentEntry, Any]] = []

@@ -40,7 +40,7 @@ _CALLS_AT_A_TIME = 4
 """Of a server: a run has a call per metric, and each waits for the network."""
 
 
-class Source:
+class SourceServer:
     """A tracking server that something is moved out of.
 
     Args:

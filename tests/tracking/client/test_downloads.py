@@ -12,7 +12,7 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.base.outage import Outage
 from asc_experiments.distill.logit_repair import has_whole_logits, logits_again
 from asc_experiments.distill.teacher import Teacher
-from asc_experiments.migration.tracking_read import Source
+from asc_experiments.migration.tracking_read import SourceServer
 from asc_experiments.tracking import Run, Tracking
 from asc_experiments.tracking.client import retry as patience
 from asc_experiments.tracking.registry.network_store import fetch_network, log_network
@@ -98,7 +98,7 @@ def test_file_that_this_user_may_not_read_is_no_lost_one(
     with pytest.raises(Outage, match=message), tracking.artifacts(run.run_id, "folder/file.txt"):
         pytest.fail("it can be read")
     with pytest.raises(Outage, match="Permission denied"):
-        Source(tracking).fetch_run_files(run.run_id, tmp_path)
+        SourceServer(tracking).fetch_run_files(run.run_id, tmp_path)
 
 
 def test_teacher_whose_files_cannot_be_read_now_is_not_given_up(
