@@ -62,8 +62,9 @@ docs: install
 # Tests run in WORKERS processes, a file in one of them. One that takes too long shows the stacks of all threads
 # (faulthandler_timeout in setup.cfg) and then ends its process, wherever it hangs, and with it the run: after a process
 # is lost, pytest-xdist 3.8 waits for ever for tests that nobody runs.
+# Threads of OpenMP that wait sleep instead of turning: two processes have twice as many threads as there are processors.
 WORKERS := 2
-PYTEST  := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 --timeout-method thread
+PYTEST  := OMP_WAIT_POLICY=passive $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 --timeout-method thread
 
 test: lint docs browser postgres
 	$(PYTEST) -m "(unit or integration or sample) and not nightly"

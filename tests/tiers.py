@@ -3,11 +3,20 @@
 ``make test`` runs unit and integration tests and a sample of each slow tier; ``make test-all`` runs everything.
 """
 
+import re
+import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
+SLOW = tuple((TESTS / "slow_tests.txt").read_text().split())
+"""Single tests that take seconds each, among quick ones: `make test-rest` runs them.
+
+``python -m tests.tiers LOG SECONDS`` writes them, from what pytest printed with ``--durations=0``: those that take so
+long, and are in no slow tier by name.
+"""
 
 SLOW_TIERS = {
     "faults": ("faults", "study/test_interruptions.py"),
@@ -26,8 +35,9 @@ SLOW_TIERS = {
         "cli/test_log_to.py::test_study_of_two_workers_has_in_tensorboard_what_it_has_in_mlflow",
         "migration/test_relocated_study.py", "migration/test_round_trip.py",
     ),
+    "slow": SLOW,
 }  # fmt: skip
-"""Folders and files of tests that take tens of seconds each."""
+"""Folders, files and tests that take tens of seconds each, or seconds where others of the file are quick."""
 
 UNIT = (
     "augment",
@@ -60,9 +70,9 @@ SAMPLE = (
     "release/test_wheel.py::test_wheel_holds_the_program_and_its_studies_and_nothing_else",
     "report/test_browser.py::test_page_draws_every_chart_in_silence_and_without_the_network",
     "report/test_browser.py::test_table_is_sorted_by_mouse_and_by_keyboard",
-    "study/executors/ray/test_executor.py::test_running_task_is_ended_by_stop_and_may_say_so",
     "study/executors/ray/test_options.py",
     "study/executors/ray/test_worker.py",
+    "study/runner/test_driver.py::test_study_reaches_its_total_and_trains_each_teacher_once",
     "study/test_interruptions.py::test_interrupted_trial_is_asked_again",
     "study/test_interruptions.py::test_trial_finished_in_mlflow_before_a_kill_is_not_run_again",
 )
@@ -83,3 +93,18 @@ def sort_into_tiers(items: list[pytest.Item]) -> None:
             item.add_marker(tier)
         if tiers and test.split("[")[0].startswith(SAMPLE):
             item.add_marker("sample")
+
+
+def _long_ones(log: str, seconds: float) -> list[str]:
+    """The quick tests of a log that took so long, on average over their parameters."""
+    times = defaultdict(list)
+    for took, name in re.findall(r"^ *([\d.]+)s call +tests/([^\s\[]+)", log, re.M):
+        times[name].append(float(took))
+    elsewhere = tuple(place for tier, places in SLOW_TIERS.items() if tier != "slow" for place in places)
+    long = (name for name, each in times.items() if sum(each) / len(each) >= seconds)
+    return sorted(name for name in long if not is_in(name, elsewhere))
+
+
+if __name__ == "__main__":
+    long_ones = _long_ones(Path(sys.argv[1]).read_text(errors="replace"), float(sys.argv[2]))
+    (TESTS / "slow_tests.txt").write_text("\n".join(long_ones) + "\n")
