@@ -167,7 +167,11 @@ def load(
 
 @app.command("many-runs", epilog="Example: asc bench many-runs --runs 5000")
 def many_runs(
-    runs: Annotated[int, typer.Option(help="Runs in the experiment, half of them trials.", min=10)] = 5_000,
+    runs: Annotated[int, typer.Option(help="Runs in the experiment, trials and their students.", min=10)] = 5_000,
+    seeds: Annotated[int, typer.Option(help="Students of each trial.", min=1, max=10)] = 1,
+    corpus: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Have trials keep answers to this corpus's clips.")
+    ] = None,
     rounds: Annotated[int, typer.Option(help="How often each command is timed; the median counts.", min=1)] = 3,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
@@ -176,7 +180,7 @@ def many_runs(
     """How long report, status and register take, from their start, where an experiment has thousands of runs."""
     from asc_experiments.bench.many_runs import benchmark_many_runs
 
-    measured = benchmark_many_runs(runs, rounds, tracking_uri, storage)
+    measured = benchmark_many_runs(runs, rounds, tracking_uri, storage, seeds, corpus)
     if as_json:
         print_json(measured)
     else:

@@ -81,7 +81,7 @@ def _facts_of_list(corpus: Corpus, path: Path) -> dict[str, Any]:
     """
     found = read_train_split(path, corpus)
     rows = found.of(corpus.train_rows)
-    counts = Counter(corpus.clips[row].scene for row in rows)
+    counts = Counter(corpus.columns.scenes.take(rows).texts())
     lacking = [scene for scene in corpus.scenes if scene not in counts]
     if lacking:
         raise AscError(path, f"scene '{lacking[0]}' has no training clip", "list some")
@@ -97,7 +97,7 @@ def corpus_facts(corpus: Corpus) -> dict[str, Any]:
         "clips": corpus.n_meta,
         "training_clips": corpus.n_train,
         "test_clips": len(corpus.clips) - corpus.n_train,
-        "places": len({clip.location for clip in corpus.clips}),
+        "places": len(corpus.locations.names),
         "scenes": list(corpus.scenes),
         "reference_device": corpus.reference_device,
         "devices": {

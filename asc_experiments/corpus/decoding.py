@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import zlib
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -36,12 +37,14 @@ class Decoded:
         digest: of the file.
         problem: what is wrong with it by itself, or None; how long the others are, :func:`uneven` says.
         peak: the largest absolute sample of the file, where 1 is full scale; 1 where it cannot be more.
+        checksum: the CRC-32 of what was written of it; 0 where nothing was.
     """
 
     samples: int
     digest: str
     problem: Problem | None
     peak: float = 1.0
+    checksum: int = 0
 
 
 def decode_all(
@@ -57,7 +60,7 @@ def decode_all(
         root: the corpus's folder.
         names: the clips' files.
         into: a file that takes ``(clips, samples)`` int16; None where only the problems are asked for.
-        workers: how many clips at a time; as many as there are processors by default.
+        workers: how many clips at a time; as many as there are processors by default, and one more in processes.
         in_processes: whether each worker is a process, else a thread; by how many clips there are by default.
 
     Raises:
@@ -72,9 +75,9 @@ def decode_all(
         decoded, length = _decode(root, pieces[done], done * _CLIPS_PER_TASK, 0, into)
         yield from decoded
         done += 1
-    workers = workers or processors()
     if in_processes is None:
         in_processes = len(names) >= _ENOUGH_FOR_PROCESSES
+    workers = workers or processors() + in_processes  # while one waits for the disk, another decodes
     with _pool(workers, in_processes) as pool:
         tasks = ((root, piece, number * _CLIPS_PER_TASK, length, into) for number, piece in enumerate(pieces))
         remaining = islice(tasks, done, None)
@@ -139,9 +142,10 @@ def _decode(
         samples, problem, digest, peak = read_clip(root, name)
         count = 0 if samples is None else len(samples)
         length = length or count
+        checksum = 0
         if samples is not None and into is not None and count == length:
-            _write(into, samples, 2 * length * row)
-        decoded.append(Decoded(count, digest, problem, peak))
+            checksum = _write(into, samples, 2 * length * row)
+        decoded.append(Decoded(count, digest, problem, peak, checksum))
     return decoded, length
 
 
@@ -169,15 +173,18 @@ def _lasting(samples: int) -> str:
     return f"{samples / SAMPLE_RATE:.3f} s ({samples:,} samples at 32 kHz)"
 
 
-def _write(path: Path, samples: np.ndarray, at: int) -> None:
+def _write(path: Path, samples: np.ndarray, at: int) -> int:
+    """Write samples at a byte of a file; returns their CRC-32."""
     file = os.open(path, os.O_WRONLY)
     try:
         left = memoryview(samples.tobytes())
+        checksum = zlib.crc32(left)
         while left:
             written = os.pwrite(file, left, at)
             left, at = left[written:], at + written
     finally:
         os.close(file)
+    return checksum
 
 
 def _pool(workers: int, in_processes: bool) -> Executor:

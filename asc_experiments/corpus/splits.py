@@ -69,7 +69,7 @@ def split_training_fold(corpus: Corpus, split: ValidationSplit) -> tuple[np.ndar
     """
     rows = corpus.train_rows
     where = Path(corpus.root) / corpus.tables.train
-    trained = sorted(set(corpus.device_of[rows].tolist()))
+    trained = corpus.columns.devices.take(rows).names
     unknown = [device for device in split.hold_out_devices if device not in trained]
     if unknown:
         what = "no training clip is from device '{}'"
@@ -101,22 +101,22 @@ def _held_out_locations(corpus: Corpus, split: ValidationSplit) -> np.ndarray:
     are, every location that they recorded at is taken.
     """
     rng = np.random.default_rng(split.seed)
-    locations, labels = corpus.place_of[corpus.train_rows], corpus.labels[corpus.train_rows]
+    locations, labels = corpus.locations.codes[corpus.train_rows], corpus.labels[corpus.train_rows]
     is_of_device = np.isin(corpus.device_of[corpus.train_rows], split.hold_out_devices)
-    held_out: list[str] = []
+    held_out: list[int] = []
     for label in range(len(corpus.scenes)):
-        names, place_of, counts = np.unique(locations[labels == label], return_inverse=True, return_counts=True)
-        of_device = np.bincount(place_of, is_of_device[labels == label], minlength=len(names))
-        order = rng.permutation(len(names))
+        places, place_of, counts = np.unique(locations[labels == label], return_inverse=True, return_counts=True)
+        of_device = np.bincount(place_of, is_of_device[labels == label], minlength=len(places))
+        order = rng.permutation(len(places))
         if split.held_out_device_clips != "some":
             order = order[np.argsort(-(of_device / counts)[order], kind="stable")]
         takes_all = split.held_out_device_clips == "all"
         wanted, taken = split.fraction * counts.sum(), 0
         for turn, place in enumerate(order):
-            is_last = turn == len(names) - 1
+            is_last = turn == len(places) - 1
             is_too_much = is_last or (taken and abs(taken + counts[place] - wanted) > abs(taken - wanted))
             if not is_too_much or (takes_all and of_device[place]):
-                held_out.append(str(names[place]))
+                held_out.append(int(places[place]))
                 taken += int(counts[place])
     return np.isin(locations, held_out)
 

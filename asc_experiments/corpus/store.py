@@ -7,9 +7,10 @@ A store is a folder named after the content of its clips::
     <cache>/waveforms/<key>/checked.json       the boot and the state of the file in which that checksum last held
 
 It is built under another name and renamed when whole, so that an interrupted build leaves nothing half-written. A small
-table of file sizes and times remembers each corpus's digests, so that an unchanged corpus is recognised without
-reading its audio. The waveforms themselves are read once per boot, and whenever their file was touched, to check that
-they are what was written; else they are prepared again.
+table remembers the digests of each corpus's clips for as long as their files' sizes and times are the same, so that an
+unchanged corpus is recognised without reading its audio; a smaller one remembers what follows from them where its
+tables are the same too. The waveforms themselves are read once per boot, and whenever their file was touched, to check
+that they are what was written; else they are prepared again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from array import array
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +28,7 @@ import numpy as np
 from filelock import FileLock
 
 from asc_experiments.base.errors import AscError, ProblemsError
-from asc_experiments.base.hashing import checksum_file, digest_bytes, digest_json
+from asc_experiments.base.hashing import JoinedChecksum, checksum_file, digest_bytes, digest_json
 from asc_experiments.base.locks import lock_path
 from asc_experiments.base.ownership import this_boot
 from asc_experiments.base.progress import progress, say
@@ -70,13 +73,13 @@ def prepare(corpus: Corpus, cache: Path, workers: int | None = None) -> Waveform
     except OSError as error:
         raise AscError(cache, f"cannot be written ({error.strerror})", "give another --workspace") from None
     with FileLock(lock_path(cache, f"waveforms-{_place(corpus)}")):
-        stamps = _stamps(corpus)
-        digests = _remembered(corpus, cache, stamps)
-        store = _open(corpus, cache, digests) if digests else None
+        state = _State.of(corpus)
+        known = _known(corpus, cache, state)
+        store = None if known is None else _open(cache, known)
         if store is None:
-            digests = _build(corpus, cache, workers)
-            _remember(corpus, cache, stamps, digests)
-            store = _open(corpus, cache, digests)
+            known = _Known.of(corpus, _build(corpus, cache, workers), state)
+            known.remember(corpus, cache)
+            store = _open(cache, known)
         assert store is not None
     return store
 
@@ -96,13 +99,13 @@ def _build(corpus: Corpus, cache: Path, workers: int | None) -> list[str]:
         if problems:
             raise ProblemsError(problems, f"asc corpus check --deep {corpus.root}")
         digests, samples = [clip.digest for clip in decoded], decoded[0].samples
-        checksum = checksum_file(partial / _DATA)
+        checksum = _joined(decoded)
         shape = {"clips": len(digests), "samples": samples, "sample_rate": SAMPLE_RATE}
         (partial / _INFO).write_text(json.dumps({"format": _FORMAT, "checksum": checksum, **shape}))
         _note_whole(partial, checksum)
         target = cache / "waveforms" / _store_key(digests)
         with FileLock(lock_path(cache, f"waveforms-{target.name}")):  # another folder may hold the same clips
-            if _open(corpus, cache, digests) is None:
+            if _mapped(target) is None:
                 shutil.rmtree(target, ignore_errors=True)
                 partial.rename(target)
     except OSError as error:
@@ -113,20 +116,33 @@ def _build(corpus: Corpus, cache: Path, workers: int | None) -> list[str]:
     return digests
 
 
-def _open(corpus: Corpus, cache: Path, digests: list[str]) -> WaveformStore | None:
-    path = cache / "waveforms" / _store_key(digests)
+def _joined(decoded: Sequence[Decoded]) -> int:
+    """The checksum of all that was written."""
+    joined = JoinedChecksum(2 * decoded[0].samples)
+    for clip in decoded:
+        joined.add(clip.checksum)
+    return joined.value
+
+
+def _open(cache: Path, known: _Known) -> WaveformStore | None:
+    path = cache / "waveforms" / known.store
+    waveforms = _mapped(path)
+    return None if waveforms is None else WaveformStore(waveforms, known.corpus, path)
+
+
+def _mapped(path: Path) -> np.ndarray | None:
+    """The waveforms of a store's folder; None where there are none, or no whole ones."""
     try:
         info = json.loads((path / _INFO).read_text())
         shape = (info["clips"], info["samples"])
         if info["format"] != _FORMAT or not _is_whole(path, info["checksum"], 2 * shape[0] * shape[1]):
             raise ValueError("not what was written")
-        waveforms = np.memmap(path / _DATA, dtype=np.int16, mode="r", shape=shape)
+        return np.memmap(path / _DATA, dtype=np.int16, mode="r", shape=shape)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         say(f"{path}: the prepared waveforms are damaged; they are prepared again")
         return None
-    return WaveformStore(waveforms, corpus_digest(corpus, digests), path)
 
 
 def _is_whole(path: Path, checksum: int, size: int) -> bool:
@@ -160,11 +176,14 @@ def corpus_digest(corpus: Corpus, digests: list[str]) -> str:
 
     Recordings count where they are others than TAU22's names tell: those are in the ids already.
     """
-    clips = corpus.clips
-    rows = [[c.filename, c.scene, c.place, c.device, digest] for c, digest in zip(clips, digests, strict=True)]
+    clips = corpus.columns
+    said = (clips.filenames, *(each.texts() for each in (clips.scenes, clips.places, clips.devices)))
+    rows = [[*each, digest] for *each, digest in zip(*said, digests, strict=True)]
     content = {"n_train": corpus.n_train, "clips": rows}
-    if any((c.recording, c.position) != recording_of(c.filename, c.scene, c.place, c.device) for c in clips):
-        content["recordings"] = [[c.recording, c.position] for c in clips]
+    if clips.tell is not recording_of:
+        recordings = [[clip.recording, clip.position] for clip in clips]
+        if any(tuple(told) != recording_of(*each) for told, *each in zip(recordings, *said, strict=True)):
+            content["recordings"] = recordings
     return digest_json(content)
 
 
@@ -176,28 +195,96 @@ def _place(corpus: Corpus) -> str:
     return digest_bytes(os.fsencode(corpus.root.resolve()), 16)
 
 
-def _stamps(corpus: Corpus) -> list[list[object]]:
-    """Name, size and modification time of each clip's file."""
-    stamps: list[list[object]] = []
+@dataclass(frozen=True)
+class _State:
+    """What a corpus is without a look into its sounds: digests of what its tables say, and of its files' sizes and
+    times; and the latter themselves, ``(clips, 2)`` int64.
+    """
+
+    index: str
+    stamps: str
+    of_clips: np.ndarray
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> _State:
+        clips = corpus.columns
+        names = "\0".join(clips.filenames).encode("utf-8", "surrogatepass")
+        of_clips = _stamps(corpus)
+        parts = [names, str(corpus.n_train).encode()]
+        for column in (clips.scenes, clips.places, clips.devices):
+            parts += [json.dumps(column.names).encode(), column.codes.tobytes()]
+        if clips.tell is not recording_of:
+            parts.append(json.dumps([[clip.recording, clip.position] for clip in clips]).encode())
+        index = digest_json([digest_bytes(part) for part in parts])
+        return cls(index, digest_json([digest_bytes(names), digest_bytes(of_clips.tobytes())]), of_clips)
+
+
+def _stamps(corpus: Corpus) -> np.ndarray:
+    """Size and modification time of each clip's file, ``(clips, 2)`` int64; -1 where there is none."""
+    root, stamps = os.fspath(corpus.root), array("q")
     for name in corpus.filenames:
         try:
-            status = os.stat(corpus.root / name)
-            stamps.append([name, status.st_size, status.st_mtime_ns])
+            status = os.stat(f"{root}/{name}")
+            stamps.extend((status.st_size, status.st_mtime_ns))
         except OSError:
-            stamps.append([name, -1, -1])
-    return stamps
+            stamps.extend((-1, -1))
+    return np.frombuffer(stamps, dtype=np.int64).reshape(-1, 2)
 
 
-def _remembered(corpus: Corpus, cache: Path, stamps: list[list[object]]) -> list[str] | None:
-    try:
-        known = json.loads((cache / "waveforms" / f"{_place(corpus)}.json").read_text())
-        return known["digests"] if known["stamps"] == stamps else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+@dataclass(frozen=True)
+class _Known:
+    """What is remembered of a corpus: in which state it was, the name of its store, the digest of its content."""
+
+    state: tuple[str, str]
+    store: str
+    corpus: str
+    digests: tuple[str, ...] = ()
+    """Those of the clips' files, where they are known."""
+
+    @classmethod
+    def of(cls, corpus: Corpus, digests: list[str], state: _State) -> _Known:
+        """Of a corpus whose clips' digests are known, which for TAU22 takes a second."""
+        content = corpus_digest(corpus, digests)
+        return cls((state.index, state.stamps), _store_key(digests), content, tuple(digests))
+
+    def remember(self, corpus: Corpus, cache: Path) -> None:
+        """Remember it for the next time."""
+        _write_whole(_table(corpus, cache), {"stamps": self.state[1], "digests": self.digests})
+        _write_whole(_opened(corpus, cache), {"state": self.state, "store": self.store, "corpus": self.corpus})
 
 
-def _remember(corpus: Corpus, cache: Path, stamps: list[list[object]], digests: list[str]) -> None:
-    path = cache / "waveforms" / f"{_place(corpus)}.json"
+def _known(corpus: Corpus, cache: Path, state: _State) -> _Known | None:
+    """What is remembered of a corpus, or follows from that: of one of which nothing has changed, all; of one whose
+    tables alone have, the digests of its clips. None where clips have.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(_opened(corpus, cache).read_text())
+        if tuple(found["state"]) == (state.index, state.stamps):
+            return _Known((state.index, state.stamps), str(found["store"]), str(found["corpus"]))
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(_table(corpus, cache).read_text())
+        stamps: object = state.stamps
+        if isinstance(found["stamps"], list):  # an earlier version wrote them down one by one
+            stamps = [[name, *of] for name, of in zip(corpus.filenames, state.of_clips.tolist(), strict=True)]
+        if found["stamps"] == stamps and len(found["digests"]) == len(corpus.clips):
+            known = _Known.of(corpus, found["digests"], state)
+            with suppress(OSError):  # a cache that is only read
+                known.remember(corpus, cache)
+            return known
+    return None
+
+
+def _table(corpus: Corpus, cache: Path) -> Path:
+    """Where the digests of a corpus's clips are remembered."""
+    return cache / "waveforms" / f"{_place(corpus)}.json"
+
+
+def _opened(corpus: Corpus, cache: Path) -> Path:
+    """Where it is remembered as what a corpus was opened."""
+    return cache / "waveforms" / f"{_place(corpus)}.opened.json"
+
+
+def _write_whole(path: Path, content: dict[str, object]) -> None:
     partial = path.with_suffix(".partial-json")
-    partial.write_text(json.dumps({"stamps": stamps, "digests": digests}))
+    partial.write_text(json.dumps(content))
     partial.replace(path)

@@ -89,8 +89,9 @@ def read_train_split(path: str | Path, corpus: Corpus) -> TrainSplit:
         how_many = "all" if len(lost) == len(rows) else f"{len(lost):,} of"
         what = f"{how_many} its {len(rows):,} clips are not in the training fold of {corpus.root}, such as {lost[0]}"
         raise AscError(path, what, "give a list of this corpus")
+    scenes = corpus.columns.scenes.texts()
     for row in rows:
-        known = corpus.clips[row_of[row["filename"]]].scene
+        known = scenes[row_of[row["filename"]]]
         if row["scene_label"] != known:
             what = f"{row['filename']} is '{row['scene_label']}' here and '{known}' in the corpus"
             raise AscError(path, what, "make them agree")

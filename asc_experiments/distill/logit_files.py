@@ -236,7 +236,7 @@ def _stem(name: str) -> str:
 def _by_place(values: np.ndarray, corpus: Corpus, where: object) -> LogitTable:
     """Rows without names: those of ``meta.csv``, or of the training fold."""
     if len(values) == corpus.n_meta:
-        return LogitTable(corpus.filenames, values[list(corpus.meta_rows)])
+        return LogitTable(corpus.filenames, values[corpus.meta_rows])
     if len(values) == corpus.n_train:
         return LogitTable(corpus.filenames[: corpus.n_train], values)
     what = f"has {len(values)} rows; {corpus.tables.clips} has {corpus.n_meta}, the training fold {corpus.n_train}"

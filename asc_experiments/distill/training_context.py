@@ -330,7 +330,7 @@ class TrainingContext:
         for split, rows in (("test", corpus.test_rows), ("validation", self.rows[1])):
             if len(rows) and not any(np.isnan(each[rows]).any() for each in logits):
                 told = [each[rows] for each in logits]
-                clips = corpus.labels[rows], corpus.device_of[rows], corpus.place_of[rows]
+                clips = corpus.labels[rows], corpus.device_of[rows], corpus.locations.take(rows).array()
                 found[split] = Evidence.of(told, *clips, self.groups_for(rows), corpus.scenes)
         return found
 

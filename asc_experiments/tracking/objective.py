@@ -117,7 +117,7 @@ def count_objective(
     elif kind == "scene":
         chosen = labels == (corpus.scenes.index(member) if member in corpus.scenes else -1)
     counted = rows[chosen]
-    places = {corpus.clips[row].location for row in counted.tolist()}
+    places = corpus.locations.take(counted).names
     found = tuple(sorted(set(devices[chosen].tolist())))
     named = found if kind in ("device", "group") else ()
     point = _point(metric, labels[chosen]) if key.name == ACCURACY.name and len(counted) else None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:  # half a second and 25 MB, of whoever draws none too
+    from matplotlib.figure import Figure
 
 _COLOURS = ("#0072b2", "#e69f00", "#999999")  # told apart by colour-blind eyes and in grey (Okabe and Ito)
 _DPI = 110
@@ -36,6 +39,8 @@ def device_figure(title: str, series: Sequence[Bars], groups: Mapping[str, str])
         series: one to three networks that heard the same devices.
         groups: the group of each device.
     """
+    from matplotlib.figure import Figure
+
     devices = sorted(series[0].accuracies, key=lambda device: (groups.get(device, ""), device))
     figure = Figure(figsize=(8, 3.6), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
@@ -74,6 +79,8 @@ def confusion_figure(title: str, counts: np.ndarray, scenes: Sequence[str]) -> b
         counts: of :func:`confusions`.
         scenes: the scenes' names.
     """
+    from matplotlib.figure import Figure
+
     totals = counts.sum(axis=1, keepdims=True)
     percent = 100 * counts / np.maximum(totals, 1)
     size = 3.2 + 0.42 * len(scenes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -108,16 +109,20 @@ class Trainer:
         self.teaching: Teaching | None = None
         if soft_targets is not None:
             self.teaching = Teaching(soft_targets, self.network, clips.device, clips.samples)
-        optimisation = recipe.optimisation
+        self.model = self._fused()
+        self.epochs_done = 0
+
+    @cached_property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """What changes the weights. Made when it is first wanted: with PyTorch's come its compiler and 75 MB."""
+        optimisation = self.recipe.optimisation
         kind = torch.optim.AdamW if optimisation.optimiser == "adamw" else torch.optim.Adam
-        self.optimiser = kind(
+        return kind(
             [*self.network.model.parameters(), *self.heads.parameters()],
             lr=optimisation.learning_rate,
             weight_decay=optimisation.weight_decay,
             fused=True,
         )
-        self.model = self._fused()
-        self.epochs_done = 0
 
     def train_instead(self, model: nn.Module) -> None:
         """Train another model in the network's place from now on; its optimiser is up to the caller."""

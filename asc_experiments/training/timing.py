@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,10 @@ from asc_experiments.training.data import ClipSource
 from asc_experiments.training.loop import Trainer, predict_logits
 from asc_experiments.training.recipe import Recipe
 
-_FEW_CLIPS, _BATCHES, _CONVOLVED = 8, 2, 64
+_FEW_CLIPS, _BATCHES, _CONVOLVED = 8, 2, 32
 _CPU_BATCH = 24
 """A processor is as fast in small batches; a GPU is timed in the Recipe's own."""
+_ENOUGH_S = 0.25
 _SLOW_S = 0.15
 """A network that takes longer for a few clips is timed on these alone: more take seconds, and gigabytes of memory."""
 
@@ -57,7 +58,9 @@ def spread(rows: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)])
 
 
-def time_training(recipe: Recipe, clips: ClipSource, rows: np.ndarray, make: Callable[[Recipe], Trainer]) -> Pace:
+def time_training(
+    recipe: Recipe, clips: ClipSource, rows: np.ndarray, make: Callable[[Recipe], Trainer], *, is_part: bool = False
+) -> Pace:
     """Train on a few clips several times, and on more of them where that is quick.
 
     Args:
@@ -65,16 +68,19 @@ def time_training(recipe: Recipe, clips: ClipSource, rows: np.ndarray, make: Cal
         clips: the corpus's clips.
         rows: rows to train on.
         make: makes a Trainer of a Recipe.
+        is_part: whether it is a few layers of a network: they are timed on as many clips however many there are.
     """
     on_cpu = clips.device.type == "cpu"
     size = min(_CPU_BATCH, recipe.optimisation.batch_size) if on_cpu else recipe.optimisation.batch_size
     trainer = make(
         recipe.model_copy(update={"optimisation": recipe.optimisation.model_copy(update={"batch_size": size})})
     )
+    if on_cpu:
+        trainer.optimiser = _StandsStill(trainer.network.model.parameters())
     some = spread(rows, _FEW_CLIPS if on_cpu else _BATCHES * size)
     training = _seconds(lambda: trainer.train_epoch(some), clips.device)
-    if on_cpu and training < _SLOW_S and len(rows) > _FEW_CLIPS:
-        some = spread(rows, _BATCHES * size)
+    if on_cpu and not is_part and training < _SLOW_S and len(rows) > _FEW_CLIPS:
+        some = spread(rows, size)
         training = _seconds(lambda: trainer.train_epoch(some), clips.device)
     evaluation = _seconds(lambda: predict_logits(trainer.network, clips, some), clips.device)
     return Pace(training / len(some), evaluation / len(some))
@@ -94,10 +100,32 @@ def time_convolution(responses: np.ndarray, clips: ClipSource, rows: np.ndarray)
     return _seconds(lambda: bank(waveforms, choice), clips.device) / len(waveforms)
 
 
+class _StandsStill(torch.optim.Optimizer):
+    """An optimiser that leaves the weights as they are, and remembers nothing of them.
+
+    A step takes as long after a few clips as after a whole batch: timed on few, it would count ten times; and with what
+    Adam remembers, a large network takes twice the memory.
+    """
+
+    def __init__(self, weights: Iterable[torch.nn.Parameter]) -> None:  # nothing of the one above it is needed
+        self.param_groups = [{"params": list(weights)}]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        for weight in self.param_groups[0]["params"]:
+            weight.grad = None
+
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        """Do nothing."""
+
+
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds that a piece of work takes: the median of three times, after one that does not count."""
-    times = []
-    for _ in range(4):
+    """Seconds that a piece of work takes: the median of up to three times, after one that does not count.
+
+    The longer it takes, the less it varies: no further one is begun after a quarter of a second.
+    """
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < 4 and sum(times[1:]) < _ENOUGH_S):
         before = time.perf_counter()
         work()
         if device.type == "cuda":

@@ -1,6 +1,7 @@
 """Decoding and resampling of single files."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,40 @@ def test_chunks_before_the_sound_are_passed_over(extra: bytes) -> None:
     _, cut, _ = inspect_clip((b"RIFF" + len(body).to_bytes(4, "little") + body)[:40_001], "x.wav")
     assert cut is not None
     assert "truncated" in cut.what
+
+
+def _wave(bits: int, channels: int, rate: int, data: bytes) -> bytes:
+    block = channels * bits // 8
+    head = struct.pack(
+        "<4sI8sIHHIIHH", b"RIFF", 36 + len(data), b"WAVEfmt ", 16, 1, channels, rate, rate * block, block, bits
+    )
+    return head + struct.pack("<4sI", b"data", len(data)) + data
+
+
+@pytest.mark.parametrize("at", [None, *range(0, 44)])
+@pytest.mark.parametrize("value", [0, 1, 2, 24, 255])
+def test_short_header_says_what_python_s_reader_says_of_it(
+    at: int | None, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With any byte of it changed, too."""
+    for bits, channels, rate in ((24, 1, 44_100), (16, 1, 48_000), (16, 2, 44_100), (8, 1, 44_100), (24, 1, 22_050)):
+        data = bytearray(_wave(bits, channels, rate, bytes(range(1, 61))))
+        if at is not None:
+            data[at] = value
+        found = audio._plain_header(bytes(data))
+        with monkeypatch.context() as patch:
+            patch.setattr(audio, "_short_header", lambda _: None)
+            assert found == audio._plain_header(bytes(data))
+
+
+def test_folder_that_becomes_a_link_out_of_the_corpus_is_left_alone(tmp_path: Path) -> None:
+    for name in ("corpus/audio", "outside"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "x.wav").write_bytes(b"secret")
+    root = tmp_path / "corpus"
+    assert audio.unfit(root, "audio/x.wav") is None
+    (root / "audio").rename(root / "before")
+    (root / "audio").symlink_to(tmp_path / "outside")
+    problem = audio.unfit(root, "audio/x.wav")
+    assert problem is not None
+    assert "leads out" in problem.what

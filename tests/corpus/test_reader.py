@@ -53,7 +53,7 @@ def test_training_clips_come_first_and_each_knows_its_row_among_all(reader: List
     reader.clips = [CLIPS[3], CLIPS[2], CLIPS[0], CLIPS[1]]
     corpus = Corpus.open(root)
     assert corpus.filenames == ("lyon/1.flac", "lyon/2.flac", "nice/4.flac")
-    assert (corpus.n_train, corpus.n_meta, corpus.meta_rows) == (2, 4, (2, 3, 0))
+    assert (corpus.n_train, corpus.n_meta, corpus.meta_rows.tolist()) == (2, 4, [2, 3, 0])
 
 
 CHANGES = {

@@ -12,7 +12,7 @@ from asc_experiments.augment import AugmentationContext, AugmentationSettings, A
 from asc_experiments.augment.batch import Windows
 from asc_experiments.corpus import Corpus, ValidationSplit, split_training_fold
 from asc_experiments.corpus.reader import Clip
-from asc_experiments.corpus.readers.tau import tau_clip
+from asc_experiments.corpus.readers.tau import recording_of
 from asc_experiments.corpus.segments import Segments, find_segments
 from asc_experiments.training import ClipSource
 
@@ -22,6 +22,11 @@ SAMPLES = 7
 
 def corpus_of(*clips: Clip) -> Corpus:
     return Corpus(Path("somewhere"), clips, len(clips))
+
+
+def tau_clip(*said: str) -> Clip:
+    recording, second = recording_of(*said)
+    return Clip(*said, recording=recording, position=second)
 
 
 def clip(scene: str, identifier: str, segment: object, second: object, device: str) -> Clip:

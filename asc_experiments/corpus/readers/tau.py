@@ -15,15 +15,18 @@ recording of ten, and its name says which: ``audio/<scene>-<city>-<location>-<se
 from __future__ import annotations
 
 import csv
-import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
-from sys import intern
+
+import numpy as np
 
 from asc_experiments.base.errors import Problem, nearest
+from asc_experiments.corpus.clips import Clips, Column
 from asc_experiments.corpus.reader import TEST, TRAIN, UNUSED, Clip, CorpusReader, register_corpus_reader
-from asc_experiments.corpus.tables import Row, check_unique, read_table
+from asc_experiments.corpus.tables import check_unique, read_columns
 
 META = "meta.csv"
 TRAIN_FOLD = "evaluation_setup/fold1_train.csv"
@@ -31,7 +34,6 @@ TEST_FOLD = "evaluation_setup/fold1_evaluate.csv"
 _TEST_NAMES = "evaluation_setup/fold1_test.csv"
 META_COLUMNS = ("filename", "scene_label", "identifier", "source_label")
 FOLD_COLUMNS = ("filename", "scene_label")
-_IN_META: Callable[[Row], tuple[str, str, str, str]] = operator.itemgetter(*META_COLUMNS)
 _SEGMENT_AND_SECOND = re.compile(r"(.+)-([0-9]{1,9})")
 
 
@@ -51,34 +53,55 @@ class TauReader(CorpusReader):
 
     def read(self, root: Path, problems: list[Problem]) -> Iterable[Clip]:
         """The rows of ``meta.csv``, each with the fold of the list that names it; none where a table is unreadable."""
-        meta = read_table(root, META, META_COLUMNS, problems)
-        train = read_table(root, TRAIN_FOLD, FOLD_COLUMNS, problems)
-        test = read_table(root, TEST_FOLD, FOLD_COLUMNS, problems)
+        meta = read_columns(root, META, META_COLUMNS, problems)
+        train = read_columns(root, TRAIN_FOLD, FOLD_COLUMNS, problems)
+        test = read_columns(root, TEST_FOLD, FOLD_COLUMNS, problems)
         if meta is None or train is None or test is None:
             return []
-        scene_of = {row["filename"]: row["scene_label"] for row in meta}
-        for name, fold in ((TRAIN_FOLD, train), (TEST_FOLD, test)):
-            _rename(name, fold, scene_of, problems)
-            _check_fold(name, fold, scene_of, problems)
-        in_train, in_test = ({row["filename"] for row in fold} for fold in (train, test))
+        names, (scenes, places, devices) = meta
+        rows = _Rows(dict(zip(names, range(len(names)), strict=True)), scenes)
+        in_train = rows.of(TRAIN_FOLD, train[0], train[1][0], problems)
+        in_test = rows.of(TEST_FOLD, test[0], test[1][0], problems)
         remedy = f"remove it from {TRAIN_FOLD} or {TEST_FOLD}"
-        problems += [Problem(name, "the clip is in both folds", remedy) for name in sorted(in_train & in_test)]
-        fold_of = dict.fromkeys(in_test, TEST) | dict.fromkeys(in_train, TRAIN)
-        return [_clip(row, fold_of) for row in meta]
+        both = sorted(set(train[0]).intersection(test[0]))
+        problems += [Problem(name, "the clip is in both folds", remedy) for name in both]
+        folds = np.zeros(len(names), dtype=np.int32)
+        folds[in_test], folds[in_train] = 1, 2
+        return Clips(tuple(names), scenes, places, devices, Column((UNUSED, TEST, TRAIN), folds), recording_of)
 
 
-def _clip(row: Row, fold_of: dict[str, str]) -> Clip:
-    filename, scene, place, device = _IN_META(row)
-    return tau_clip(filename, scene, place, device, fold_of.get(filename, UNUSED))
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of ``meta.csv`` by their names, and the scene that it has of each."""
 
+    by_name: dict[str, int]
+    scenes: Column
 
-def tau_clip(filename: str, scene: str, place: str, device: str, fold: str = UNUSED) -> Clip:
-    """A clip with the recording and the second that its name tells; without, where it does not say them.
+    def of(self, name: str, listed: list[str], scenes: Column, problems: list[Problem]) -> np.ndarray:
+        """The rows of a fold's clips, those that are there.
 
-    What clips have in common is one text for all of them.
-    """
-    recording, second = recording_of(filename, scene, place, device)
-    return Clip(filename, intern(scene), intern(place), intern(device), fold, intern(recording), second)
+        Args:
+            name: the fold's table.
+            listed: its clips; those that it names otherwise are renamed here.
+            scenes: the scene that it has of each.
+            problems: takes what is wrong.
+        """
+        rows = self._found(listed)
+        if (rows < 0).any():
+            _rename(name, listed, self.by_name, problems)
+            rows = self._found(listed)
+        check_unique(name, listed, problems)
+        code_of = {scene: code for code, scene in enumerate(self.scenes.names)}
+        theirs = np.array([code_of.get(scene, -1) for scene in scenes.names], dtype=np.int32)[scenes.codes]
+        in_meta = np.append(self.scenes.codes, -2)  # a row of -1 has the last one
+        for at in np.flatnonzero(theirs != in_meta[rows]).tolist():
+            known = self.scenes.names[self.scenes.codes[rows[at]]] if rows[at] >= 0 else None
+            problems.append(_wrong_row(name, listed[at], scenes.names[scenes.codes[at]], known, code_of))
+        return rows[rows >= 0]
+
+    def _found(self, listed: list[str]) -> np.ndarray:
+        """The row of each name, ``(listed,)`` int64; -1 where it is not known."""
+        return np.fromiter(map(self.by_name.get, listed, repeat(-1)), np.int64, len(listed))
 
 
 def recording_of(filename: str, scene: str, place: str, device: str) -> tuple[str, int]:
@@ -116,33 +139,28 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
         csv.writer(file, delimiter="\t", lineterminator="\n").writerows([columns, *rows])
 
 
-def _check_fold(name: str, fold: list[Row], scene_of: dict[str, str], problems: list[Problem]) -> None:
-    check_unique(name, [row["filename"] for row in fold], problems)
-    scenes = set(scene_of.values())
-    for row in fold:
-        filename, scene = row["filename"], row["scene_label"]
-        known = scene_of.get(filename)
-        if known is None:
-            problems.append(Problem(name, f"{filename} is not in {META}", f"add it to {META} or remove the row"))
-        elif scene not in scenes:
-            problems.append(Problem(name, f"{filename} has the unknown scene '{scene}'", nearest(scene, scenes)))
-        elif scene != known:
-            what = f"{filename} is '{scene}' here and '{known}' in {META}"
-            problems.append(Problem(name, what, "make them agree"))
+def _wrong_row(name: str, filename: str, scene: str, known: str | None, scenes: Iterable[str]) -> Problem:
+    """What is wrong with a row of a fold whose clip has another scene in ``meta.csv``, or is not there (None)."""
+    if known is None:
+        return Problem(name, f"{filename} is not in {META}", f"add it to {META} or remove the row")
+    if scene not in scenes:
+        return Problem(name, f"{filename} has the unknown scene '{scene}'", nearest(scene, scenes))
+    return Problem(name, f"{filename} is '{scene}' here and '{known}' in {META}", "make them agree")
 
 
-def _rename(name: str, fold: list[Row], scene_of: dict[str, str], problems: list[Problem]) -> None:
+def _rename(name: str, listed: list[str], in_meta: Mapping[str, int], problems: list[Problem]) -> None:
     """Have a fold name its clips as the other table does; one problem for all it names by other folders or letters."""
-    unknown = [row for row in fold if row["filename"] not in scene_of]
-    known = {_last(filename): filename for filename in scene_of} if unknown else {}
-    found = [row for row in unknown if _last(row["filename"]) in known]
+    known = {_last(filename): filename for filename in in_meta}
+    found = [at for at, filename in enumerate(listed) if filename not in in_meta and _last(filename) in known]
     if not found:
         return
-    first = found[0]["filename"]
-    what = f"names {len(found):,} of {len(fold):,} clips otherwise than {META}: {first} is {known[_last(first)]} there"
+    first = listed[found[0]]
+    what = (
+        f"names {len(found):,} of {len(listed):,} clips otherwise than {META}: {first} is {known[_last(first)]} there"
+    )
     problems.append(Problem(name, what, "write each filename as there, with its folder and the same letters"))
-    for row in found:
-        row["filename"] = known[_last(row["filename"])]
+    for at in found:
+        listed[at] = known[_last(listed[at])]
 
 
 def _last(filename: str) -> str:

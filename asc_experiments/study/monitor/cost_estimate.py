@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,8 +38,9 @@ from asc_experiments.training import Recipe
 from asc_experiments.training.losses import LOSSES, PUBLISHED
 from asc_experiments.training.timing import Pace, time_convolution, time_training
 
-_FEW_LAYERS = 1, 3
-"""Of a network of many equal layers two of few are timed, which takes less time and memory; the whole is reckoned."""
+_FEW_LAYERS = 0, 1
+"""Of a network of many equal layers it is timed without any and with one, which takes less time and memory: the
+whole is reckoned."""
 
 
 @dataclass(frozen=True)
@@ -388,15 +390,16 @@ class Clock:
         few, more = _FEW_LAYERS
         if layers <= more:
             return self._timed(recipe, bench)
-        first, second = (self._timed(_with(recipe, {repeated: count}), bench) for count in _FEW_LAYERS)
+        first, second = (self._timed(_with(recipe, {repeated: count}), bench, True) for count in _FEW_LAYERS)
         return first.beyond(second, (layers - few) / (more - few))
 
-    def _timed(self, recipe: Recipe, bench: TrainingContext) -> Pace:
+    def _timed(self, recipe: Recipe, bench: TrainingContext, is_part: bool = False) -> Pace:
         shape = repr(recipe.network)
         if shape not in self.paces:
             plain = recipe.augmentation.model_copy(update={"dir_probability": 0.0})
             recipe = recipe.model_copy(update={"augmentation": plain})
-            self.paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer)
+            self.paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer, is_part=is_part)
+            gc.collect()  # else what was timed is in memory while the next network is
         return self.paces[shape]
 
     def _of_convolution(self, recipe: Recipe, bench: TrainingContext) -> float:

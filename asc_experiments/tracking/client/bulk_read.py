@@ -33,7 +33,16 @@ _AT_ONCE = 20_000
 _LOCKED_FOR_S = 20.0
 """How long a file that is being written to is waited for; as MLflow does."""
 _NAME = "mlflow.runName"
-_RUN_COLUMNS = ("run_uuid", "experiment_id", "name", "status", "lifecycle_stage", "start_time", "end_time")
+_RUN_COLUMNS = (
+    "run_uuid",
+    "experiment_id",
+    "name",
+    "status",
+    "lifecycle_stage",
+    "start_time",
+    "end_time",
+    "artifact_uri",
+)
 _RUNS = table("runs", *map(column, _RUN_COLUMNS))
 _EXPERIMENTS = table("experiments", *map(column, ("experiment_id", "name", "lifecycle_stage")))
 _ACTIVE, _FINISHED = "active", "FINISHED"
@@ -126,6 +135,7 @@ def _patiently(tracking: Tracking, experiment_id: str, wanted: _Wanted) -> list[
             return _read(connection, int(experiment_id), wanted)
 
     runs: list[RunRecord] = patiently(read, tracking.uri)
+    tracking.remember_files(runs)
     return [replace(run, tags=tracking.tags_of_run(run.run_id, run.tags)) for run in runs]
 
 
@@ -146,7 +156,7 @@ def _read(connection: Connection, experiment_id: int, wanted: _Wanted) -> list[R
         RunRecord(
             run.run_uuid, str(run.experiment_id), run.name or tags.get(run.run_uuid, {}).get(_NAME, ""), run.status,
             params.get(run.run_uuid, {}), metrics.get(run.run_uuid, {}), tags.get(run.run_uuid, {}),
-            run.start_time, run.end_time,
+            run.start_time, run.end_time, run.artifact_uri or "",
         )
         for run in runs
     ]  # fmt: skip

@@ -23,7 +23,9 @@ _GONE = ("No such artifact", "No such file or directory", "404 Client Error", "N
 """How a folder, MLflow's server and S3 say that there is no such file; they come without a code."""
 
 
-def download_of_run(client: MlflowClient, uri: str, run_id: str, path: str, folder: Path) -> Path:
+def download_of_run(
+    client: MlflowClient, uri: str, run_id: str, path: str, folder: Path, known: str | None = None
+) -> Path:
     """Copy a file or folder of a run, ``""`` for all of it, into a folder.
 
     Args:
@@ -32,6 +34,7 @@ def download_of_run(client: MlflowClient, uri: str, run_id: str, path: str, fold
         run_id: of the run.
         path: of the file among the run's.
         folder: an empty one.
+        known: where the run's files are; the server is asked for it by default.
 
     Returns:
         Where it is.
@@ -42,7 +45,7 @@ def download_of_run(client: MlflowClient, uri: str, run_id: str, path: str, fold
     """
 
     def once() -> str:
-        location = client.get_run(run_id).info.artifact_uri
+        location = known or client.get_run(run_id).info.artifact_uri
         return str(get_artifact_repository(location, tracking_uri=uri).download_artifacts(path, str(folder)))
 
     return _patiently(once, uri, folder)

@@ -28,7 +28,7 @@ def quick_pace(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every network takes a second per clip of training; the names of those that were timed."""
     timed: list[str] = []
 
-    def pace(recipe: Recipe, *_: object) -> Pace:
+    def pace(recipe: Recipe, *_: object, **__: object) -> Pace:
         timed.append(recipe.name)
         return Pace(1.0, 0.0)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,25 @@ def test_teacher_whose_files_cannot_be_read_now_is_not_given_up(
         fetch_network(tracking, f"models:/{model_id}")
     with pytest.raises(Outage, match="Permission denied"):
         logits_again(teacher, open_bench())  # type: ignore[arg-type]
+
+
+def test_where_the_files_of_runs_are_is_not_asked_for_again_and_again_unless_they_are_elsewhere(
+    tracking: Tracking, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = tracking.now.get_run
+
+    def counted(run_id: str) -> object:
+        asked.append(run_id)
+        return real(run_id)
+
+    monkeypatch.setattr(tracking.now, "get_run", counted)
+    (found,) = tracking.search([run.experiment_id])
+    for _ in range(2):
+        with tracking.artifacts(run.run_id, "folder/file.txt") as path:
+            assert path.read_bytes() == b"content"
+    assert asked == []
+    tracking.remember_files([replace(found, files=f"{found.files}-moved")])
+    with tracking.artifacts(run.run_id, "folder/file.txt") as path:
+        assert path.read_bytes() == b"content"
+    assert asked == [run.run_id]

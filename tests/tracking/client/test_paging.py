@@ -53,7 +53,7 @@ def test_search_does_not_stop_at_fifty_thousand_runs_and_takes_a_run_that_moved_
         runs = [
             SimpleNamespace(
                 info=SimpleNamespace(
-                    run_id=str(n), experiment_id="1", run_name="", status="", start_time=0, end_time=0
+                    artifact_uri="", run_id=str(n), experiment_id="1", run_name="", status="", start_time=0, end_time=0
                 ),
                 data=SimpleNamespace(params={}, metrics={}, tags={}),
             )
@@ -62,6 +62,7 @@ def test_search_does_not_stop_at_fifty_thousand_runs_and_takes_a_run_that_moved_
         return PagedList(runs, str(page + 1) if page < 51 else None)
 
     tracking = Tracking.__new__(Tracking)
+    tracking._files = {}
     tracking.client = SimpleNamespace(search_runs=search_runs)  # type: ignore[assignment]
     found = [run.run_id for run in tracking.search(["1"])]
     assert found == [str(number) for number in range(51_999)]
