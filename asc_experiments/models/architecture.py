@@ -55,7 +55,8 @@ class Architecture(ABC):
             cache holds.
         quantisable: whether ``asc export --int8`` knows how to quantise it: convolutions, batch norm and ReLU.
         most_frames: of log-mels that its networks take, where they take no more; 0 for any number.
-        repeated: the setting that counts equal layers which follow each other: a plan times networks of few of them.
+        repeated: the setting that counts equal layers which follow each other: a plan times networks of none and of
+            one of them, or of one and two where there is none without.
         least_frames: of log-mels that its networks take: fewer would leave nothing to convolve or to pool.
         most_frames: the same, where they take no more; 0 for any number.
         size_settings: names of the settings that decide shapes of tensors, for the advice where weights do not fit.

@@ -38,10 +38,6 @@ from asc_experiments.training import Recipe
 from asc_experiments.training.losses import LOSSES, PUBLISHED
 from asc_experiments.training.timing import Pace, time_convolution, time_training
 
-_FEW_LAYERS = 0, 1
-"""Of a network of many equal layers it is timed without any and with one, which takes less time and memory: the
-whole is reckoned."""
-
 
 @dataclass(frozen=True)
 class PlannedTraining:
@@ -387,11 +383,17 @@ class Clock:
     def _pace(self, recipe: Recipe, bench: TrainingContext) -> Pace:
         repeated = ARCHITECTURES[recipe.arch].repeated
         layers = int(getattr(recipe.network, repeated)) if repeated else 0
-        few, more = _FEW_LAYERS
-        if layers <= more:
+        if layers <= 1:
             return self._timed(recipe, bench)
-        first, second = (self._timed(_with(recipe, {repeated: count}), bench, True) for count in _FEW_LAYERS)
-        return first.beyond(second, (layers - few) / (more - few))
+        # Without layers and with one it takes less time and memory; the whole is reckoned.
+        few = 0
+        try:
+            first = self._timed(_with(recipe, {repeated: few}), bench, is_part=True)
+        except Exception:  # somebody's network may need a layer
+            few = 1
+            first = self._timed(_with(recipe, {repeated: few}), bench, is_part=True)
+        second = self._timed(_with(recipe, {repeated: few + 1}), bench, is_part=True)
+        return first.beyond(second, layers - few)
 
     def _timed(self, recipe: Recipe, bench: TrainingContext, is_part: bool = False) -> Pace:
         shape = repr(recipe.network)

@@ -12,11 +12,12 @@ from asc_experiments.base.errors import AscError
 from asc_experiments.distill import TeacherBank, TrainingContext
 from asc_experiments.report.words import duration
 from asc_experiments.study.definition.study_file import StudyFile
-from asc_experiments.study.monitor.cost_estimate import PlannedTraining, StudyPlan, plan_study
+from asc_experiments.study.monitor.cost_estimate import Clock, PlannedTraining, StudyPlan, plan_study
 from asc_experiments.study.monitor.plan_table import plan_table
 from asc_experiments.study.runner.driver import Driver
 from asc_experiments.study.storage.open_storage import open_storage, study_names
-from asc_experiments.training import Recipe
+from asc_experiments.training import Recipe, make_recipe
+from asc_experiments.training.timing import Pace
 
 EPOCHS = {"epochs": 1, "batch_size": 64}
 STUDY: dict[str, Any] = {
@@ -336,3 +337,24 @@ def test_time_with_workers_and_a_busy_machine_are_told() -> None:
     few = replace(plan, trainings=(replace(training, distinct=2),), load=4.0)
     assert few.hours_with_workers == pytest.approx(0.1), "no less than one training"
     assert not any("is busy" in note for note in plan_table(few.facts()).notes)
+
+
+@pytest.mark.parametrize("needs_a_layer", [False, True])
+def test_network_of_equal_layers_is_reckoned_from_a_few_of_them(
+    open_bench: Callable[..., TrainingContext], monkeypatch: pytest.MonkeyPatch, needs_a_layer: bool
+) -> None:
+    bench, timed = open_bench(StudyFile.parse(STUDY, "tiny.yaml").validation), list[int]()
+
+    def pace(recipe: Recipe, *_: object, **__: object) -> Pace:
+        layers = int(recipe.network.depth)  # type: ignore[attr-defined]
+        if needs_a_layer and not layers:
+            raise IndexError("list index out of range")
+        timed.append(layers)
+        return Pace(training=5.0 + 2.0 * layers, evaluation=1.0 + layers)
+
+    monkeypatch.setattr("asc_experiments.study.monitor.cost_estimate.time_training", pace)
+    passt = make_recipe("passt", "none", embed_dim=24, num_heads=3, depth=12, epochs=1)
+    training, validation = bench.rows
+    expected = Pace(29.0, 13.0).of(1, len(training), len(validation), len(bench.corpus.clips))
+    assert Clock().seconds(passt, bench) == pytest.approx(expected)
+    assert timed == ([1, 2] if needs_a_layer else [0, 1])
