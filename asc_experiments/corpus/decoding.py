@@ -60,7 +60,7 @@ def decode_all(
         root: the corpus's folder.
         names: the clips' files.
         into: a file that takes ``(clips, samples)`` int16; None where only the problems are asked for.
-        workers: how many clips at a time; as many as there are processors by default, and one more in processes.
+        workers: how many clips at a time; as many as there are processors by default.
         in_processes: whether each worker is a process, else a thread; by how many clips there are by default.
 
     Raises:
@@ -77,7 +77,7 @@ def decode_all(
         done += 1
     if in_processes is None:
         in_processes = len(names) >= _ENOUGH_FOR_PROCESSES
-    workers = workers or processors() + in_processes  # while one waits for the disk, another decodes
+    workers = workers or processors()
     with _pool(workers, in_processes) as pool:
         tasks = ((root, piece, number * _CLIPS_PER_TASK, length, into) for number, piece in enumerate(pieces))
         remaining = islice(tasks, done, None)
