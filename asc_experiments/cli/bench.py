@@ -189,7 +189,7 @@ def many_runs(
 
 @app.command(epilog="Example: asc bench study --epochs 3")
 def study(
-    clips_per_scene: Annotated[int, typer.Option(help="Training and test clips of each scene.", min=20)] = 60,
+    clips_per_scene: Annotated[int, typer.Option(help="Training and test clips of each scene.", min=20)] = 40,
     epochs: Annotated[int, typer.Option(help="Of every network.", min=1)] = 3,
     workers: Annotated[int, typer.Option(help="Processes of this program.", min=1)] = 2,
     as_json: Json = False,
