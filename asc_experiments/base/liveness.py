@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from hashlib import sha256
 from pathlib import Path
 
 _held: dict[Path, int] = {}
 """The open files of the locks that this process holds, by their folders."""
 _looked_in: set[Path] = set()
+_guard = threading.Lock()
+"""Two threads that opened one file would wait for each other's lock for ever, and a fork between opening a file and
+noting that it is open would leave it to the child.
+"""
 
 
 def lock_folder(cache: Path) -> Path:
@@ -35,8 +40,12 @@ def show_liveness_in(folder: Path, owner: str) -> None:
     """
     folder = folder.absolute()
     look_for_liveness_in(folder)
-    if folder in _held:
-        return
+    with _guard:
+        if folder not in _held:
+            _hold(folder, owner)
+
+
+def _hold(folder: Path, owner: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = os.open(_path(folder, owner), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -53,22 +62,27 @@ def show_liveness_in(folder: Path, owner: str) -> None:
 
 def liveness(owner: str) -> bool | None:
     """Whether a process holds its lock, in any folder that is looked in; None where it left none."""
-    found: bool | None = None
-    for folder in tuple(_looked_in):
-        try:
-            file = os.open(_path(folder, owner), os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            found = False
-        except BlockingIOError:
-            return True
-        except OSError:  # nothing is known
-            continue
-        finally:
-            os.close(file)
-    return found
+    with _guard:
+        found = [_is_held(_path(folder, owner)) for folder in tuple(_looked_in)]
+    known = [held for held in found if held is not None]
+    return any(known) if known else None
+
+
+def _is_held(path: Path) -> bool | None:
+    """Whether somebody holds the lock of a file; None where there is no file, or nothing can be known of it."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(file)
 
 
 def _forget_parents() -> None:
@@ -76,9 +90,10 @@ def _forget_parents() -> None:
     for file in _held.values():
         os.close(file)
     _held.clear()
+    _guard.release()
 
 
-os.register_at_fork(after_in_child=_forget_parents)
+os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_forget_parents)
 
 
 def _path(folder: Path, owner: str) -> Path:

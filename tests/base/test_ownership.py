@@ -100,6 +100,26 @@ sys.stdin.read()
     process.stdout.close()
 
 
+def test_threads_that_show_life_in_one_folder_at_once_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    script = f"""
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from asc_experiments.base.ownership import show_life_in
+sys.setswitchinterval(1e-6)
+for number in range(100):
+    barrier = Barrier(4)
+    def show(_):
+        barrier.wait()
+        show_life_in(Path({str(tmp_path)!r}) / str(number))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(show, range(4)))
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    assert len(list(tmp_path.glob("*/process-*.lock"))) == 100
+
+
 def test_process_is_known_by_its_number_whatever_its_host_is_called_now(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
