@@ -230,7 +230,6 @@ class Trainer:
         return (share * against() + (1 - share) * other).mean()
 
 
-@torch.no_grad()
 def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -> np.ndarray:
     """A network's logits on clean clips, in evaluation mode.
 
@@ -242,16 +241,33 @@ def predict_logits(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -
     Returns:
         ``(clips, scenes)`` float32.
     """
-    logits = torch.empty(len(rows), len(network.scenes), device=clips.device)
     was_training = network.training
+    logits = predictor(network, clips)(rows)
+    network.train(was_training)
+    return logits
+
+
+@torch.no_grad()
+def predictor(network: SceneNetwork, clips: ClipSource) -> Callable[[np.ndarray], np.ndarray]:
+    """What :func:`predict_logits` does, of a network that is made ready once; it must not be trained meanwhile.
+
+    Args:
+        network: on the clips' device; it is left in evaluation mode.
+        clips: the corpus's clips.
+    """
     model, frontend = _evaluated(network, clips.device), network.frontend
 
-    def compute(batch: slice) -> None:
-        logits[batch] = model(frontend(clips.waveforms(rows[batch])))
+    @torch.no_grad()
+    def predict(rows: np.ndarray) -> np.ndarray:
+        logits = torch.empty(len(rows), len(network.scenes), device=clips.device)
 
-    _in_batches(network, clips, len(rows), compute)
-    network.train(was_training)
-    return logits.cpu().numpy()
+        def compute(batch: slice) -> None:
+            logits[batch] = model(frontend(clips.waveforms(rows[batch])))
+
+        _in_batches(network, clips, len(rows), compute)
+        return logits.cpu().numpy()
+
+    return predict
 
 
 @torch.no_grad()
@@ -291,11 +307,17 @@ def _evaluated(network: SceneNetwork, device: torch.device) -> nn.Module:
     return lowered(model) if is_low else model
 
 
+def evaluated_at_a_time(network: SceneNetwork, clips: ClipSource) -> int:
+    """How many clips a GPU, or each thread of a processor, takes through a network together in evaluation."""
+    on_gpu = clips.device.type == "cuda"
+    of_a_second = _GPU_CLIPS if on_gpu else ARCHITECTURES[network.recipe.arch].evaluation_clips
+    return max(1, of_a_second * SAMPLE_RATE // clips.samples)  # of longer clips fewer fit into a cache or a GPU
+
+
 def _in_batches(network: SceneNetwork, clips: ClipSource, count: int, compute: Callable[[slice], None]) -> None:
     """Have something computed of so many clips, as many at a time as suits the network and the device."""
     on_gpu = clips.device.type == "cuda"
-    of_a_second = _GPU_CLIPS if on_gpu else ARCHITECTURES[network.recipe.arch].evaluation_clips
-    size = max(1, of_a_second * SAMPLE_RATE // clips.samples)  # of longer clips fewer fit into a cache or a GPU
+    size = evaluated_at_a_time(network, clips)
 
     def do(first: int) -> None:
         with autocast(network.recipe, clips.device, training=False):

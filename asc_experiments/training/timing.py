@@ -12,7 +12,8 @@ import torch
 
 from asc_experiments.augment.impulse_response import DeviceImpulseResponses
 from asc_experiments.training.data import ClipSource
-from asc_experiments.training.loop import Trainer, predict_logits
+from asc_experiments.training.loop import Trainer, evaluated_at_a_time, predictor
+from asc_experiments.training.network import SceneNetwork
 from asc_experiments.training.recipe import Recipe
 
 _FEW_CLIPS, _BATCHES, _CONVOLVED = 8, 2, 32
@@ -21,6 +22,8 @@ _CPU_BATCH = 24
 _ENOUGH_S = 0.25
 _SLOW_S = 0.15
 """A network that takes longer for a few clips is timed on these alone: more take seconds, and gigabytes of memory."""
+_PATIENCE_S = 2.0
+"""One whose evaluation would take a thread longer for one batch is timed on a few clips, on one thread."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,24 @@ def time_training(
     if on_cpu and not is_part and training < _SLOW_S and len(rows) > _FEW_CLIPS:
         some = spread(rows, size)
         training = _seconds(lambda: trainer.train_epoch(some), clips.device)
-    evaluation = _seconds(lambda: predict_logits(trainer.network, clips, some), clips.device)
-    return Pace(training / len(some), evaluation / len(some))
+    return Pace(training / len(some), _evaluation(trainer.network, clips, rows))
+
+
+def _evaluation(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -> float:
+    """Seconds per clip of an evaluation in which every thread has clips, which takes a batch for each of them.
+
+    Making the network ready is left out: it is done once for all clips.
+    """
+    predict, size = predictor(network, clips), evaluated_at_a_time(network, clips)
+    on_cpu = clips.device.type == "cpu"
+    threads = torch.get_num_threads() if on_cpu else 1
+    if on_cpu:
+        few = spread(rows, min(size, _FEW_CLIPS))
+        seconds = _seconds(lambda: predict(few), clips.device) / len(few)
+        if seconds * size > _PATIENCE_S or len(rows) < threads * size:
+            return seconds / threads
+    some = spread(rows, threads * size)
+    return _seconds(lambda: predict(some), clips.device) / len(some)
 
 
 def time_convolution(responses: np.ndarray, clips: ClipSource, rows: np.ndarray) -> float:

@@ -1,10 +1,15 @@
 """How long a training takes is measured on clips that stand for all."""
 
+import time
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import torch
 
-from asc_experiments.training import ClipSource, make_recipe
-from asc_experiments.training.loop import Trainer
+from asc_experiments.training import ClipSource, make_recipe, timing
+from asc_experiments.training.loop import Trainer, predict_logits, predictor
+from asc_experiments.training.network import SceneNetwork
 from asc_experiments.training.timing import spread, time_convolution, time_training
 
 
@@ -14,12 +19,49 @@ def test_rows_are_spread_over_all_of_them() -> None:
     assert len(set(spread(np.arange(50), 48).tolist())) == 48
 
 
-def test_network_and_convolution_take_time() -> None:
-    waveforms = np.random.default_rng(0).integers(-9_000, 9_000, (60, 32_000), dtype=np.int16)
-    clips = ClipSource(waveforms, np.arange(60) % 10, np.ones(60, dtype=bool), torch.device("cpu"))
-    scenes = tuple(map(str, range(10)))
-    recipe = make_recipe("cp_mobile", base_channels=8)
-    pace = time_training(recipe, clips, np.arange(60), lambda each: Trainer(each, clips, scenes))
+@pytest.fixture
+def clips() -> ClipSource:
+    count = 40 * torch.get_num_threads()
+    waveforms = np.random.default_rng(0).integers(-9_000, 9_000, (count, 32_000), dtype=np.int16)
+    return ClipSource(waveforms, np.arange(count) % 10, np.ones(count, dtype=bool), torch.device("cpu"))
+
+
+def made(clips: ClipSource) -> Trainer:
+    return Trainer(make_recipe("cp_mobile", base_channels=8), clips, tuple(map(str, range(10))))
+
+
+def test_network_and_convolution_take_time(clips: ClipSource) -> None:
+    pace = time_training(made(clips).recipe, clips, np.arange(60), lambda _: made(clips))
     assert pace.training > 0
     assert pace.evaluation > 0
     assert time_convolution(np.eye(3, 500, dtype=np.float32), clips, np.arange(60)) > 0
+
+
+def test_making_a_network_ready_and_threads_without_clips_are_no_part_of_what_a_clip_takes(
+    clips: ClipSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def slowly(network: SceneNetwork, clips: ClipSource) -> Callable[[np.ndarray], np.ndarray]:
+        time.sleep(1)  # far longer than all clips take
+        predict = predictor(network, clips)
+
+        def counted(rows: np.ndarray) -> np.ndarray:
+            asked.append(len(rows))
+            return predict(rows)
+
+        return counted
+
+    monkeypatch.setattr(timing, "predictor", slowly)
+    rows = np.arange(40 * torch.get_num_threads())
+    pace = time_training(made(clips).recipe, clips, rows, lambda _: made(clips))
+    assert asked[-1] == 32 * torch.get_num_threads(), "CP-Mobile takes 32 clips a thread"
+    assert pace.evaluation < 1 / 100
+
+
+def test_predictor_says_what_predict_logits_does_as_often_as_it_is_asked(clips: ClipSource) -> None:
+    network = made(clips).network
+    rows = np.arange(40)
+    before, predict = predict_logits(network, clips, rows), predictor(network, clips)
+    np.testing.assert_array_equal(predict(rows), before)
+    np.testing.assert_array_equal(predict(rows), before)
