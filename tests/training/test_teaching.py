@@ -90,9 +90,9 @@ def test_features_that_weigh_nothing_leave_the_student_of_the_published_loss_bit
 def test_feature_loss_falls_where_it_counts_and_the_student_has_no_projection(
     make: Make, corpus: Corpus, clips: ClipSource
 ) -> None:
-    plain = {"roll": 0, "frequency_mask": 0, "fmax_jitter": 0, "batch_size": 8, "learning_rate": 2e-2}
+    plain = {"roll": 0, "frequency_mask": 0, "fmax_jitter": 0, "batch_size": 8, "learning_rate": 5e-3}
 
-    def remaining(weight: float, epochs: int = 10) -> float:
+    def remaining(weight: float, epochs: int = 16) -> float:
         trainer = make(Features(feature_weight=weight), tiny(epochs=epochs, **plain))
         network = trainer.fit(ROWS)
         assert network.model.state_dict().keys() == SceneNetwork(tiny(), corpus.scenes).model.state_dict().keys()
@@ -101,7 +101,7 @@ def test_feature_loss_falls_where_it_counts_and_the_student_has_no_projection(
             batch = trainer.teaching.batch(torch.zeros(40, 10), embeddings, clips.labels(ROWS), ROWS)
             return float(feature_loss(batch, trainer.heads).mean())
 
-    assert remaining(1.0) < 0.5 * remaining(0.0, epochs=2), "0.12 and 0.97 were seen after 12 epochs"
+    assert remaining(1.0) < 0.5 * remaining(0.0, epochs=2), "at most 0.11 and at least 0.97 were seen of five seeds"
 
 
 @pytest.mark.parametrize("arch", ["cp_mobile", "passt"])
