@@ -11,21 +11,22 @@ import os
 import signal
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import groupby, islice, repeat
 from pathlib import Path
-
-import numpy as np
 
 from asc_experiments.base.errors import AscError, Problem
 from asc_experiments.base.processors import end_with_parent, processors
-from asc_experiments.corpus.audio import SAMPLE_RATE, length_by_header, read_clip
+from asc_experiments.corpus.audio import SAMPLE_RATE, length_by_header, read_ahead, read_clip
 
 _CLIPS_PER_TASK, _HEADERS_PER_TASK = 16, 256
+_TASKS_AHEAD = 3
+"""Of each worker, those included that are worked at; the files of the others are read from the disk meanwhile."""
 _ENOUGH_FOR_PROCESSES = 10_000
+_Task = tuple[Path, Sequence[str], int, int, Path | None]
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,18 @@ def decode_all(
     with _pool(workers, in_processes) as pool:
         tasks = ((root, piece, number * _CLIPS_PER_TASK, length, into) for number, piece in enumerate(pieces))
         remaining = islice(tasks, done, None)
-        waiting = deque(pool.submit(_decode, *task) for task in islice(remaining, 2 * workers))
+        waiting: deque[Future[tuple[list[Decoded], int]]] = deque()
+
+        def submit(tasks: Iterable[_Task]) -> None:
+            for task in tasks:
+                read_ahead(*task[:2])
+                waiting.append(pool.submit(_decode, *task))
+
         try:
+            submit(islice(remaining, _TASKS_AHEAD * workers))
             while waiting:
                 decoded, _ = waiting.popleft().result()
-                if (task := next(remaining, None)) is not None:
-                    waiting.append(pool.submit(_decode, *task))
+                submit(islice(remaining, 1))
                 yield from decoded
         except BrokenProcessPool:
             raise _killed(root) from None
@@ -137,15 +144,19 @@ def _decode(
         length: of all clips, in samples; zero where that is still to be found.
         into: the file, or None.
     """
-    decoded = []
+    decoded: list[Decoded] = []
+    whole: dict[int, memoryview] = {}
     for row, name in enumerate(names, first_row):
         samples, problem, digest, peak = read_clip(root, name)
         count = 0 if samples is None else len(samples)
         length = length or count
         checksum = 0
         if samples is not None and into is not None and count == length:
-            checksum = _write(into, samples, 2 * length * row)
+            whole[row] = samples.data.cast("B")
+            checksum = zlib.crc32(whole[row])
         decoded.append(Decoded(count, digest, problem, peak, checksum))
+    if into is not None and whole:
+        _write(into, whole)
     return decoded, length
 
 
@@ -173,18 +184,19 @@ def _lasting(samples: int) -> str:
     return f"{samples / SAMPLE_RATE:.3f} s ({samples:,} samples at 32 kHz)"
 
 
-def _write(path: Path, samples: np.ndarray, at: int) -> int:
-    """Write samples at a byte of a file; returns their CRC-32."""
+def _write(path: Path, rows: Mapping[int, memoryview]) -> None:
+    """Write rows of one length where they belong in a file, neighbours together: a file system has work per write."""
     file = os.open(path, os.O_WRONLY)
     try:
-        left = memoryview(samples.tobytes())
-        checksum = zlib.crc32(left)
-        while left:
-            written = os.pwrite(file, left, at)
-            left, at = left[written:], at + written
+        for _, run in groupby(enumerate(rows), key=lambda each: each[1] - each[0]):
+            neighbours = [row for _, row in run]
+            left = memoryview(b"".join(rows[row] for row in neighbours))
+            at = neighbours[0] * rows[neighbours[0]].nbytes
+            while left:
+                written = os.pwrite(file, left, at)
+                left, at = left[written:], at + written
     finally:
         os.close(file)
-    return checksum
 
 
 def _pool(workers: int, in_processes: bool) -> Executor:

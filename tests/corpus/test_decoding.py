@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,25 @@ def test_length_is_that_of_the_first_whole_clip(corpus_copy: Path) -> None:
     assert problem.where == names[50]
     others = "39 of 40 clips 1.000 s (32,000 samples at 32 kHz)"
     assert problem.what == f"lasts 0.500 s (16,000 samples at 32 kHz), {others}"
+
+
+@pytest.mark.parametrize("in_processes", [False, True], ids=["threads", "processes"])
+def test_whole_clips_are_written_in_their_places_around_those_that_are_not(
+    corpus_copy: Path, tmp_path: Path, in_processes: bool
+) -> None:
+    names, into = Corpus.open(corpus_copy).filenames[:60], tmp_path / "waveforms"
+    (corpus_copy / names[20]).write_bytes(b"")
+    (corpus_copy / names[23]).unlink()
+    (corpus_copy / names[24]).unlink()
+    (corpus_copy / names[24]).symlink_to("/dev/zero")  # nobody must look into it, also ahead of time
+    soundfile.write(corpus_copy / names[50], np.full(22_050, 0.1), 44_100)
+    decoded = list(decode_all(corpus_copy, names, into, workers=2, in_processes=in_processes))
+    written = np.fromfile(into, dtype=np.int16).reshape(60, 32_000)
+    for row, (name, clip) in enumerate(zip(names, decoded, strict=True)):
+        is_whole = row not in (20, 23, 24, 50)
+        expected = read_clip(corpus_copy, name)[0] if is_whole else np.zeros(32_000, dtype=np.int16)
+        np.testing.assert_array_equal(written[row], expected)
+        assert clip.checksum == (zlib.crc32(written[row].tobytes()) if is_whole else 0)
 
 
 def test_the_odd_clip_is_blamed_where_it_is_the_first_one(corpus_copy: Path) -> None:
