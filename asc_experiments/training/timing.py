@@ -98,9 +98,11 @@ def _evaluation(network: SceneNetwork, clips: ClipSource, rows: np.ndarray) -> f
     threads = torch.get_num_threads() if on_cpu else 1
     if on_cpu:
         few = spread(rows, min(size, _FEW_CLIPS))
-        seconds = _seconds(lambda: predict(few), clips.device) / len(few)
-        if seconds * size > _PATIENCE_S or len(rows) < threads * size:
-            return seconds / threads
+        began = time.perf_counter()
+        predict(few)
+        at_first = (time.perf_counter() - began) / len(few)
+        if at_first * size > _PATIENCE_S or len(rows) < threads * size:
+            return _seconds(lambda: predict(few), clips.device) / len(few) / threads
     some = spread(rows, threads * size)
     return _seconds(lambda: predict(some), clips.device) / len(some)
 

@@ -400,8 +400,12 @@ class Clock:
         if shape not in self.paces:
             plain = recipe.augmentation.model_copy(update={"dir_probability": 0.0})
             recipe = recipe.model_copy(update={"augmentation": plain})
-            self.paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer, is_part=is_part)
-            gc.collect()  # else what was timed is in memory while the next network is
+            gc.freeze()  # to look through all that was there before takes a quarter of a second
+            try:
+                self.paces[shape] = time_training(recipe, bench.clips, bench.rows[0], bench.trainer, is_part=is_part)
+            finally:
+                gc.collect()  # else what was timed is in memory while the next network is
+                gc.unfreeze()
         return self.paces[shape]
 
     def _of_convolution(self, recipe: Recipe, bench: TrainingContext) -> float:
