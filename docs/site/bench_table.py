@@ -23,6 +23,8 @@ from asc_experiments.bench.table import gpu_cells, gpu_goal
 
 DOCS = Path(__file__).resolve().parents[1]
 PAGE, RECORD, GPU_RECORD = DOCS / "benchmarks.md", DOCS / "benchmarks.json", DOCS / "benchmarks-gpu.json"
+AMX_RECORD = DOCS / "benchmarks-amx.json"
+"""What the first command wrote on a processor with AMX."""
 _END = "<!-- end -->"
 _UNITS = {"clips_per_s": "clips/s", "ms": "ms", "s": "s", "percent": "%", "mib": "MiB"}
 
@@ -86,7 +88,7 @@ def page(text: str, record: dict[str, Any], file: Path = RECORD, made: Callable[
 
 def written(text: str) -> str:
     """The page with the tables of all records that there are."""
-    for file, made in ((RECORD, table), (GPU_RECORD, gpu_table)):
+    for file, made in ((RECORD, table), (AMX_RECORD, table), (GPU_RECORD, gpu_table)):
         if file.exists():
             text = page(text, json.loads(file.read_text(encoding="utf-8")), file, made)
     return text
