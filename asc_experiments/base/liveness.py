@@ -53,11 +53,14 @@ def _hold(folder: Path, owner: str) -> None:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX)  # waits at most for somebody who looks
+        _held[folder] = file
     except OSError:  # the file system has no locks; a file that is free would tell that this process is dead
         _path(folder, owner).unlink(missing_ok=True)
         os.close(file)
-        return
-    _held[folder] = file
+    except BaseException:  # a signal's: a lock that nobody knows of would be waited for, for ever, the next time
+        _held.pop(folder, None)
+        os.close(file)
+        raise
 
 
 def liveness(owner: str) -> bool | None:

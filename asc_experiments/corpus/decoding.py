@@ -25,6 +25,8 @@ from asc_experiments.corpus.audio import SAMPLE_RATE, length_by_header, read_ahe
 _CLIPS_PER_TASK, _HEADERS_PER_TASK = 16, 256
 _TASKS_AHEAD = 3
 """Of each worker, those included that are worked at; the files of the others are read from the disk meanwhile."""
+_BYTES_PER_WRITE = 1 << 22
+"""What is written together at most, a clip more: of clips of half an hour 16 would take gigabytes."""
 _ENOUGH_FOR_PROCESSES = 10_000
 _Task = tuple[Path, Sequence[str], int, int, Path | None]
 
@@ -154,6 +156,9 @@ def _decode(
         if samples is not None and into is not None and count == length:
             whole[row] = samples.data.cast("B")
             checksum = zlib.crc32(whole[row])
+            if len(whole) * whole[row].nbytes >= _BYTES_PER_WRITE:
+                _write(into, whole)
+                whole = {}
         decoded.append(Decoded(count, digest, problem, peak, checksum))
     if into is not None and whole:
         _write(into, whole)

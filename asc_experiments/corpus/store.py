@@ -78,7 +78,10 @@ def prepare(corpus: Corpus, cache: Path, workers: int | None = None) -> Waveform
         store = None if known is None else _open(cache, known)
         if store is None:
             known = _Known.of(corpus, _build(corpus, cache, workers), state)
-            known.remember(corpus, cache)
+            try:
+                known.remember(corpus, cache)
+            except OSError as error:
+                raise _no_room(cache, error) from None
             store = _open(cache, known)
         assert store is not None
     return store
@@ -109,11 +112,15 @@ def _build(corpus: Corpus, cache: Path, workers: int | None) -> list[str]:
                 shutil.rmtree(target, ignore_errors=True)
                 partial.rename(target)
     except OSError as error:
-        raise AscError(cache, f"the waveforms cannot be stored ({error.strerror})", "free some space there") from None
+        raise _no_room(cache, error) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     say(f"prepared {len(digests)} clips of {samples / SAMPLE_RATE:g} s at {SAMPLE_RATE} Hz")
     return digests
+
+
+def _no_room(cache: Path, error: OSError) -> AscError:
+    return AscError(cache, f"the waveforms cannot be stored ({error.strerror})", "free some space there")
 
 
 def _joined(decoded: Sequence[Decoded]) -> int:

@@ -7,6 +7,7 @@ other takes a third of the time or more; threads that each take clips of their o
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -52,3 +53,6 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     list(pool.map(lambda _: all_there.wait(), range(threads)))
     torch.set_num_threads(threads)  # it also says how many a thread has that begins later
     return pool
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork has none of the threads, and would wait for them

@@ -32,6 +32,14 @@ def head_of(arch: str, where: str) -> str:
     raise AscError(where, what, f"take one that does ({having}), or loss kl")
 
 
+def is_listened_to(module: nn.Module) -> bool:
+    """Whether somebody has hooks in it, which may also compute its weights: they are called by modules alone."""
+    return any(
+        each._forward_hooks or each._forward_pre_hooks or each._backward_hooks or each._backward_pre_hooks
+        for each in module.modules()
+    )
+
+
 @contextmanager
 def hearing(model: nn.Module, head: str) -> Iterator[Callable[[], Tensor]]:
     """Within the block, what is called gives the embeddings of the clips that this thread took through a network last.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from asc_experiments.models.passt import Mlp
+from asc_experiments.training.embedding import is_listened_to
 
 _LEAST_WIDTH = 32
 """Narrower layers, such as a classifier, gain nothing."""
@@ -25,19 +26,23 @@ def lowered(model: nn.Module) -> nn.Module:
 
     Args:
         model: in evaluation mode, which is not trained meanwhile; it stays as it is, and the two share what is not
-            made ready.
+            made ready, such as layers that somebody listens to.
     """
     if type(model) is nn.Linear:
-        return _lowered_linear(model)
+        return model if is_listened_to(model) else _lowered_linear(model)
     parts = {name: None if child is None else lowered(child) for name, child in model._modules.items()}
     if all(parts[name] is child for name, child in model._modules.items()):
         return model
     other = copy.copy(model)
     other._modules = parts
     first = parts.get("fc1")
-    if type(model) is Mlp and isinstance(first, _PackedLinear):
+    if type(model) is Mlp and isinstance(first, _PackedLinear) and _is_plain_gelu(model.activation):
         first.activation, parts["activation"] = "gelu", nn.Identity()
     return other
+
+
+def _is_plain_gelu(activation: nn.Module) -> bool:
+    return type(activation) is nn.GELU and activation.approximate == "none" and not is_listened_to(activation)
 
 
 def _lowered_linear(layer: nn.Linear) -> nn.Module:

@@ -120,6 +120,26 @@ for number in range(100):
     assert len(list(tmp_path.glob("*/process-*.lock"))) == 100
 
 
+def test_life_can_be_shown_after_a_signal_came_just_when_it_was_to_be_shown(tmp_path: Path) -> None:
+    script = f"""
+import fcntl
+from pathlib import Path
+from asc_experiments.base.liveness import liveness, show_liveness_in
+real = fcntl.flock
+def flock(*arguments):
+    real(*arguments)
+    fcntl.flock = real
+    raise KeyboardInterrupt
+fcntl.flock = flock
+try:
+    show_liveness_in(Path({str(tmp_path)!r}), "ours")
+except KeyboardInterrupt:
+    show_liveness_in(Path({str(tmp_path)!r}), "ours")  # what cleans up takes locks, too
+assert liveness("ours")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+
+
 def test_process_is_known_by_its_number_whatever_its_host_is_called_now(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

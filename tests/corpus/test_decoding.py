@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -62,6 +63,23 @@ def test_whole_clips_are_written_in_their_places_around_those_that_are_not(
         expected = read_clip(corpus_copy, name)[0] if is_whole else np.zeros(32_000, dtype=np.int16)
         np.testing.assert_array_equal(written[row], expected)
         assert clip.checksum == (zlib.crc32(written[row].tobytes()) if is_whole else 0)
+
+
+def test_long_clips_do_not_wait_in_memory_for_each_other(tmp_path: Path) -> None:
+    seconds, names = 60, [f"{number}.wav" for number in range(8)]
+    noise = np.random.default_rng(0).integers(-9_000, 9_000, seconds * 32_000).astype(np.int16)
+    for name in names:
+        soundfile.write(tmp_path / name, noise, 32_000)
+    tracemalloc.start()
+    try:
+        decoded = list(decode_all(tmp_path, names, tmp_path / "waveforms", workers=1))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    written = np.fromfile(tmp_path / "waveforms", dtype=np.int16).reshape(len(names), -1)
+    assert all(np.array_equal(row, noise) for row in written)
+    assert {clip.checksum for clip in decoded} == {zlib.crc32(noise.tobytes())}
+    assert most < 8 * noise.nbytes, f"{most / noise.nbytes:.1f} clips were in memory"
 
 
 def test_the_odd_clip_is_blamed_where_it_is_the_first_one(corpus_copy: Path) -> None:

@@ -1,6 +1,8 @@
 """The waveform store: decoded once, whole or not at all, named by its content."""
 
+import errno
 import json
+import os
 import resource
 import shutil
 import signal
@@ -207,6 +209,21 @@ def test_store_that_does_not_fit_is_a_clear_error_and_leaves_nothing(synth_corpu
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list((tmp_path / "waveforms").glob("*/"))
     assert prepare(corpus, tmp_path).waveforms.shape == (40, 32_000)
+
+
+def test_corpus_that_cannot_be_remembered_is_a_clear_error(
+    synth_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = first_clips(synth_corpus, 12)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_write_whole", _raise_full)
+        with pytest.raises(AscError, match="the waveforms cannot be stored"):
+            prepare(corpus, tmp_path)
+    assert prepare(corpus, tmp_path).waveforms.shape == (12, 32_000)
+
+
+def _raise_full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_broken_clips_are_counted_and_leave_no_store(corpus_copy: Path, tmp_path: Path) -> None:

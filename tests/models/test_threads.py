@@ -1,7 +1,12 @@
 """Clips on every processor at once: the same result, the caller's settings untouched, errors told."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import torch
@@ -50,6 +55,27 @@ def test_first_error_is_raised_and_the_next_call_works(threads: int) -> None:
     done: list[int] = []
     for_each(done.append, range(3))
     assert sorted(done) == [0, 1, 2]
+
+
+def test_a_fork_does_not_wait_for_threads_that_it_has_not() -> None:
+    script = """
+import os, torch
+from asc_experiments.models.threads import for_each
+torch.set_num_threads(2)
+for_each(lambda item: None, range(3))
+child = os.fork()
+done = []
+for_each(done.append, range(3))
+assert sorted(done) == [0, 1, 2]
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    with subprocess.Popen([sys.executable, "-c", script], start_new_session=True) as process:
+        try:
+            assert process.wait(timeout=60) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])

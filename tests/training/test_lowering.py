@@ -68,3 +68,54 @@ def test_a_packed_layers_weights_can_be_looked_at() -> None:
 def test_network_without_linear_layers_is_lowered_to_itself() -> None:
     model = build_model("cp_mobile", n_classes=10)
     assert lowered(model) is model
+
+
+class _Remembering(nn.Module):
+    """Gives what its layer gave to a hook."""
+
+    def __init__(self, out: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, out)
+        self.layer.register_forward_hook(self._remember)
+
+    def _remember(self, module: nn.Module, given: object, gives: Tensor) -> None:
+        self.last = gives
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.layer(x)
+        return self.last
+
+
+@pytest.mark.parametrize("out", [64, 10], ids=["packed", "narrow"])
+def test_a_layer_that_somebody_listens_to_is_heard(out: int) -> None:
+    model, x = _Remembering(out).eval(), torch.randn(3, 64)
+    model(torch.zeros(3, 64))
+    assert torch.equal(_evaluate(lowered(model), x), _evaluate(model, x))
+
+
+@pytest.mark.parametrize("out", [64, 10], ids=["packed", "narrow"])
+def test_weights_that_a_hook_makes_are_made(out: int) -> None:
+    layer = nn.utils.weight_norm(nn.Linear(64, out)).eval()
+    nn.init.constant_(layer.get_parameter("weight_g"), 3.0)  # as a step of training changes it
+    x = torch.randn(3, 64)
+    assert torch.equal(_evaluate(lowered(layer), x), _evaluate(layer, x))
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.GELU(approximate="tanh")])
+def test_another_activation_stays(passt: nn.Module, activation: nn.Module) -> None:
+    features = torch.randn(3, 1, 128, 40)
+    for block in passt.blocks:  # type: ignore[union-attr]
+        block.mlp.activation = activation
+        nn.init.normal_(block.mlp.fc1.bias, -1.0, 3.0)
+        nn.init.normal_(block.mlp.fc2.weight, std=1.0)
+    autocast, exact = _evaluate(passt, features), passt(features)
+    ours = _evaluate(lowered(passt), features)
+    assert (ours - exact).norm() <= 1.5 * (autocast - exact).norm()
+
+
+def test_an_activation_that_somebody_listens_to_is_heard(passt: nn.Module) -> None:
+    calls: list[object] = []
+    activation = passt.blocks[0].mlp.activation  # type: ignore[index, union-attr]
+    activation.register_forward_hook(lambda *_: calls.append(_))
+    _evaluate(lowered(passt), torch.randn(2, 1, 128, 20))
+    assert len(calls) == 1

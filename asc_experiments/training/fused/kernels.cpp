@@ -56,6 +56,13 @@ template <int L> inline Real<L> load(const bf16 *from) {
     memcpy(&halves, from, sizeof halves);
     return widened<L>(halves);
 }
+inline float number(float value) { return value; }
+inline float number(bf16 value) {
+    const uint32_t bits = (uint32_t)value.bits << 16;
+    float whole;
+    memcpy(&whole, &bits, sizeof whole);
+    return whole;
+}
 template <int L> inline void store(float *to, Real<L> values) { memcpy(to, &values, sizeof values); }
 template <int L> inline void store(bf16 *to, Real<L> values) {
     Half<L> halves = narrowed<L>(values);
@@ -114,11 +121,13 @@ struct Norm {
     float eps, momentum;
 };
 
-// Of a norm, c each: a and b of y = a x + b, the mean, and one over the standard deviation. Sums are of x and its
-// squares over n places.
-void set_coefficients(const Scratch &sums, long n, long c, const Norm &norm, float *k) {
+// Of a norm, c each: a and b of y = a x + b, the mean, and one over the standard deviation. Sums are of x less its first
+// place, if that is given, and of the squares of that, over n places: of numbers that lie far from zero and close
+// together, the squares of the numbers themselves would tell no variance.
+template <class E> void set_coefficients(const Scratch &sums, const E *first, long n, long c, const Norm &norm, float *k) {
     for (long i = 0; i < c; i++) {
-        double mean = sums.total(i) / n, variance = sums.total(c + i) / n - mean * mean;
+        double beyond = sums.total(i) / n, variance = sums.total(c + i) / n - beyond * beyond;
+        double mean = (first && n ? number(first[i]) : 0) + beyond;
         if (variance < 0) variance = 0;
         double inverse = 1 / sqrt(variance + norm.eps);
         k[i] = norm.weight[i] * inverse;
@@ -150,9 +159,10 @@ template <class E> void add_moments(const E *x, long n, long c, Scratch &sums, i
         per_chunk(n * t / threads, n * (t + 1) / threads, [=](long first, long end) {
             per_block(c, [=](auto width, long i) {
                 constexpr int L = decltype(width)::lanes;
+                const auto of_first_place = load<L>(x + i);
                 Real<L> sum = {}, squares = {};
                 for (long at = first * c + i; at < end * c; at += c) {
-                    auto v = load<L>(x + at);
+                    auto v = load<L>(x + at) - of_first_place;
                     sum += v;
                     squares += v * v;
                 }
@@ -226,7 +236,7 @@ int norm(const E *x, long n, long c, const Norm &of, float *k, E *y, int threads
     Scratch sums(threads, 2 * c);
     if (sums.lacking()) return 1;
     add_moments(x, n, c, sums, threads);
-    set_coefficients(sums, n, c, of, k);
+    set_coefficients(sums, x, n, c, of, k);
     apply<RELU>(x, n, c, k, y, threads);
     return 0;
 }
@@ -309,7 +319,7 @@ int depthwise(const E *x, const Sizes &of, const Norm &norm1, const float *taps,
     Scratch before(threads, 2 * c), after(threads, 2 * c), windows(threads, 3 * of.row());
     if (before.lacking() || after.lacking() || windows.lacking()) return 1;
     add_moments(x, of.images * places, c, before, threads);
-    set_coefficients(before, of.images * places, c, norm1, k);
+    set_coefficients(before, x, of.images * places, c, norm1, k);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int t = 0; t < threads; t++)
         for (long image = of.images * t / threads; image < of.images * (t + 1) / threads; image++)
@@ -322,7 +332,7 @@ int depthwise(const E *x, const Sizes &of, const Norm &norm1, const float *taps,
                     filter_row(rows, r, taps + g, of, middle + (image * ho + r) * wo * c + g, after.of(t) + g, many);
                 }
             }
-    set_coefficients(after, of.images * ho * wo, c, norm2, k + 4 * c);
+    set_coefficients(after, (const E *)nullptr, of.images * ho * wo, c, norm2, k + 4 * c);
     apply<true>(middle, of.images * ho * wo, c, k + 4 * c, y, threads);
     return 0;
 }
@@ -455,7 +465,7 @@ int residual(const E *x, const E *shortcut, long images, long n, long c, const N
     Scratch sums(threads, 2 * c), factors(threads, c);
     if (sums.lacking() || factors.lacking()) return 1;
     add_moments(x, images * n, c, sums, threads);
-    set_coefficients(sums, images * n, c, of, k);
+    set_coefficients(sums, x, images * n, c, of, k);
     const float g = gamma ? *gamma : 0, shift = beta ? *beta : 0;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int t = 0; t < threads; t++)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from asc_experiments.models.cp_mobile import CPMobileBlock, GlobalResponseNorm
 from asc_experiments.models.cp_resnet import BasicBlock
+from asc_experiments.training.embedding import is_listened_to
 from asc_experiments.training.fused import operations
 from asc_experiments.training.fused.convolutions import convolve
 from asc_experiments.training.fused.library import fused_training
@@ -43,7 +45,7 @@ def fuse(model: nn.Module, heard: str = "") -> nn.Module:
 
 def _fused(module: nn.Module) -> nn.Module | None:
     """The fused form of a module, or ``None`` where none of it can be."""
-    if not _is_listened_to(module):
+    if not is_listened_to(module):
         if isinstance(module, CPMobileBlock) and _FusedInvertedBottleneck.fits(module):
             return _FusedInvertedBottleneck(module)
         if isinstance(module, BasicBlock) and _FusedBasicBlock.fits(module):
@@ -56,14 +58,6 @@ def _fused(module: nn.Module) -> nn.Module | None:
     fused = copy.copy(module)  # shares parameters, buffers, and the children that stay
     fused._modules = {**module._modules, **parts}
     return fused
-
-
-def _is_listened_to(module: nn.Module) -> bool:
-    """Whether somebody has hooks in it, which may also compute its weights: they are called by modules alone."""
-    return any(
-        each._forward_hooks or each._forward_pre_hooks or each._backward_hooks or each._backward_pre_hooks
-        for each in module.modules()
-    )
 
 
 def _can_be_fused(norm: nn.Module) -> bool:
@@ -98,11 +92,28 @@ class _FusedConvNorm(nn.Module):
         return self.norm(x).relu() if self.relu else self.norm(x)  # somebody keeps its statistics as they are
 
 
-class _FusedInvertedBottleneck(nn.Module):
+class _FusedBlock(nn.Module):
+    """A block that computes by itself where somebody keeps statistics of its norms as they are."""
+
+    def __init__(self, block: nn.Module, *norms: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self._whole = (block, norms)  # a tuple, as modules of the network itself are no parts of this one
+
+    def forward(self, x: Tensor) -> Tensor:
+        block, norms = self._whole
+        if not all(norm.training for norm in norms):
+            return cast(Tensor, block(x))
+        return self._fused(x)
+
+    def _fused(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class _FusedInvertedBottleneck(_FusedBlock):
     """A block of CP-Mobile."""
 
     def __init__(self, block: CPMobileBlock) -> None:
-        super().__init__()
+        super().__init__(block, *(_pair(each)[1] for each in block.block))
         (self.expand, self.norm1), (self.filters, self.norm2), (self.project, self.norm3) = map(_pair, block.block)
         self.shortcut = block.shortcut
         self.response = block.after_block_norm
@@ -119,7 +130,7 @@ class _FusedInvertedBottleneck(nn.Module):
             and type(block.after_block_norm) in (GlobalResponseNorm, nn.Identity)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _fused(self, x: Tensor) -> Tensor:
         y = operations.depthwise(convolve(self.expand, x), self.norm1, self.filters, self.norm2)
         gamma, beta = getattr(self.response, "gamma", None), getattr(self.response, "beta", None)
         return operations.residual(convolve(self.project, y), self.norm3, self._past(x), gamma, beta)
@@ -133,11 +144,11 @@ class _FusedInvertedBottleneck(nn.Module):
         return operations.average(x, stride)
 
 
-class _FusedBasicBlock(nn.Module):
+class _FusedBasicBlock(_FusedBlock):
     """A block of CP-ResNet."""
 
     def __init__(self, block: BasicBlock) -> None:
-        super().__init__()
+        super().__init__(block, block.bn1, block.bn2)
         self.conv1, self.bn1, self.conv2, self.bn2 = block.conv1, block.bn1, block.conv2, block.bn2
         self.shortcut = _FusedConvNorm(block.shortcut) if len(block.shortcut) else nn.Identity()
 
@@ -148,7 +159,7 @@ class _FusedBasicBlock(nn.Module):
             not has_shortcut or _begins_with_pair(block.shortcut)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _fused(self, x: Tensor) -> Tensor:
         y = operations.norm(convolve(self.conv1, x), self.bn1, relu=True)
         return operations.residual(convolve(self.conv2, y), self.bn2, self.shortcut(x))
 

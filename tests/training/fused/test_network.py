@@ -139,6 +139,22 @@ def test_statistics_that_somebody_keeps_as_they_are_are_kept() -> None:
     assert not model[0][1].running_mean.any()  # type: ignore[index]
 
 
+@pytest.mark.parametrize("arch", _NETWORKS)
+def test_statistics_of_blocks_that_somebody_keeps_as_they_are_are_kept(arch: str) -> None:
+    ours, theirs, features = _network(arch), _network(arch), 3 + torch.randn(6, 1, 64, 20)
+    fused = fuse(ours)
+    for model in (ours, theirs):
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+    before = {name: value.clone() for name, value in ours.named_buffers()}
+    torch.testing.assert_close(_learn(fused, ours, features), _learn(theirs, theirs, features), rtol=1e-4, atol=1e-4)
+    assert all(torch.equal(value, before[name]) for name, value in ours.named_buffers())
+    torch.testing.assert_close(
+        [each.grad for each in ours.parameters()], [each.grad for each in theirs.parameters()], rtol=1e-3, atol=1e-4
+    )
+
+
 def test_what_is_heard_stays_a_module_of_its_name() -> None:
     model = nn.Sequential(nn.Sequential(nn.Conv2d(1, 16, 3, bias=False), nn.BatchNorm2d(16)), nn.Flatten())
     assert fuse(model, heard="1") is not model

@@ -95,6 +95,15 @@ def test_norm(channels: int, relu: bool, dtype: torch.dtype) -> None:
     )
 
 
+@pytest.mark.parametrize("away", [10.0, 100.0, 1000.0])
+def test_norm_of_numbers_that_lie_close_together_and_far_from_zero(away: float) -> None:
+    x, norm = _images(16, 8, 64, 32).detach() - away, _norm(8)
+    exact = _double(norm)
+    error = (operations.norm(x, norm, relu=False).double() - exact(x.double())).norm() / x.numel() ** 0.5
+    assert error < 1e-6 * away
+    torch.testing.assert_close(norm.running_var.double(), exact.running_var)  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("dtype", _CLOSE, ids=str)
 @pytest.mark.parametrize("size", [(8, 5), (7, 6), (1, 1), (2, 70)])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 2), (2, 1), (1, 2)])
