@@ -30,10 +30,10 @@ def made(clips: ClipSource) -> Trainer:
 
 
 def test_network_and_convolution_take_time(clips: ClipSource) -> None:
-    pace = time_training(made(clips).recipe, clips, np.arange(60), lambda _: made(clips))
+    pace = time_training(made(clips).recipe, clips, np.arange(40), lambda _: made(clips))
     assert pace.training > 0
     assert pace.evaluation > 0
-    assert time_convolution(np.eye(3, 500, dtype=np.float32), clips, np.arange(60)) > 0
+    assert time_convolution(np.eye(3, 500, dtype=np.float32), clips, np.arange(40)) > 0
 
 
 def test_making_a_network_ready_and_threads_without_clips_are_no_part_of_what_a_clip_takes(
@@ -53,6 +53,7 @@ def test_making_a_network_ready_and_threads_without_clips_are_no_part_of_what_a_
         return counted
 
     monkeypatch.setattr(timing, "predictor", watched)
+    monkeypatch.setattr(timing, "_PATIENCE_S", float("inf"))  # however busy the machine is
     rows = np.arange(40 * torch.get_num_threads())
     time_training(made(clips).recipe, clips, rows, lambda _: made(clips))
     assert len(made_ready) == 1
